@@ -1,0 +1,34 @@
+//! The `no_std` core of underpin: six systems behind one seam to the outside world.
+//!
+//! # Layers
+//!
+//! A module imports only from layers below its own; siblings do not import each other.
+//!
+//! ```text
+//! L3  pool     exec      db            (db is here; pool and exec attach beside it)
+//! L2  alloc    search    deque         (attach here)
+//! L1  platform: the capability traits, locks built on them, absent parts, middleware, simulator
+//! L0  error  limits  sync (atomics or loom)  codec (varint, crc32c)
+//! ```
+//!
+//! Nothing here names an operating system, `libc` or `std`; a system that wants memory, threads,
+//! time or files is generic over the smallest set of [`platform`] traits that gives them.
+//!
+//! # Where to start
+//!
+//! [`platform`] explains the seam and lists what a port implements; `db` is the key-value store.
+#![no_std]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+#![deny(unsafe_code)]
+
+#[cfg(any(feature = "alloc", test, loom))]
+extern crate alloc;
+#[cfg(any(test, loom))]
+extern crate std;
+
+pub mod error;
+pub mod limits;
+pub mod platform;
+pub mod sync;
+
+pub use error::{Domain, Error, Kind, Operation, Result};

@@ -1,0 +1,2 @@
+//! underpin's platform capabilities on macos.
+#![no_std]

@@ -1,0 +1,1 @@
+//! The safe `std` API of underpin.

@@ -1,0 +1,3 @@
+//! The `underpin` command.
+
+fn main() {}

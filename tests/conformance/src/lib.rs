@@ -1,0 +1,2 @@
+//! The contracts of the platform traits as an executable suite.
+#![no_std]

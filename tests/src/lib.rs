@@ -1,0 +1,1 @@
+//! Tests of underpin that need more than one file of it; see the files beside `src`.
