@@ -34,10 +34,12 @@
 //!    NUL or is longer than [`limits::PATH_BYTES_MAX`](crate::limits::PATH_BYTES_MAX) is `InvalidInput`.
 //! 7. A platform is finished when it passes the conformance suite; `PORTING.md` walks you there.
 
+pub mod absent;
 mod buffer;
 mod clock;
 mod entropy;
 mod file;
+mod lock;
 mod map;
 mod memory;
 mod net;
@@ -52,6 +54,7 @@ pub use entropy::Entropy;
 pub use file::{
     Access, Create, DirectoryEntry, Durability, FileKind, Files, LockKind, Metadata, OpenOptions,
 };
+pub use lock::{Condvar, Mutex, MutexGuard};
 pub use map::{Map, MapAccess, MappedBytes};
 pub use memory::{Memory, MemoryInfo, Protection};
 pub use net::{ListenOptions, Net, ShutdownHow};
