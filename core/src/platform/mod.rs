@@ -21,6 +21,8 @@
 //! lacks is a bit that is not in [`Platform::caps`], and the call returns
 //! [`Kind::Unsupported`](crate::Kind::Unsupported).
 //!
+//! [`middleware`] wraps a platform to watch, count or spoil its calls.
+//!
 //! # Rules for implementors
 //!
 //! 1. **A platform is a value.** Methods take `&self`. An operating system is a zero-sized `Copy` type; the
@@ -42,6 +44,7 @@ mod file;
 mod lock;
 mod map;
 mod memory;
+pub mod middleware;
 mod net;
 mod park;
 mod reactor;
