@@ -26,6 +26,10 @@ extern crate alloc;
 #[cfg(any(test, loom))]
 extern crate std;
 
+#[cfg(feature = "alloc")]
+pub mod codec;
+#[cfg(feature = "alloc")]
+pub mod db;
 pub mod error;
 pub mod limits;
 pub mod platform;

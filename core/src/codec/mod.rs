@@ -1,0 +1,9 @@
+//! Bytes on disk and on the wire: varints, little-endian fields, checksums.
+#![deny(unsafe_code)]
+
+mod crc32c;
+mod reader;
+pub mod varint;
+
+pub use crc32c::{Crc32c, crc32c};
+pub use reader::Reader;

@@ -1,0 +1,91 @@
+//! What a caller may choose when opening a database or writing to it.
+#![forbid(unsafe_code)]
+
+use super::error::{Error, Result};
+
+/// Longest key in bytes: long enough for any path or identifier, short enough that index blocks stay small.
+pub const KEY_BYTES_MAX: usize = 64 << 10;
+/// Longest value in bytes: the limit of a Redis bulk string.
+pub const VALUE_BYTES_MAX: usize = 512 << 20;
+/// Largest batch in encoded bytes: the largest value and key fit, and recovery holds one batch in memory.
+pub const BATCH_BYTES_MAX: usize = (512 << 20) + (1 << 20);
+
+/// How safe a write is when the call returns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum WriteLevel {
+    /// In this process only: lost with it. The log buffer is bounded, so older writes reach the system soon.
+    Buffered,
+    /// Handed to the operating system: survives the end of the process, not a loss of power.
+    Os,
+    /// Synced with `Durability::Data`: survives a loss of power.
+    Data,
+    /// Synced with `Durability::Full`: survives a loss of power also where the device's cache lies.
+    Full,
+}
+
+/// Who flushes memtables and merges tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Maintenance {
+    /// The writer that finds the memtable full.
+    Inline,
+    /// The caller, by [`Db::maintain`](super::Db::maintain) when
+    /// [`Db::maintenance_needed`](super::Db::maintenance_needed) says so; a writer that finds the memtable at twice
+    /// its size does it nevertheless, so memory stays bounded.
+    Caller,
+}
+
+/// How to open a database.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Options {
+    /// Make the directory and an empty database if there is none. Default: yes.
+    pub create: bool,
+    /// Memory for new writes before they go to a table, in bytes. Default 16 MiB; at least 4 KiB.
+    pub memtable_bytes: usize,
+    /// Log bytes held back for [`WriteLevel::Buffered`] before they go to the system. Default 256 KiB; at most 64 MiB.
+    pub log_buffer_bytes: usize,
+    /// Tables before they are merged, 2 to 1000. Default 8.
+    pub tables_max: usize,
+    /// Size that a table's block is closed at, in bytes, 64 to 1 MiB. Default 4 KiB.
+    pub block_bytes: usize,
+    /// Bits for each key in a table's filter, 0 (no filter) to 32. Default 10: about 1 % false positives.
+    pub filter_bits_per_key: usize,
+    /// Memory for table blocks that were read, in bytes. Default 32 MiB; 0 caches nothing.
+    pub cache_bytes: usize,
+    /// Who flushes and merges. Default: the writers.
+    pub maintenance: Maintenance,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            create: true,
+            memtable_bytes: 16 << 20,
+            log_buffer_bytes: 256 << 10,
+            tables_max: 8,
+            block_bytes: 4096,
+            filter_bits_per_key: 10,
+            cache_bytes: 32 << 20,
+            maintenance: Maintenance::Inline,
+        }
+    }
+}
+
+impl Options {
+    pub(super) fn check(&self) -> Result<()> {
+        let complaint = if self.memtable_bytes < 4096 || self.memtable_bytes > 1 << 30 {
+            "memtable_bytes must be 4 KiB to 1 GiB"
+        } else if self.log_buffer_bytes > 64 << 20 {
+            "log_buffer_bytes must be at most 64 MiB"
+        } else if !(2..=1000).contains(&self.tables_max) {
+            "tables_max must be 2 to 1000"
+        } else if !(64..=1 << 20).contains(&self.block_bytes) {
+            "block_bytes must be 64 to 1 MiB"
+        } else if self.filter_bits_per_key > 32 {
+            "filter_bits_per_key must be at most 32"
+        } else {
+            return Ok(());
+        };
+        Err(Error::Invalid(complaint))
+    }
+}
