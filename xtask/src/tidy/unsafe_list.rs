@@ -1,0 +1,161 @@
+//! Unsafe code lives in few modules, and `ARCHITECTURE.md` lists them.
+
+use super::Findings;
+use super::source::Source;
+use super::tree::Tree;
+use std::collections::BTreeMap;
+
+const DOCUMENT: &str = "ARCHITECTURE.md";
+const HEADING: &str = "## Unsafe modules";
+
+/// Crates whose every module must say which kind it is.
+const PREFIXES: &[&str] = &[
+    "core/src/",
+    "platform-linux/src/",
+    "platform-macos/src/",
+    "platform-windows/src/",
+    "std-shim/src/",
+    "std-shim/malloc/src/",
+    "std-shim/capi/src/",
+];
+
+/// The paths in the bullets of the section, with their lines.
+fn listed(document: &str) -> BTreeMap<&str, usize> {
+    let mut paths = BTreeMap::new();
+    let mut inside = false;
+    for (index, line) in document.lines().enumerate() {
+        if line.starts_with("## ") {
+            inside = line.trim() == HEADING;
+        } else if inside && let Some(item) = line.trim_start().strip_prefix("- ") {
+            let path = item
+                .trim_start_matches('`')
+                .split(['`', ' ', ':'])
+                .next()
+                .unwrap_or("");
+            paths.insert(path, index + 1);
+        }
+    }
+    paths
+}
+
+/// Where the modules that `path` declares stand.
+fn children_of(path: &str) -> String {
+    let stem = path.trim_end_matches(".rs");
+    let is_directory_file = ["/mod", "/lib", "/main"]
+        .iter()
+        .any(|name| stem.ends_with(name));
+    if is_directory_file {
+        stem.rsplit_once('/')
+            .map_or("", |(directory, _)| directory)
+            .to_owned()
+            + "/"
+    } else {
+        stem.to_owned() + "/"
+    }
+}
+
+pub(super) fn check(tree: &Tree, findings: &mut Findings) {
+    let document = tree.file(DOCUMENT).map_or("", |file| &file.text);
+    if !document.lines().any(|line| line.trim() == HEADING) {
+        findings.add(
+            DOCUMENT,
+            0,
+            format!("has no section `{HEADING}`: add it, with one bullet per unsafe module's path"),
+        );
+    }
+    let listed = listed(document);
+    for (path, line) in &listed {
+        if tree.file(path).is_none() {
+            findings.add(
+                DOCUMENT,
+                *line,
+                format!("lists `{path}`, which is not there: remove it or mend the path"),
+            );
+        }
+    }
+    for file in PREFIXES.iter().flat_map(|prefix| tree.rust(prefix)) {
+        let source = Source::scan(&file.text);
+        let says = |level: &str| {
+            (0..source.tokens.len())
+                .any(|i| source.matches(i, &["#", "!", "[", level, "(", "unsafe_code"]))
+        };
+        let is_listed = listed.contains_key(file.path.as_str());
+        // A parent cannot forbid what one of its children allows.
+        let directory = children_of(&file.path);
+        let has_unsafe_child = listed
+            .keys()
+            .any(|path| path.starts_with(&directory) && *path != file.path);
+        let uses_unsafe = source.tokens.iter().any(|token| token.text == "unsafe");
+        let is_bound = says("forbid")
+            || (file.path.ends_with("/lib.rs") && says("deny"))
+            || (has_unsafe_child && !uses_unsafe);
+        if is_bound {
+            if is_listed {
+                findings.add(
+                    &file.path,
+                    0,
+                    format!("has no unsafe code and is listed in {DOCUMENT}: remove it there"),
+                );
+            }
+        } else if !is_listed {
+            findings.add(
+                &file.path,
+                1,
+                format!("neither says `#![forbid(unsafe_code)]` nor is listed in {DOCUMENT} under `{HEADING}`: do one of both"),
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn findings(document: &str, files: &[(&str, &str)]) -> Vec<String> {
+        let mut all = vec![(DOCUMENT, document)];
+        all.extend_from_slice(files);
+        let mut findings = Findings::default();
+        check(&Tree::of(&all), &mut findings);
+        findings.0
+    }
+
+    const LIST: &str = "# A\n## Unsafe modules\n\nText.\n\n- `core/src/a.rs`: reads memory\n- core/src/b.rs\n\n## Next\n- `core/src/c.rs`\n";
+
+    #[test]
+    fn a_module_forbids_or_is_listed() {
+        let good = [
+            ("core/src/lib.rs", "#![deny(unsafe_code)]"),
+            ("core/src/a.rs", "unsafe {}"),
+            ("core/src/b.rs", "unsafe {}"),
+            ("core/src/d.rs", "#![forbid(unsafe_code)]"),
+            ("core/src/mod.rs", "mod a; mod b; mod d;"),
+        ];
+        assert_eq!(findings(LIST, &good), [""; 0]);
+    }
+
+    #[test]
+    fn every_disagreement_is_found() {
+        let ab = [("core/src/a.rs", ""), ("core/src/b.rs", "")];
+        for (extra, wanted) in [
+            (("core/src/c.rs", "fn f() {}"), "neither"),
+            (("core/src/c.rs", "// #![forbid(unsafe_code)]"), "neither"),
+            (("core/src/c.rs", "#![deny(unsafe_code)]"), "neither"),
+            (("platform-linux/src/lib.rs", ""), "neither"),
+        ] {
+            let found = findings(LIST, &[ab[0], ab[1], extra]);
+            assert_eq!(found.len(), 1, "{found:?}");
+            assert!(found[0].contains(wanted), "{found:?}");
+        }
+        let found = findings(LIST, &[ab[0], ("core/src/b.rs", "#![forbid(unsafe_code)]")]);
+        assert!(
+            found.len() == 1 && found[0].contains("remove it there"),
+            "{found:?}"
+        );
+        let found = findings(LIST, &[ab[0]]);
+        assert!(
+            found.len() == 1 && found[0].contains("not there"),
+            "{found:?}"
+        );
+        assert!(findings("# A\n", &[])[0].contains("no section"));
+    }
+}
