@@ -33,9 +33,9 @@ const FREE: u32 = 0;
 const HELD: u32 = 1;
 const CONTENDED: u32 = 2;
 
-/// Looks at the word this often before sleeping: about as long as a short critical section, far
-/// less than a sleep and a wake. One under loom, where each look multiplies the states.
-const SPINS: u32 = if cfg!(loom) { 1 } else { 100 };
+/// Looks at the word this often before sleeping: about as long as a short critical section, far less than a sleep and a wake.
+/// None under loom: there a spinning thread gives way until the others are done, and the sleep would never be seen.
+const SPINS: u32 = if cfg!(loom) { 0 } else { 100 };
 
 /// A lock around a value.
 pub struct Mutex<T: ?Sized, P: Park> {
