@@ -1,2 +1,50 @@
-//! underpin's platform capabilities on linux.
+//! underpin's platform capabilities on Linux: [`Linux`], a zero-sized value over system calls.
+//!
+//! `no_std`, and no C library: rustix makes the system calls itself. Where the process has one all the same (every Rust program
+//! with `std`), threads are its threads, found through weak symbols; see `thread.rs`.
+//!
+//! | file | trait | over |
+//! |---|---|---|
+//! | `memory.rs` | `Memory` | `mmap`, `mprotect`, `madvise` |
+//! | `park.rs` | `Park` | `futex` |
+//! | `clock.rs`, `entropy.rs` | `Clock`, `Entropy` | the vDSO, `getrandom` |
+//! | `thread.rs`, `thread_slot.rs` | `Threads`, `ThreadSlots` | `pthread_*`, or `clone` without a C library |
+//! | `file.rs`, `directory.rs`, `map.rs` | `Files`, `Map` | `pread`, `fdatasync`, `flock`, `getdents64`, `mmap`, .. |
+//! | `net.rs`, `reactor.rs` | `Net`, `Reactor` | sockets, `epoll`, `eventfd` |
 #![no_std]
+#![deny(unsafe_code)]
+#![cfg(target_os = "linux")]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+mod clock;
+mod directory;
+mod entropy;
+mod error;
+mod file;
+mod map;
+mod memory;
+mod net;
+mod operation;
+mod park;
+mod path;
+mod pending;
+mod platform;
+mod pthread;
+mod raw_thread;
+mod reactor;
+mod syscall;
+mod thread;
+mod thread_slot;
+
+pub use file::File;
+pub use map::Mapping;
+pub use net::Socket;
+pub use reactor::{EpollRing, EpollWaker};
+pub use thread::Thread;
+
+/// The Linux that this process runs on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Linux;

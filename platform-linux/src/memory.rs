@@ -1,0 +1,226 @@
+//! Address space by `mmap`, memory by `mprotect` and `madvise`.
+//!
+//! A reservation is a private anonymous mapping that nothing may touch and that is not counted against the commit limit
+//! (`PROT_NONE`, `MAP_NORESERVE`). Commit opens it; the kernel backs each page at its first touch, zeroed. Decommit drops the
+//! pages first and closes the range second: in the other order a failure between the two would leave contents behind.
+#![allow(unsafe_code, reason = "mapping memory is raw by nature")]
+
+use crate::Linux;
+use crate::error::error;
+use core::ptr::{NonNull, null_mut};
+use core::sync::atomic::{AtomicUsize, Ordering};
+use rustix::mm::{Advice, MapFlags, MprotectFlags, ProtFlags};
+use underpin_core::platform::{Memory, MemoryInfo, Protection};
+use underpin_core::{Error, Kind, Operation, Result};
+
+/// The page size. x86-64 has one; elsewhere the kernel's configuration decides.
+#[inline]
+pub(crate) fn page_bytes() -> usize {
+    if cfg!(target_arch = "x86_64") {
+        4096
+    } else {
+        rustix::param::page_size()
+    }
+}
+
+/// Size of a transparent huge page, read once; 0 where there are none.
+fn huge_page_bytes() -> usize {
+    const UNKNOWN: usize = usize::MAX;
+    static HUGE_PAGE_BYTES: AtomicUsize = AtomicUsize::new(UNKNOWN);
+    let mut bytes = HUGE_PAGE_BYTES.load(Ordering::Relaxed);
+    if bytes == UNKNOWN {
+        bytes = read_huge_page_bytes().unwrap_or(0);
+        HUGE_PAGE_BYTES.store(bytes, Ordering::Relaxed);
+    }
+    bytes
+}
+
+fn read_huge_page_bytes() -> Option<usize> {
+    use rustix::fs::{Mode, OFlags, open};
+    let path = c"/sys/kernel/mm/transparent_hugepage/hpage_pmd_size";
+    let file = open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
+    let mut digits = [0; 32];
+    let count = rustix::io::retry_on_intr(|| rustix::io::read(&file, &mut digits)).ok()?;
+    let text = core::str::from_utf8(digits.get(..count)?).ok()?;
+    let bytes: usize = text.trim().parse().ok()?;
+    bytes.is_power_of_two().then_some(bytes)
+}
+
+/// `InvalidInput` unless the range is whole pages and at least one.
+fn check_range(operation: Operation, at: NonNull<u8>, bytes: usize) -> Result<()> {
+    let mask = page_bytes() - 1;
+    if bytes == 0 || bytes & mask != 0 || at.addr().get() & mask != 0 {
+        return Err(Error::new(operation, Kind::InvalidInput));
+    }
+    Ok(())
+}
+
+/// `mmap`s `bytes` that nothing may touch.
+fn map_none(bytes: usize) -> rustix::io::Result<NonNull<u8>> {
+    // SAFETY: a fresh private mapping at an address of the kernel's choice touches nothing that exists.
+    let at = unsafe {
+        rustix::mm::mmap_anonymous(
+            null_mut(),
+            bytes,
+            ProtFlags::empty(),
+            MapFlags::PRIVATE | MapFlags::NORESERVE,
+        )
+    }?;
+    NonNull::new(at.cast()).ok_or(rustix::io::Errno::NOMEM)
+}
+
+// SAFETY: (1) fresh mappings overlap nothing; (2) mprotect gives the access; (3) private anonymous pages read as zero at first
+// touch and again after MADV_DONTNEED; (4) mappings belong to the process, not to a thread.
+unsafe impl Memory for Linux {
+    fn memory_info(&self) -> MemoryInfo {
+        MemoryInfo {
+            page_bytes: page_bytes(),
+            granularity_bytes: page_bytes(),
+            huge_page_bytes: huge_page_bytes(),
+        }
+    }
+
+    fn reserve(&self, bytes: usize, align: usize) -> Result<NonNull<u8>> {
+        const OP: Operation = Operation::Reserve;
+        let page = page_bytes();
+        if bytes == 0 || !bytes.is_multiple_of(page) || !align.is_power_of_two() {
+            return Err(Error::new(OP, Kind::InvalidInput));
+        }
+        // Addresses stay below isize::MAX, so that offsets within a reservation always fit pointer arithmetic.
+        let too_large = Error::new(OP, Kind::OutOfMemory);
+        let slack = align.saturating_sub(page);
+        let span = bytes.checked_add(slack).ok_or(too_large)?;
+        if span > isize::MAX.unsigned_abs() {
+            return Err(too_large);
+        }
+        if slack > 0 {
+            // Often the kernel's choice is aligned by luck (it aligns large mappings to huge pages since 6.7).
+            let at = map_none(bytes).map_err(|errno| error(OP, errno))?;
+            if at.addr().get().is_multiple_of(align) {
+                return Ok(at);
+            }
+            // SAFETY: the mapping was made just now and nobody else knows it.
+            unsafe { unmap(at, bytes) }.map_err(|errno| error(OP, errno))?;
+        }
+        let base = map_none(span).map_err(|errno| error(OP, errno))?;
+        let head = base.addr().get().wrapping_neg() & (align - 1);
+        let tail = slack - head;
+        // SAFETY: head <= slack, since the base is page-aligned; both stay inside the span that was mapped just now,
+        // and what is cut off is whole pages that nobody knows.
+        unsafe {
+            let at = base.add(head);
+            if head > 0 {
+                unmap(base, head).map_err(|errno| error(OP, errno))?;
+            }
+            if tail > 0 {
+                unmap(at.add(bytes), tail).map_err(|errno| error(OP, errno))?;
+            }
+            Ok(at)
+        }
+    }
+
+    unsafe fn commit(&self, at: NonNull<u8>, bytes: usize) -> Result<()> {
+        check_range(Operation::Commit, at, bytes)?;
+        let open = MprotectFlags::READ | MprotectFlags::WRITE;
+        // SAFETY: the range lies within a reservation of ours (the caller's promise); more access breaks no reference.
+        unsafe { rustix::mm::mprotect(at.as_ptr().cast(), bytes, open) }
+            .map_err(|errno| error(Operation::Commit, errno))
+    }
+
+    unsafe fn decommit(&self, at: NonNull<u8>, bytes: usize) -> Result<()> {
+        check_range(Operation::Decommit, at, bytes)?;
+        let start = at.as_ptr().cast();
+        // SAFETY: the range lies within a reservation of ours and nothing refers into it (the caller's promises).
+        unsafe {
+            rustix::mm::madvise(start, bytes, Advice::LinuxDontNeed)
+                .and_then(|()| rustix::mm::mprotect(start, bytes, MprotectFlags::empty()))
+        }
+        .map_err(|errno| error(Operation::Decommit, errno))
+    }
+
+    unsafe fn release(&self, at: NonNull<u8>, bytes: usize) -> Result<()> {
+        check_range(Operation::Release, at, bytes)?;
+        // SAFETY: it is a whole reservation of ours to which nothing refers (the caller's promises).
+        unsafe { unmap(at, bytes) }.map_err(|errno| error(Operation::Release, errno))
+    }
+
+    unsafe fn protect(&self, at: NonNull<u8>, bytes: usize, protection: Protection) -> Result<()> {
+        check_range(Operation::Protect, at, bytes)?;
+        let flags = match protection {
+            Protection::None => MprotectFlags::empty(),
+            Protection::Read => MprotectFlags::READ,
+            Protection::ReadWrite => MprotectFlags::READ | MprotectFlags::WRITE,
+            _ => return Err(Error::unsupported(Operation::Protect)),
+        };
+        // SAFETY: the range lies within a reservation of ours; the caller makes no access that this forbids.
+        unsafe { rustix::mm::mprotect(at.as_ptr().cast(), bytes, flags) }
+            .map_err(|errno| error(Operation::Protect, errno))
+    }
+
+    unsafe fn advise_huge(&self, at: NonNull<u8>, bytes: usize, on: bool) -> Result<()> {
+        check_range(Operation::AdviseHuge, at, bytes)?;
+        let advice = if on {
+            Advice::LinuxHugepage
+        } else {
+            Advice::LinuxNoHugepage
+        };
+        // SAFETY: these two kinds of advice change neither contents nor access.
+        let result = unsafe { rustix::mm::madvise(at.as_ptr().cast(), bytes, advice) };
+        match result {
+            // The range was checked, so this says that the kernel was built without huge pages.
+            Err(rustix::io::Errno::INVAL) => Err(crate::error::error_as(
+                Operation::AdviseHuge,
+                Kind::Unsupported,
+                rustix::io::Errno::INVAL,
+            )),
+            other => other.map_err(|errno| error(Operation::AdviseHuge, errno)),
+        }
+    }
+}
+
+/// # Safety
+/// The range is whole pages of mappings of ours to which nothing refers.
+unsafe fn unmap(at: NonNull<u8>, bytes: usize) -> rustix::io::Result<()> {
+    // SAFETY: the caller's promise.
+    unsafe { rustix::mm::munmap(at.as_ptr().cast(), bytes) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_alignment_up_to_a_gibibyte_can_be_reserved_and_nothing_leaks() {
+        for shift in 0..=30 {
+            let align = 1 << shift;
+            let bytes = 3 * page_bytes();
+            let at = Linux.reserve(bytes, align).unwrap();
+            assert_eq!(at.addr().get() % align, 0, "align {align:#x}");
+            // SAFETY: `at` is a live reservation of `bytes`.
+            unsafe {
+                Linux.commit(at, bytes).unwrap();
+                at.write_bytes(0xa5, bytes);
+                Linux.decommit(at, bytes).unwrap();
+                Linux.commit(at, bytes).unwrap();
+                assert!(
+                    core::slice::from_raw_parts(at.as_ptr(), bytes)
+                        .iter()
+                        .all(|&b| b == 0)
+                );
+                Linux.release(at, bytes).unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn a_reservation_larger_than_memory_costs_nothing() {
+        let bytes = 1 << 40;
+        let at = Linux.reserve(bytes, 1 << 22).unwrap();
+        // SAFETY: `at` is a live reservation.
+        unsafe { Linux.release(at, bytes) }.unwrap();
+        for impossible in [usize::MAX & !4095, isize::MAX.unsigned_abs() & !4095] {
+            let error = Linux.reserve(impossible, 1 << 30).unwrap_err();
+            assert_eq!(error.kind(), Kind::OutOfMemory);
+        }
+    }
+}
