@@ -55,7 +55,8 @@ fn extend(crc: u32, bytes: &[u8]) -> u32 {
         return unsafe { x86::extend(crc, bytes) };
     }
     #[cfg(all(target_arch = "aarch64", target_feature = "crc"))]
-    return arm::extend(crc, bytes);
+    // SAFETY: the build's target says that every processor it runs on has the CRC instructions.
+    return unsafe { arm::extend(crc, bytes) };
     #[cfg(not(all(target_arch = "aarch64", target_feature = "crc")))]
     table::extend(crc, bytes)
 }
@@ -163,6 +164,7 @@ mod x86 {
 mod arm {
     use core::arch::aarch64::{__crc32cb, __crc32cd};
 
+    #[target_feature(enable = "crc")]
     pub(super) fn extend(mut crc: u32, bytes: &[u8]) -> u32 {
         let (groups, rest) = bytes.as_chunks::<8>();
         for group in groups {
