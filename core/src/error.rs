@@ -190,6 +190,8 @@ operations! {
     ThreadName = "name thread",
     /// Binding a thread to processors.
     Affinity = "set affinity",
+    /// Letting another thread run.
+    Yield = "yield",
     /// Making or using a per-thread slot.
     Slot = "thread slot",
     /// Opening a file.

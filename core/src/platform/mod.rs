@@ -48,6 +48,8 @@ pub mod middleware;
 mod net;
 mod park;
 mod reactor;
+#[cfg(feature = "alloc")]
+pub mod sim;
 mod thread;
 mod thread_slot;
 
