@@ -4,29 +4,58 @@
 //! the command line goes to it as it is, so its own `--help` is the reference.
 
 use crate::workspace::Workspace;
-use std::process::{Command, ExitCode};
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
 
 /// Runs the bench with the rest of the command line.
 pub(crate) fn main(workspace: &Workspace, mut parser: lexopt::Parser) -> Result<ExitCode, String> {
-    let arguments: Vec<_> = parser.raw_args().map_err(|e| e.to_string())?.collect();
-    let status = build_and_run(workspace, arguments.iter().any(|arg| arg == "--quick"))
+    let mut arguments: Vec<OsString> = parser.raw_args().map_err(|e| e.to_string())?.collect();
+    let has = |name: &str| arguments.iter().any(|argument| argument == name);
+    let served = ["alloc", "pool", "async", "search", "platform"]
+        .iter()
+        .all(|part| !has(part))
+        || has("db");
+    let quick = has("--quick");
+    if served && !has("--help") {
+        let server = server(workspace)?;
+        arguments.extend(["--server".into(), server.into_os_string()]);
+    }
+    let mut bench = workspace.cargo();
+    bench
+        .args(["run", "--quiet", "--release", "--locked", "--manifest-path"])
+        .arg(workspace.root.join("tests/bench/Cargo.toml"))
+        .arg("--target-dir")
+        .arg(workspace.target.join("bench"));
+    if !quick {
+        bench.args(["--features", "rocksdb"]);
+    }
+    let status = bench
+        .arg("--")
         .args(arguments)
         .status()
         .map_err(|e| format!("cargo run: {e}"))?;
-    Ok(ExitCode::from(
-        u8::try_from(status.code().unwrap_or(1)).unwrap_or(1),
-    ))
+    let code = status.code().and_then(|code| u8::try_from(code).ok());
+    Ok(ExitCode::from(code.unwrap_or(1)))
 }
 
-/// The cargo command that builds the bench and runs it; what follows are the bench's own arguments.
-pub(crate) fn build_and_run(workspace: &Workspace, quick: bool) -> Command {
-    let mut command = workspace.cargo();
-    command
-        .args(["run", "--quiet", "--release", "--locked", "--manifest-path"])
-        .arg(workspace.root.join("tests/bench/Cargo.toml"));
-    if !quick {
-        command.args(["--features", "slow-peers"]);
+/// Builds the command whose server the served cases measure.
+fn server(workspace: &Workspace) -> Result<PathBuf, String> {
+    let status = workspace
+        .cargo()
+        .args([
+            "build",
+            "--quiet",
+            "--release",
+            "--locked",
+            "--package",
+            "underpin",
+        ])
+        .status()
+        .map_err(|e| format!("cargo build: {e}"))?;
+    if !status.success() {
+        return Err("the server does not build".into());
     }
-    command.arg("--");
-    command
+    let name = format!("underpin{}", std::env::consts::EXE_SUFFIX);
+    Ok(workspace.target.join("release").join(name))
 }

@@ -24,6 +24,7 @@ pub(super) struct Job<'w> {
     log_path: PathBuf,
     limit: Duration,
     deadline: Instant,
+    note: String,
 }
 
 impl<'w> Job<'w> {
@@ -44,6 +45,7 @@ impl<'w> Job<'w> {
             log_path,
             limit,
             deadline: Instant::now() + limit,
+            note: String::new(),
         })
     }
 
@@ -55,6 +57,14 @@ impl<'w> Job<'w> {
     /// Gives what follows at least `limit`.
     pub(super) fn extend_clock(&mut self, limit: Duration) {
         self.deadline = self.deadline.max(Instant::now() + limit);
+    }
+
+    /// Adds to what the table says about a pass.
+    pub(super) fn note(&mut self, text: &str) {
+        if !self.note.is_empty() {
+            self.note.push_str(", ");
+        }
+        self.note.push_str(text);
     }
 
     /// Writes a line into the log.
@@ -137,6 +147,9 @@ impl<'w> Job<'w> {
         }
         if ignored > 0 {
             parts.push(format!("{ignored} ignored"));
+        }
+        if !self.note.is_empty() {
+            parts.push(self.note.clone());
         }
         parts.join(", ")
     }

@@ -8,6 +8,8 @@ use super::need::Need;
 pub(super) enum How {
     /// On this machine's own kernel and processor.
     Native,
+    /// A Windows program over wine's implementation of Windows.
+    Wine,
     /// Checked, linted or linked, never run.
     CompiledOnly,
     /// On the core's own simulated machine.
@@ -18,6 +20,7 @@ impl How {
     pub(super) const fn words(self) -> &'static str {
         match self {
             Self::Native => "natively",
+            Self::Wine => "under wine",
             Self::CompiledOnly => "compiled only",
             Self::Simulated => "simulated",
         }

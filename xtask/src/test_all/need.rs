@@ -15,6 +15,10 @@ pub(super) enum Need {
         programs: &'static [&'static str],
         packages: &'static str,
     },
+    /// A Python package, newest, in the environment under `target/python`.
+    Python(&'static str),
+    /// An npm package, newest, under `target/node`.
+    Node(&'static str),
     /// rustup's nightly toolchain.
     Nightly,
     /// A cargo subcommand that is used when it is there and built by nobody unasked: it takes minutes.
@@ -32,6 +36,8 @@ impl Need {
                     find_program(program).is_some()
                 }
             }),
+            // The newest is wanted, so pip and npm are asked in every run.
+            Self::Python(_) | Self::Node(_) => false,
             Self::Nightly => Command::new("rustup")
                 .args(["run", "nightly", "rustc", "--version"])
                 .stdin(Stdio::null())
@@ -47,6 +53,10 @@ impl Need {
             Self::Debian { packages, .. } => {
                 format!("apt-get install -y --no-install-recommends {packages}")
             }
+            Self::Python(package) => {
+                format!("python3 -m venv target/python && target/python/bin/pip install {package}")
+            }
+            Self::Node(package) => format!("npm install --prefix target/node {package}"),
             Self::Nightly => "rustup toolchain install nightly --profile minimal".into(),
             Self::CargoTool(tool) => format!("cargo install --locked {tool}"),
         }
@@ -75,34 +85,69 @@ impl Installer {
 
     /// Gets `need`, or says why not and which command would.
     pub(super) fn install(&mut self, need: &Need, job: &mut Job<'_>) -> Result<(), String> {
-        let command = need.command();
-        let missing = format!("missing; enable with: {command}");
-        let Need::Debian { packages, .. } = need else {
-            return Err(missing);
-        };
-        if !self.allowed || find_program("apt-get").is_none() {
-            return Err(missing);
-        }
         job.extend_clock(Duration::from_secs(900));
+        let done = match need {
+            Need::Debian { packages, .. } => self.install_debian(packages, job),
+            Need::Python(package) => self.install_python(package, job),
+            Need::Node(package) => self.install_node(package, job),
+            Need::Nightly | Need::CargoTool(_) => Err("missing".into()),
+        };
+        let usable = match need {
+            Need::Debian { .. } => need.is_there(),
+            _ => true,
+        };
+        match done {
+            Ok(()) if usable => Ok(()),
+            Ok(()) => Err("installed, and still lacks a program that is needed".into()),
+            Err(why) => Err(format!("{why}; enable with: {}", need.command())),
+        }
+    }
+
+    fn install_debian(&mut self, packages: &str, job: &mut Job<'_>) -> Result<(), String> {
+        if !self.allowed || find_program("apt-get").is_none() {
+            return Err("missing".into());
+        }
         let apt = |arguments: &[&str]| {
             let mut apt = Command::new("apt-get");
             apt.env("DEBIAN_FRONTEND", "noninteractive").args(arguments);
             apt
         };
         if !self.lists_are_fresh {
+            // Stale lists may still do; if not, the installation says so.
             let _ = job.run(&mut apt(&["update"]));
             self.lists_are_fresh = true;
         }
         let mut install = apt(&["install", "-y", "--no-install-recommends"]);
         install.args(packages.split(' '));
         job.run(&mut install)
-            .map_err(|why| format!("not installable ({why}); enable with: {command}"))?;
-        if need.is_there() {
-            Ok(())
-        } else {
-            Err(format!(
-                "{packages} is installed and lacks a program that is needed"
-            ))
+    }
+
+    /// Into an environment of our own: nothing outside `target` changes, so no leave is asked.
+    fn install_python(&mut self, package: &str, job: &mut Job<'_>) -> Result<(), String> {
+        let environment = job.workspace.target.join("python");
+        let pip = environment.join("bin/pip");
+        if !pip.is_file() {
+            let make = |job: &mut Job<'_>| {
+                let mut venv = job.workspace.program("python3");
+                job.run(venv.args(["-m", "venv"]).arg(&environment))
+            };
+            if make(job).is_err() {
+                self.install_debian("python3 python3-venv", job)?;
+                make(job)?;
+            }
         }
+        let mut install = job.workspace.program(pip);
+        job.run(install.args(["install", "--quiet", "--upgrade", package]))
+    }
+
+    fn install_node(&mut self, package: &str, job: &mut Job<'_>) -> Result<(), String> {
+        if find_program("npm").is_none() {
+            self.install_debian("nodejs npm", job)?;
+        }
+        let prefix = job.workspace.target.join("node");
+        std::fs::create_dir_all(&prefix).map_err(|e| format!("{}: {e}", prefix.display()))?;
+        let mut install = job.workspace.program("npm");
+        install.args(["install", "--no-fund", "--no-audit", "--prefix"]);
+        job.run(install.arg(&prefix).arg(format!("{package}@latest")))
     }
 }

@@ -23,9 +23,9 @@ pub(super) const DEBIAN_RUST: Need = Need::Debian {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rig {
     pub(super) triple: &'static str,
-    /// The library's crates to build: `core,alloc` or `std,panic_abort,test`.
-    pub(super) std: &'static str,
-    /// cargo's configuration for the target (linker, runner), below the workspace's root.
+    /// The library's crates to build, where no configuration says it: `core,alloc`.
+    pub(super) library: Option<&'static str>,
+    /// cargo's configuration for the target (library, linker, runner), below the workspace's root.
     pub(super) config: Option<&'static str>,
 }
 
@@ -46,12 +46,34 @@ impl Rig {
         }
         if !has_library(job, self.triple) {
             debian_toolchain(&mut command);
-            command.arg(format!("-Zbuild-std={}", self.std));
-            if self.std.starts_with("core") {
-                command.arg("-Zbuild-std-features=compiler-builtins-mem");
+            if let Some(library) = self.library {
+                command
+                    .arg(format!("-Zbuild-std={library}"))
+                    .arg("-Zbuild-std-features=compiler-builtins-mem");
             }
         }
         command
+    }
+
+    /// `cargo clippy -- -D warnings` for the target, where rustup's clippy does not fit Debian's library: a check with
+    /// Debian's linter as the compiler, told in cargo clippy's own way what follows the `--`.
+    pub(super) fn clippy(&self, job: &Job<'_>) -> Command {
+        let mut command = self.cargo(job, "check");
+        command
+            .env("RUSTC_WORKSPACE_WRAPPER", self.clippy_driver(job))
+            .env(
+                "CLIPPY_ARGS",
+                "-D__CLIPPY_HACKERY__warnings__CLIPPY_HACKERY__",
+            );
+        command
+    }
+
+    fn clippy_driver(&self, job: &Job<'_>) -> &'static str {
+        if has_library(job, self.triple) {
+            "clippy-driver"
+        } else {
+            "/usr/bin/clippy-driver"
+        }
     }
 }
 

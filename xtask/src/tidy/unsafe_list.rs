@@ -1,4 +1,7 @@
 //! Unsafe code lives in few modules, and `ARCHITECTURE.md` lists them.
+//!
+//! A bullet names a file or a directory. Below a listed directory a file still says `#![forbid(unsafe_code)]` unless it
+//! has unsafe code; a file that only declares modules need say nothing, for it cannot forbid what a child allows.
 
 use super::Findings;
 use super::source::Source;
@@ -38,22 +41,6 @@ fn listed(document: &str) -> BTreeMap<&str, usize> {
     paths
 }
 
-/// Where the modules that `path` declares stand.
-fn children_of(path: &str) -> String {
-    let stem = path.trim_end_matches(".rs");
-    let is_directory_file = ["/mod", "/lib", "/main"]
-        .iter()
-        .any(|name| stem.ends_with(name));
-    if is_directory_file {
-        stem.rsplit_once('/')
-            .map_or("", |(directory, _)| directory)
-            .to_owned()
-            + "/"
-    } else {
-        stem.to_owned() + "/"
-    }
-}
-
 pub(super) fn check(tree: &Tree, findings: &mut Findings) {
     let document = tree.file(DOCUMENT).map_or("", |file| &file.text);
     if !document.lines().any(|line| line.trim() == HEADING) {
@@ -65,7 +52,12 @@ pub(super) fn check(tree: &Tree, findings: &mut Findings) {
     }
     let listed = listed(document);
     for (path, line) in &listed {
-        if tree.file(path).is_none() {
+        let below = format!("{}/", path.trim_end_matches('/'));
+        if !tree
+            .files
+            .iter()
+            .any(|file| file.path == **path || file.path.starts_with(&below))
+        {
             findings.add(
                 DOCUMENT,
                 *line,
@@ -80,16 +72,15 @@ pub(super) fn check(tree: &Tree, findings: &mut Findings) {
                 .any(|i| source.matches(i, &["#", "!", "[", level, "(", "unsafe_code"]))
         };
         let is_listed = listed.contains_key(file.path.as_str());
+        let is_below_listed = listed.keys().any(|path| {
+            file.path
+                .starts_with(&format!("{}/", path.trim_end_matches('/')))
+        });
         // A parent cannot forbid what one of its children allows.
-        let directory = children_of(&file.path);
-        let has_unsafe_child = listed
-            .keys()
-            .any(|path| path.starts_with(&directory) && *path != file.path);
+        let is_parent = (0..source.tokens.len())
+            .any(|i| source.at(i) == "mod" && matches!(source.at(i + 2), ";" | "{"));
         let uses_unsafe = source.tokens.iter().any(|token| token.text == "unsafe");
-        let is_bound = says("forbid")
-            || (file.path.ends_with("/lib.rs") && says("deny"))
-            || (has_unsafe_child && !uses_unsafe);
-        if is_bound {
+        if says("forbid") || (is_parent && !uses_unsafe && !is_listed) {
             if is_listed {
                 findings.add(
                     &file.path,
@@ -97,11 +88,17 @@ pub(super) fn check(tree: &Tree, findings: &mut Findings) {
                     format!("has no unsafe code and is listed in {DOCUMENT}: remove it there"),
                 );
             }
-        } else if !is_listed {
+        } else if !is_listed && !is_below_listed {
             findings.add(
                 &file.path,
                 1,
                 format!("neither says `#![forbid(unsafe_code)]` nor is listed in {DOCUMENT} under `{HEADING}`: do one of both"),
+            );
+        } else if !uses_unsafe {
+            findings.add(
+                &file.path,
+                1,
+                "has no unsafe code: say `#![forbid(unsafe_code)]`",
             );
         }
     }
@@ -119,34 +116,42 @@ mod tests {
         findings.0
     }
 
-    const LIST: &str = "# A\n## Unsafe modules\n\nText.\n\n- `core/src/a.rs`: reads memory\n- core/src/b.rs\n\n## Next\n- `core/src/c.rs`\n";
+    const LIST: &str = "# A\n## Unsafe modules\n\nText.\n\n- `core/src/a.rs`: reads memory\n- core/src/b\n\n## Next\n- `core/src/c.rs`\n";
 
     #[test]
     fn a_module_forbids_or_is_listed() {
         let good = [
-            ("core/src/lib.rs", "#![deny(unsafe_code)]"),
+            (
+                "core/src/lib.rs",
+                "#![deny(unsafe_code)] mod a; pub mod b; mod d;",
+            ),
             ("core/src/a.rs", "unsafe {}"),
-            ("core/src/b.rs", "unsafe {}"),
+            ("core/src/b/x.rs", "unsafe {}"),
+            ("core/src/b/y.rs", "#![forbid(unsafe_code)]"),
             ("core/src/d.rs", "#![forbid(unsafe_code)]"),
-            ("core/src/mod.rs", "mod a; mod b; mod d;"),
         ];
         assert_eq!(findings(LIST, &good), [""; 0]);
     }
 
     #[test]
     fn every_disagreement_is_found() {
-        let ab = [("core/src/a.rs", ""), ("core/src/b.rs", "")];
+        let ab = [
+            ("core/src/a.rs", "unsafe {}"),
+            ("core/src/b/x.rs", "unsafe {}"),
+        ];
         for (extra, wanted) in [
             (("core/src/c.rs", "fn f() {}"), "neither"),
             (("core/src/c.rs", "// #![forbid(unsafe_code)]"), "neither"),
             (("core/src/c.rs", "#![deny(unsafe_code)]"), "neither"),
+            (("core/src/c.rs", "mod d; unsafe fn f() {}"), "neither"),
             (("platform-linux/src/lib.rs", ""), "neither"),
+            (("core/src/b/c.rs", "fn f() {}"), "has no unsafe code"),
         ] {
             let found = findings(LIST, &[ab[0], ab[1], extra]);
-            assert_eq!(found.len(), 1, "{found:?}");
+            assert_eq!(found.len(), 1, "{extra:?}: {found:?}");
             assert!(found[0].contains(wanted), "{found:?}");
         }
-        let found = findings(LIST, &[ab[0], ("core/src/b.rs", "#![forbid(unsafe_code)]")]);
+        let found = findings(LIST, &[("core/src/a.rs", "#![forbid(unsafe_code)]"), ab[1]]);
         assert!(
             found.len() == 1 && found[0].contains("remove it there"),
             "{found:?}"

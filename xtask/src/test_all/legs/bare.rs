@@ -5,13 +5,13 @@ use crate::test_all::rig::Rig;
 
 const THUMBV7EM: Rig = Rig {
     triple: "thumbv7em-none-eabihf",
-    std: "core,alloc",
+    library: Some("core,alloc"),
     config: None,
 };
 
 const X86_64_NONE: Rig = Rig {
     triple: "x86_64-unknown-none",
-    std: "core,alloc",
+    library: Some("core,alloc"),
     config: None,
 };
 

@@ -2,11 +2,29 @@
 
 mod bare;
 mod checkers;
+mod clients;
 mod host;
+mod macos;
+mod windows;
 
 use super::leg::{How, Leg};
 use super::need::Need;
 use super::rig::DEBIAN_RUST;
+
+const REDIS: Need = Need::Debian {
+    programs: &["redis-cli", "redis-benchmark", "redis-server"],
+    packages: "redis-server redis-tools",
+};
+
+const WINE: Need = Need::Debian {
+    programs: &["wine", "wineboot"],
+    packages: "wine wine64",
+};
+
+const MINGW: Need = Need::Debian {
+    programs: &["x86_64-w64-mingw32-gcc"],
+    packages: "gcc-mingw-w64-x86-64",
+};
 
 /// Every leg.
 pub(super) const LEGS: &[Leg] = &[
@@ -47,6 +65,33 @@ pub(super) const LEGS: &[Leg] = &[
         run: host::unit,
     },
     Leg {
+        name: "clients",
+        proves: "redis-cli, redis-benchmark, redis-py and node-redis work against the server unmodified",
+        how: How::Native,
+        quick: false,
+        needs: &[REDIS, Need::Python("redis"), Need::Node("redis")],
+        limit_s: 600,
+        run: clients::run,
+    },
+    Leg {
+        name: "dist",
+        proves: "the release artefacts build and answer",
+        how: How::Native,
+        quick: false,
+        needs: &[],
+        limit_s: 600,
+        run: host::dist,
+    },
+    Leg {
+        name: "bench-smoke",
+        proves: "the benchmark runs against its peers and every answer is verified",
+        how: How::Native,
+        quick: false,
+        needs: &[REDIS],
+        limit_s: 900,
+        run: host::bench_smoke,
+    },
+    Leg {
         name: "loom",
         proves: "the core's locks and queues under every order of memory operations",
         how: How::Simulated,
@@ -72,6 +117,42 @@ pub(super) const LEGS: &[Leg] = &[
         needs: &[DEBIAN_RUST],
         limit_s: 300,
         run: bare::core_x86_64,
+    },
+    Leg {
+        name: "windows-clippy",
+        proves: "no lint in the code for Windows, tests included",
+        how: How::CompiledOnly,
+        quick: false,
+        needs: &[DEBIAN_RUST, MINGW],
+        limit_s: 600,
+        run: windows::clippy,
+    },
+    Leg {
+        name: "windows-wine",
+        proves: "the platform for Windows passes its tests and the conformance suite",
+        how: How::Wine,
+        quick: false,
+        needs: &[DEBIAN_RUST, MINGW, WINE],
+        limit_s: 900,
+        run: windows::wine,
+    },
+    Leg {
+        name: "macos-aarch64",
+        proves: "the platform for macOS is free of lints and links; its numbers are Apple's headers'",
+        how: How::CompiledOnly,
+        quick: false,
+        needs: &[DEBIAN_RUST, Need::Python("ziglang")],
+        limit_s: 600,
+        run: macos::aarch64,
+    },
+    Leg {
+        name: "macos-x86_64",
+        proves: "the same for Intel processors",
+        how: How::CompiledOnly,
+        quick: false,
+        needs: &[DEBIAN_RUST, Need::Python("ziglang")],
+        limit_s: 600,
+        run: macos::x86_64,
     },
     Leg {
         name: "asan",

@@ -1,0 +1,94 @@
+//! What is measured: cases, the subjects that do them, and one round's sample.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// What the command line chose.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    /// Fewer rounds, fewer operations.
+    pub(crate) quick: bool,
+    /// The `underpin` command, for cases that talk to a server.
+    pub(crate) server: Option<PathBuf>,
+    /// Where subjects may write; on a real disk, not in memory.
+    pub(crate) scratch: PathBuf,
+}
+
+impl Settings {
+    pub(crate) fn new() -> Self {
+        Self {
+            quick: false,
+            server: None,
+            scratch: Path::new(env!("CARGO_MANIFEST_DIR")).join("target/scratch"),
+        }
+    }
+
+    /// Measured rounds; one more comes first and does not count.
+    pub(crate) fn rounds(&self) -> usize {
+        if self.quick { 3 } else { 5 }
+    }
+
+    /// `full` operations, or a share of them.
+    pub(crate) fn operations(&self, full: u64, quick: u64) -> u64 {
+        if self.quick { quick } else { full }
+    }
+}
+
+/// One task and those who do it.
+pub(crate) struct Case {
+    /// What is done, in a few words.
+    pub(crate) name: String,
+    /// What is equal for all subjects, and what is not.
+    pub(crate) terms: String,
+    /// Us.
+    pub(crate) ours: Subject,
+    /// The others; at least one.
+    pub(crate) peers: Vec<Subject>,
+}
+
+/// Somebody who can do a case.
+pub(crate) struct Subject {
+    pub(crate) name: &'static str,
+    pub(crate) version: String,
+    /// Prepares, does the task, verifies; only the task is in the sample's time.
+    pub(crate) run: Box<dyn FnMut(&Path) -> Result<Sample, String>>,
+}
+
+impl Subject {
+    pub(crate) fn new(
+        name: &'static str,
+        version: impl Into<String>,
+        run: impl FnMut(&Path) -> Result<Sample, String> + 'static,
+    ) -> Self {
+        Self {
+            name,
+            version: version.into(),
+            run: Box::new(run),
+        }
+    }
+}
+
+/// One round of one subject.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sample {
+    pub(crate) operations: u64,
+    pub(crate) elapsed: Duration,
+}
+
+impl Sample {
+    pub(crate) fn per_second(&self) -> f64 {
+        self.operations as f64 / self.elapsed.as_secs_f64().max(1e-9)
+    }
+}
+
+/// The version of `package` in this bench's lock file.
+pub(crate) fn locked_version(package: &str) -> String {
+    let lock = include_str!("../Cargo.lock");
+    let name = format!("name = \"{package}\"");
+    lock.lines()
+        .skip_while(|line| *line != name)
+        .nth(1)
+        .and_then(|line| line.split('"').nth(1))
+        .unwrap_or("unknown")
+        .to_owned()
+}

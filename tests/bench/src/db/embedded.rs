@@ -1,0 +1,165 @@
+//! Puts and gets in one process, from one thread.
+
+use super::store::{Level, Open, Pair, Store};
+use super::subjects;
+use crate::case::{Case, Sample, Settings, Subject};
+use crate::random::{key, looks_right, mix, value};
+use std::cell::Cell;
+use std::fs;
+use std::hint::black_box;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+const SIZES: &str = "16-byte keys in random order, 100-byte values that do not compress, one thread; \
+    16 MiB of memtable and 32 MiB of cache each, defaults otherwise";
+
+pub(super) fn cases(settings: &Settings) -> Vec<Case> {
+    let many = settings.operations(200_000, 30_000);
+    let synced = settings.operations(1_000, 150);
+    vec![
+        case(
+            "embedded put",
+            &format!(
+                "{many} puts, one by one; each is with the system when it returns and outlives the process, save redb's, which without \
+             a sync are lost with it; {SIZES}"
+            ),
+            put(many, 1, Level::Os),
+        ),
+        case(
+            "embedded put, batches of 100",
+            &format!(
+                "{many} puts in atomic batches of 100; each batch is with the system when it returns, save redb's; {SIZES}"
+            ),
+            put(many, 100, Level::Os),
+        ),
+        case(
+            "embedded put, synced",
+            &format!(
+                "{synced} puts, one by one; each is synced to the device when it returns; {SIZES}"
+            ),
+            put(synced, 1, Level::Synced),
+        ),
+        case(
+            "embedded get",
+            &format!("{many} gets of keys that are there, out of {many}, after a reopen; {SIZES}"),
+            get(many, many, true),
+        ),
+        case(
+            "embedded get, absent",
+            &format!(
+                "{many} gets of keys that are not there, beside {many} that are, after a reopen; {SIZES}"
+            ),
+            get(many, many, false),
+        ),
+    ]
+}
+
+/// Makes the subjects of a case from what each does with a store's `Open`.
+fn case(name: &str, terms: &str, task: impl Fn(Open) -> Task) -> Case {
+    let mut subjects = subjects::all()
+        .into_iter()
+        .map(|(name, version, open)| Subject::new(name, version, task(open)));
+    let ours = subjects.next().expect("ours is always there");
+    Case {
+        name: name.into(),
+        terms: terms.into(),
+        ours,
+        peers: subjects.collect(),
+    }
+}
+
+type Task = Box<dyn FnMut(&Path) -> Result<Sample, String>>;
+
+/// `count` puts into an empty store, `batch` at a time; afterwards every hundredth is read back whole.
+fn put(count: u64, batch: usize, level: Level) -> impl Fn(Open) -> Task {
+    move |open| {
+        Box::new(move |dir| {
+            let dir = fresh(dir)?;
+            let store = open(&dir)?;
+            let pairs: Vec<Pair> = (0..count).map(|index| (key(index), value(index))).collect();
+            let start = Instant::now();
+            if batch == 1 {
+                for pair in &pairs {
+                    store.put(pair, level)?;
+                }
+            } else {
+                for pairs in pairs.chunks(batch) {
+                    store.put_all(pairs, level)?;
+                }
+            }
+            let elapsed = start.elapsed();
+            for (key, value) in pairs.iter().step_by(100) {
+                if !store.get(key, &mut |found| found == value)? {
+                    return Err("a pair that was put is not there".into());
+                }
+            }
+            drop(store);
+            fs::remove_dir_all(&dir).map_err(|e| e.to_string())?;
+            Ok(Sample {
+                operations: count,
+                elapsed,
+            })
+        })
+    }
+}
+
+/// `count` gets from a store of `held` pairs that is filled and reopened in the first round.
+fn get(count: u64, held: u64, hit: bool) -> impl Fn(Open) -> Task {
+    move |open| {
+        let store: Cell<Option<Box<dyn Store>>> = Cell::new(None);
+        let rounds = Cell::new(0);
+        Box::new(move |dir| {
+            let open_store = match store.take() {
+                Some(store) => store,
+                None => fill(open, dir, held)?,
+            };
+            rounds.set(rounds.get() + 1);
+            let mut found = 0u64;
+            let start = Instant::now();
+            for step in 0..count {
+                let mut index = mix(step ^ rounds.get() << 32) % held;
+                if !hit {
+                    index += held;
+                }
+                found += u64::from(open_store.get(black_box(&key(index)), &mut |value| {
+                    looks_right(value, index)
+                })?);
+            }
+            let elapsed = start.elapsed();
+            store.set(Some(open_store));
+            let expected = if hit { count } else { 0 };
+            if found != expected {
+                return Err(format!(
+                    "{found} of {count} gets were answered right, not {expected}"
+                ));
+            }
+            Ok(Sample {
+                operations: count,
+                elapsed,
+            })
+        })
+    }
+}
+
+fn fill(open: Open, dir: &Path, held: u64) -> Result<Box<dyn Store>, String> {
+    let dir = fresh(dir)?;
+    let store = open(&dir)?;
+    let pairs: Vec<Pair> = (0..held).map(|index| (key(index), value(index))).collect();
+    for pairs in pairs.chunks(1_000) {
+        store.put_all(pairs, Level::Os)?;
+    }
+    // The last write is synced, so that a store that holds unsynced writes back keeps them over the reopen.
+    if let Some(last) = pairs.last() {
+        store.put(last, Level::Synced)?;
+    }
+    drop(store);
+    open(&dir)
+}
+
+/// An empty directory below the subject's own.
+fn fresh(dir: &Path) -> Result<PathBuf, String> {
+    let dir = dir.join("store");
+    let _ = fs::remove_dir_all(&dir);
+    fs::create_dir_all(&dir).map_err(|e| format!("{}: {e}", dir.display()))?;
+    Ok(dir)
+}

@@ -1,0 +1,16 @@
+//! The database: embedded against embedded stores, served against a server.
+
+mod embedded;
+mod resp;
+mod served;
+mod store;
+mod subjects;
+
+use crate::case::{Case, Settings};
+
+/// Every case of the part.
+pub(crate) fn cases(settings: &Settings) -> Result<Vec<Case>, String> {
+    let mut cases = embedded::cases(settings);
+    cases.extend(served::cases(settings)?);
+    Ok(cases)
+}

@@ -1,0 +1,36 @@
+//! What every embedded store is asked to do, in words that all of them have.
+
+use std::path::Path;
+
+/// Memory for new writes before they go to a table, for every store that has such a bound.
+pub(super) const MEMTABLE_BYTES: usize = 16 << 20;
+/// Memory for what was read, for every store.
+pub(super) const CACHE_BYTES: usize = 32 << 20;
+
+/// How safe a write is when it returns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Level {
+    /// With the operating system: it outlives the process.
+    Os,
+    /// On the device: it outlives a loss of power.
+    Synced,
+}
+
+/// A key and its value.
+pub(super) type Pair = (
+    [u8; crate::random::KEY_BYTES],
+    [u8; crate::random::VALUE_BYTES],
+);
+
+/// An open store.
+pub(super) trait Store {
+    /// Writes one pair.
+    fn put(&self, pair: &Pair, level: Level) -> Result<(), String>;
+    /// Writes all of `pairs`, or none.
+    fn put_all(&self, pairs: &[Pair], level: Level) -> Result<(), String>;
+    /// Reads one value in place and says what `read` says; false if there is none.
+    fn get(&self, key: &[u8], read: &mut dyn FnMut(&[u8]) -> bool) -> Result<bool, String>;
+}
+
+/// Opens or makes a store in an existing directory.
+pub(super) type Open = fn(&Path) -> Result<Box<dyn Store>, String>;

@@ -1,0 +1,199 @@
+//! The embedded stores: ours, fjall, redb and, where it was built, RocksDB.
+
+use super::store::{CACHE_BYTES, Level, MEMTABLE_BYTES, Open, Pair, Store};
+use crate::case::locked_version;
+use std::path::Path;
+use underpin_core::db::{Batch, Db, Options, WriteLevel};
+use underpin_linux::Linux;
+
+/// A store's name, its version, and how to open it; ours first.
+pub(super) fn all() -> Vec<(&'static str, String, Open)> {
+    vec![
+        ("underpin", locked_version("underpin-core"), open_ours),
+        ("fjall", locked_version("fjall"), open_fjall),
+        ("redb", locked_version("redb"), open_redb),
+        #[cfg(feature = "rocksdb")]
+        ("rocksdb", locked_version("rocksdb"), rocks::open),
+    ]
+}
+
+fn text(error: impl core::fmt::Display) -> String {
+    error.to_string()
+}
+
+struct Ours(Db<Linux>);
+
+fn open_ours(dir: &Path) -> Result<Box<dyn Store>, String> {
+    let mut options = Options::default();
+    options.memtable_bytes = MEMTABLE_BYTES;
+    options.cache_bytes = CACHE_BYTES;
+    let path = dir.as_os_str().as_encoded_bytes();
+    let db = Db::open(Linux, path, options).map_err(text)?;
+    Ok(Box::new(Ours(db)))
+}
+
+impl Ours {
+    fn level(level: Level) -> WriteLevel {
+        match level {
+            Level::Os => WriteLevel::Os,
+            Level::Synced => WriteLevel::Data,
+        }
+    }
+}
+
+impl Store for Ours {
+    fn put(&self, (key, value): &Pair, level: Level) -> Result<(), String> {
+        self.0.put(key, value, Self::level(level)).map_err(text)
+    }
+
+    fn put_all(&self, pairs: &[Pair], level: Level) -> Result<(), String> {
+        let mut batch = Batch::new();
+        for (key, value) in pairs {
+            batch.put(key, value).map_err(text)?;
+        }
+        self.0.write(&batch, Self::level(level)).map_err(text)
+    }
+
+    fn get(&self, key: &[u8], read: &mut dyn FnMut(&[u8]) -> bool) -> Result<bool, String> {
+        let found = self.0.get_with(key, |value| read(value)).map_err(text)?;
+        Ok(found.unwrap_or(false))
+    }
+}
+
+struct Fjall {
+    database: fjall::Database,
+    keyspace: fjall::Keyspace,
+}
+
+fn open_fjall(dir: &Path) -> Result<Box<dyn Store>, String> {
+    let database = fjall::Database::builder(dir)
+        .cache_size(CACHE_BYTES as u64)
+        .open()
+        .map_err(text)?;
+    let options =
+        || fjall::KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES as u64);
+    let keyspace = database.keyspace("bench", options).map_err(text)?;
+    Ok(Box::new(Fjall { database, keyspace }))
+}
+
+impl Store for Fjall {
+    fn put(&self, (key, value): &Pair, level: Level) -> Result<(), String> {
+        // An insert hands its journal to the system.
+        self.keyspace.insert(key, value).map_err(text)?;
+        match level {
+            Level::Os => Ok(()),
+            Level::Synced => self
+                .database
+                .persist(fjall::PersistMode::SyncData)
+                .map_err(text),
+        }
+    }
+
+    fn put_all(&self, pairs: &[Pair], level: Level) -> Result<(), String> {
+        let mut batch = self.database.batch().durability(Some(match level {
+            Level::Os => fjall::PersistMode::Buffer,
+            Level::Synced => fjall::PersistMode::SyncData,
+        }));
+        for (key, value) in pairs {
+            batch.insert(&self.keyspace, key, value);
+        }
+        batch.commit().map_err(text)
+    }
+
+    fn get(&self, key: &[u8], read: &mut dyn FnMut(&[u8]) -> bool) -> Result<bool, String> {
+        let value = self.keyspace.get(key).map_err(text)?;
+        Ok(value.is_some_and(|value| read(&value)))
+    }
+}
+
+struct Redb(redb::Database);
+
+const TABLE: redb::TableDefinition<'_, &[u8], &[u8]> = redb::TableDefinition::new("bench");
+
+fn open_redb(dir: &Path) -> Result<Box<dyn Store>, String> {
+    let database = redb::Database::builder()
+        .set_cache_size(CACHE_BYTES)
+        .create(dir.join("redb"))
+        .map_err(text)?;
+    let transaction = database.begin_write().map_err(text)?;
+    transaction.open_table(TABLE).map_err(text)?;
+    transaction.commit().map_err(text)?;
+    Ok(Box::new(Redb(database)))
+}
+
+impl Store for Redb {
+    fn put(&self, pair: &Pair, level: Level) -> Result<(), String> {
+        self.put_all(std::slice::from_ref(pair), level)
+    }
+
+    fn put_all(&self, pairs: &[Pair], level: Level) -> Result<(), String> {
+        let mut transaction = self.0.begin_write().map_err(text)?;
+        transaction
+            .set_durability(match level {
+                Level::Os => redb::Durability::None,
+                Level::Synced => redb::Durability::Immediate,
+            })
+            .map_err(text)?;
+        {
+            let mut table = transaction.open_table(TABLE).map_err(text)?;
+            for (key, value) in pairs {
+                table
+                    .insert(key.as_slice(), value.as_slice())
+                    .map_err(text)?;
+            }
+        }
+        transaction.commit().map_err(text)
+    }
+
+    fn get(&self, key: &[u8], read: &mut dyn FnMut(&[u8]) -> bool) -> Result<bool, String> {
+        use redb::ReadableDatabase as _;
+        let transaction = self.0.begin_read().map_err(text)?;
+        let table = transaction.open_table(TABLE).map_err(text)?;
+        let value = table.get(key).map_err(text)?;
+        Ok(value.is_some_and(|value| read(value.value())))
+    }
+}
+
+#[cfg(feature = "rocksdb")]
+mod rocks {
+    use super::*;
+    use rocksdb::{BlockBasedOptions, Cache, DB, WriteBatch, WriteOptions};
+
+    struct Rocks(DB);
+
+    pub(super) fn open(dir: &Path) -> Result<Box<dyn Store>, String> {
+        let mut blocks = BlockBasedOptions::default();
+        blocks.set_block_cache(&Cache::new_lru_cache(CACHE_BYTES));
+        blocks.set_bloom_filter(10.0, false);
+        let mut options = rocksdb::Options::default();
+        options.create_if_missing(true);
+        options.set_write_buffer_size(MEMTABLE_BYTES);
+        options.set_block_based_table_factory(&blocks);
+        Ok(Box::new(Rocks(DB::open(&options, dir).map_err(text)?)))
+    }
+
+    fn written(level: Level) -> WriteOptions {
+        let mut options = WriteOptions::default();
+        options.set_sync(level == Level::Synced);
+        options
+    }
+
+    impl Store for Rocks {
+        fn put(&self, (key, value): &Pair, level: Level) -> Result<(), String> {
+            self.0.put_opt(key, value, &written(level)).map_err(text)
+        }
+
+        fn put_all(&self, pairs: &[Pair], level: Level) -> Result<(), String> {
+            let mut batch = WriteBatch::default();
+            for (key, value) in pairs {
+                batch.put(key, value);
+            }
+            self.0.write_opt(&batch, &written(level)).map_err(text)
+        }
+
+        fn get(&self, key: &[u8], read: &mut dyn FnMut(&[u8]) -> bool) -> Result<bool, String> {
+            let value = self.0.get_pinned(key).map_err(text)?;
+            Ok(value.is_some_and(|value| read(&value)))
+        }
+    }
+}
