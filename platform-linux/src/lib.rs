@@ -8,7 +8,7 @@
 //! | `memory.rs` | `Memory` | `mmap`, `mprotect`, `madvise` |
 //! | `park.rs` | `Park` | `futex` |
 //! | `clock.rs`, `entropy.rs` | `Clock`, `Entropy` | the vDSO, `getrandom` |
-//! | `thread.rs`, `thread_slot.rs` | `Threads`, `ThreadSlots` | `pthread_*`, or `clone` without a C library |
+//! | `thread.rs`, `thread_slot.rs` | `Threads`, `ThreadSlots` | `pthread.rs`, or `raw_thread.rs` and `slot_table.rs` without a C library |
 //! | `file.rs`, `directory.rs`, `map.rs` | `Files`, `Map` | `pread`, `fdatasync`, `flock`, `getdents64`, `mmap`, .. |
 //! | `net.rs`, `reactor.rs` | `Net`, `Reactor` | sockets, `epoll`, `eventfd` |
 #![no_std]
@@ -33,8 +33,13 @@ mod path;
 mod pending;
 mod platform;
 mod pthread;
+#[cfg_attr(
+    not(any(target_arch = "x86_64", target_arch = "aarch64")),
+    path = "raw_thread_absent.rs"
+)]
 mod raw_thread;
 mod reactor;
+mod slot_table;
 mod syscall;
 mod thread;
 mod thread_slot;

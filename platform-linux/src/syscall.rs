@@ -59,7 +59,12 @@ pub(crate) unsafe fn syscall6(number: usize, arguments: [usize; 6]) -> isize {
 /// The kernel's numbers for the calls that are made here.
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod number {
+    pub(crate) const MUNMAP: usize = 11;
+    pub(crate) const RT_SIGPROCMASK: usize = 14;
+    pub(crate) const CLONE: usize = 56;
+    pub(crate) const EXIT: usize = 60;
     pub(crate) const FUTEX: usize = 202;
+    pub(crate) const SET_TID_ADDRESS: usize = 218;
     pub(crate) const EXIT_GROUP: usize = 231;
     pub(crate) const TGKILL: usize = 234;
     pub(crate) const EPOLL_PWAIT2: usize = 441;
@@ -68,9 +73,14 @@ pub(crate) mod number {
 /// The kernel's numbers for the calls that are made here.
 #[cfg(target_arch = "aarch64")]
 pub(crate) mod number {
+    pub(crate) const EXIT: usize = 93;
     pub(crate) const EXIT_GROUP: usize = 94;
+    pub(crate) const SET_TID_ADDRESS: usize = 96;
     pub(crate) const FUTEX: usize = 98;
     pub(crate) const TGKILL: usize = 131;
+    pub(crate) const RT_SIGPROCMASK: usize = 135;
+    pub(crate) const MUNMAP: usize = 215;
+    pub(crate) const CLONE: usize = 220;
     pub(crate) const EPOLL_PWAIT2: usize = 441;
 }
 
