@@ -1,0 +1,54 @@
+//! The command line: what may be said, who deals with it, and how failures end.
+
+mod console;
+mod info;
+mod kv;
+mod serve;
+mod version;
+
+use clap::{Parser, Subcommand};
+use console::Failure;
+use std::process::ExitCode;
+
+/// One no_std core for systems programs: allocator, pool, runtime, platform, search and database.
+#[derive(Debug, Parser)]
+#[command(name = "underpin", version, long_version = version::LONG, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve a database over the Redis protocol, RESP2 and RESP3
+    Serve(serve::Serve),
+    /// Read, write and check a database directory
+    Kv(kv::Kv),
+    /// Tell what this build and this machine offer
+    Info(info::Info),
+}
+
+/// Runs the command that the program's arguments name.
+pub(crate) fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version are no errors; a closed pipe is no reason to complain.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+        }
+    };
+    let result = match arguments.command {
+        Command::Serve(serve) => serve.run(),
+        Command::Kv(kv) => kv.run(),
+        Command::Info(info) => info.run(),
+    };
+    match result {
+        Ok(code) => code,
+        Err(Failure::BrokenPipe) => ExitCode::SUCCESS,
+        Err(Failure::Message(message)) => {
+            console::complain(&message);
+            ExitCode::from(2)
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! What the server knows about a client: its name, its version of the protocol, its transaction.
+#![forbid(unsafe_code)]
+
+use super::resp::{Args, Protocol};
+use core::fmt::Write as _;
+use core::net::SocketAddr;
+
+/// Which replies a client wants (`CLIENT REPLY`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ReplyMode {
+    On,
+    Off,
+    /// Not to the next command; then `SkipThis`, then on again.
+    SkipNext,
+    SkipThis,
+}
+
+/// A command kept for `EXEC`: its arguments in one piece of memory.
+#[derive(Debug)]
+pub(crate) struct Queued {
+    bytes: Box<[u8]>,
+    args: Box<[super::resp::Arg]>,
+}
+
+impl Queued {
+    pub(crate) fn new(args: Args<'_>) -> Self {
+        let mut bytes = Vec::with_capacity(args.iter_from(0).map(<[u8]>::len).sum());
+        let args = args
+            .iter_from(0)
+            .map(|arg| {
+                let start = bytes.len();
+                bytes.extend_from_slice(arg);
+                super::resp::Arg {
+                    start,
+                    bytes: arg.len(),
+                }
+            })
+            .collect();
+        Self {
+            bytes: bytes.into(),
+            args,
+        }
+    }
+
+    pub(crate) fn args(&self) -> Args<'_> {
+        Args::new(&self.bytes, &self.args)
+    }
+
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.bytes.len() + size_of_val(&*self.args) + size_of::<Self>()
+    }
+}
+
+/// A `MULTI` without its `EXEC` yet.
+#[derive(Debug, Default)]
+pub(crate) struct Multi {
+    pub(crate) queue: Vec<Queued>,
+    pub(crate) bytes: usize,
+    /// A command was refused when it was queued: `EXEC` will refuse all.
+    pub(crate) broken: bool,
+}
+
+/// A watched key.
+#[derive(Debug)]
+pub(crate) struct Watched {
+    pub(crate) key: Box<[u8]>,
+    /// Its time had come already when it was watched, so that its removal is no change.
+    pub(crate) was_expired: bool,
+}
+
+/// A client. See the [module](self).
+#[derive(Debug)]
+pub(crate) struct Client {
+    pub(crate) id: u64,
+    pub(crate) peer: SocketAddr,
+    pub(crate) local: SocketAddr,
+    pub(crate) since_ms: u64,
+    pub(crate) active_ms: u64,
+    pub(crate) protocol: Protocol,
+    pub(crate) name: Vec<u8>,
+    pub(crate) library_name: Vec<u8>,
+    pub(crate) library_version: Vec<u8>,
+    pub(crate) last_command: &'static str,
+    pub(crate) multi: Option<Multi>,
+    pub(crate) watched: Vec<Watched>,
+    pub(crate) reply_mode: ReplyMode,
+    pub(crate) no_evict: bool,
+    /// Close once what it was told has been sent.
+    pub(crate) closing: bool,
+    /// Bytes of input and output that are held for it, as of its last turn.
+    pub(crate) input_bytes: usize,
+    pub(crate) output_bytes: usize,
+}
+
+impl Client {
+    pub(crate) fn new(id: u64, peer: SocketAddr, local: SocketAddr, now_ms: u64) -> Self {
+        Self {
+            id,
+            peer,
+            local,
+            since_ms: now_ms,
+            active_ms: now_ms,
+            protocol: Protocol::Resp2,
+            name: Vec::new(),
+            library_name: Vec::new(),
+            library_version: Vec::new(),
+            last_command: "NULL",
+            multi: None,
+            watched: Vec::new(),
+            reply_mode: ReplyMode::On,
+            no_evict: false,
+            closing: false,
+            input_bytes: 0,
+            output_bytes: 0,
+        }
+    }
+
+    /// Memory that it can make the server hold beside its buffers.
+    pub(crate) fn state_bytes(&self) -> usize {
+        let watched: usize = self
+            .watched
+            .iter()
+            .map(|watched| watched.key.len() + 96)
+            .sum();
+        let queued = self.multi.as_ref().map_or(0, |multi| multi.bytes);
+        watched + queued + self.name.len() + self.library_name.len() + self.library_version.len()
+    }
+
+    /// Its line in `CLIENT LIST`, without an end.
+    pub(crate) fn describe(&self, now_ms: u64) -> String {
+        let seconds = |since: u64| now_ms.saturating_sub(since) / 1000;
+        let text = String::from_utf8_lossy;
+        let mut flags = String::new();
+        if self.multi.is_some() {
+            flags.push('x');
+        }
+        if self.closing {
+            flags.push('c');
+        }
+        if self.no_evict {
+            flags.push('e');
+        }
+        if flags.is_empty() {
+            flags.push('N');
+        }
+        let multi = self.multi.as_ref().map_or(-1, |multi| {
+            i64::try_from(multi.queue.len()).unwrap_or(i64::MAX)
+        });
+        let mut line = String::new();
+        // Writing to a string cannot fail.
+        let _ = write!(
+            line,
+            "id={} addr={} laddr={} fd=-1 name={} age={} idle={} flags={flags} db=0 sub=0 psub=0 ssub=0 \
+             multi={multi} qbuf={} qbuf-free=0 argv-mem=0 multi-mem={} rbs=0 rbp=0 obl=0 oll=0 omem={} tot-mem={} \
+             events=r cmd={} user=default redir=-1 resp={} lib-name={} lib-ver={}",
+            self.id,
+            self.peer,
+            self.local,
+            text(&self.name),
+            seconds(self.since_ms),
+            seconds(self.active_ms),
+            self.input_bytes,
+            self.multi.as_ref().map_or(0, |multi| multi.bytes),
+            self.output_bytes,
+            self.input_bytes + self.output_bytes + self.state_bytes(),
+            self.last_command,
+            self.protocol.number(),
+            text(&self.library_name),
+            text(&self.library_version),
+        );
+        line
+    }
+}

@@ -1,0 +1,132 @@
+//! Transactions: commands that are kept until `EXEC` and then run with nothing between them.
+//!
+//! All writes of an `EXEC` go to the log as one batch, so a crash keeps all of them or none. `WATCH` makes `EXEC` refuse if a
+//! watched key was written, removed or has expired since.
+#![forbid(unsafe_code)]
+
+use super::failure::{Failure, Outcome};
+use super::{Context, find, run};
+use crate::server::client::{Multi, Watched};
+use crate::server::resp::{Args, Reply};
+use underpin_core::platform::{Files, Reactor};
+
+pub(super) fn multi<P: Files + Reactor>(
+    c: &mut Context<'_, P>,
+    _args: Args<'_>,
+    reply: &mut Reply<'_>,
+) -> Outcome {
+    if c.client.multi.is_some() {
+        return Err(Failure::fixed("ERR MULTI calls can not be nested"));
+    }
+    c.client.multi = Some(Multi::default());
+    reply.ok();
+    Ok(())
+}
+
+pub(super) fn discard<P: Files + Reactor>(
+    c: &mut Context<'_, P>,
+    _args: Args<'_>,
+    reply: &mut Reply<'_>,
+) -> Outcome {
+    if c.client.multi.take().is_none() {
+        return Err(Failure::fixed("ERR DISCARD without MULTI"));
+    }
+    unwatch_all(c);
+    reply.ok();
+    Ok(())
+}
+
+pub(super) fn exec<P: Files + Reactor>(
+    c: &mut Context<'_, P>,
+    _args: Args<'_>,
+    reply: &mut Reply<'_>,
+) -> Outcome {
+    let Some(multi) = c.client.multi.take() else {
+        return Err(Failure::fixed("ERR EXEC without MULTI"));
+    };
+    let changed = watched_changed(c);
+    unwatch_all(c);
+    if multi.broken {
+        return Err(Failure::fixed(
+            "EXECABORT Transaction discarded because of previous errors.",
+        ));
+    }
+    if changed? {
+        reply.null_array();
+        return Ok(());
+    }
+    reply.array(multi.queue.len());
+    c.store().begin();
+    c.in_exec = true;
+    for queued in &multi.queue {
+        let start = reply.len();
+        let args = queued.args();
+        let outcome = match find::<P>(args) {
+            Ok(command) => {
+                c.client.last_command = command.name;
+                run(c, command, args, reply)
+            }
+            Err(failure) => Err(failure),
+        };
+        if let Err(failure) = outcome {
+            c.state.counters.errors += 1;
+            reply.truncate(start);
+            reply.error(failure.as_bytes());
+        }
+    }
+    c.in_exec = false;
+    c.store().commit()?;
+    c.check_reply(reply)
+}
+
+pub(super) fn watch<P: Files + Reactor>(
+    c: &mut Context<'_, P>,
+    args: Args<'_>,
+    reply: &mut Reply<'_>,
+) -> Outcome {
+    if c.client.multi.is_some() {
+        return Err(Failure::fixed("ERR WATCH inside MULTI is not allowed"));
+    }
+    for key in args.iter_from(1) {
+        let was_expired = c.store().is_expired(key)?;
+        if c.state.store.watchers.watch(c.client.id, key) {
+            c.client.watched.push(Watched {
+                key: key.into(),
+                was_expired,
+            });
+        }
+    }
+    reply.ok();
+    Ok(())
+}
+
+pub(super) fn unwatch<P: Files + Reactor>(
+    c: &mut Context<'_, P>,
+    _args: Args<'_>,
+    reply: &mut Reply<'_>,
+) -> Outcome {
+    unwatch_all(c);
+    reply.ok();
+    Ok(())
+}
+
+/// Forgets what the client watches.
+pub(super) fn unwatch_all<P: Files + Reactor>(c: &mut Context<'_, P>) {
+    let watched = core::mem::take(&mut c.client.watched);
+    c.state
+        .store
+        .watchers
+        .unwatch(c.client.id, watched.iter().map(|watched| &*watched.key));
+}
+
+fn watched_changed<P: Files + Reactor>(c: &mut Context<'_, P>) -> Result<bool, Failure> {
+    if c.state.store.watchers.is_changed(c.client.id) {
+        return Ok(true);
+    }
+    for watched in &c.client.watched {
+        if !watched.was_expired && c.state.store.is_expired(&watched.key)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}

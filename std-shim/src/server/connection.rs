@@ -1,0 +1,189 @@
+//! A connection: its socket, what came in and is not whole, what goes out and is not sent; and the table of all.
+#![forbid(unsafe_code)]
+
+use super::client::Client;
+use super::resp::{Limits, Parser};
+use underpin_core::platform::OpId;
+
+/// Capacity that a drained buffer may keep until the next second's tidying.
+const BUFFER_KEPT_BYTES: usize = 16 * 1024;
+
+/// A connection. See the [module](self).
+#[derive(Debug)]
+pub(crate) struct Connection<S> {
+    pub(crate) socket: S,
+    pub(crate) client: Client,
+    pub(crate) parser: Parser,
+    /// The beginning of a request that is not whole, or requests that wait for the output to drain.
+    pub(crate) input: Vec<u8>,
+    pub(crate) output: Vec<u8>,
+    /// How much of the output the system has taken.
+    pub(crate) sent: usize,
+    /// Whole requests may lie in the input, or more in the socket.
+    pub(crate) has_more: bool,
+    /// The peer sends no more.
+    pub(crate) ended: bool,
+    /// It is on the list for a turn.
+    pub(crate) queued: bool,
+    /// Pending waits for readiness.
+    pub(crate) reading: Option<OpId>,
+    pub(crate) writing: Option<OpId>,
+    /// Its share of the sum over all clients.
+    pub(crate) memory: usize,
+}
+
+impl<S> Connection<S> {
+    pub(crate) fn new(socket: S, client: Client, limits: Limits) -> Self {
+        Self {
+            socket,
+            client,
+            parser: Parser::new(limits),
+            input: Vec::new(),
+            output: Vec::new(),
+            sent: 0,
+            has_more: false,
+            ended: false,
+            queued: false,
+            reading: None,
+            writing: None,
+            memory: 0,
+        }
+    }
+
+    /// Bytes that wait to be sent.
+    pub(crate) fn unsent(&self) -> usize {
+        self.output.len().saturating_sub(self.sent)
+    }
+
+    /// Notes that the system took `bytes` more of the output.
+    pub(crate) fn advance(&mut self, bytes: usize) {
+        self.sent += bytes;
+        if self.sent >= self.output.len() {
+            self.sent = 0;
+            self.output.clear();
+            self.output.shrink_to(BUFFER_KEPT_BYTES);
+        }
+    }
+
+    /// Memory that it makes the server hold now.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.input.capacity()
+            + self.output.capacity()
+            + self.parser.memory_bytes()
+            + self.client.state_bytes()
+    }
+
+    /// Gives back buffers that hold nothing.
+    pub(crate) fn tidy(&mut self) {
+        if self.input.is_empty() {
+            self.input = Vec::new();
+            self.parser.shrink();
+        }
+        if self.output.is_empty() {
+            self.output = Vec::new();
+        }
+    }
+}
+
+/// A place in the table; its generation tells its tenants apart.
+#[derive(Debug)]
+struct Slot<S> {
+    generation: u32,
+    connection: Option<Box<Connection<S>>>,
+}
+
+/// All connections, by index.
+#[derive(Debug)]
+pub(crate) struct Connections<S> {
+    slots: Vec<Slot<S>>,
+    free: Vec<usize>,
+    count: usize,
+}
+
+impl<S> Connections<S> {
+    pub(crate) fn new() -> Self {
+        Self {
+            slots: Vec::new(),
+            free: Vec::new(),
+            count: 0,
+        }
+    }
+
+    /// How many there are, without those that are taken out.
+    pub(crate) fn len(&self) -> usize {
+        self.count
+    }
+
+    /// Adds one and returns its index.
+    pub(crate) fn insert(&mut self, connection: Box<Connection<S>>) -> usize {
+        let index = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(Slot {
+                generation: 0,
+                connection: None,
+            });
+            self.slots.len() - 1
+        });
+        self.put_back(index, connection);
+        index
+    }
+
+    /// Takes one out for its turn; [`put_back`](Self::put_back) or [`release`](Self::release) must follow.
+    pub(crate) fn take(&mut self, index: usize) -> Option<Box<Connection<S>>> {
+        let connection = self.slots.get_mut(index)?.connection.take()?;
+        self.count -= 1;
+        Some(connection)
+    }
+
+    pub(crate) fn put_back(&mut self, index: usize, connection: Box<Connection<S>>) {
+        if let Some(slot) = self.slots.get_mut(index) {
+            slot.connection = Some(connection);
+            self.count += 1;
+        }
+    }
+
+    /// Makes the place of one that was taken out free for another.
+    pub(crate) fn release(&mut self, index: usize) {
+        if let Some(slot) = self.slots.get_mut(index) {
+            slot.generation = slot.generation.wrapping_add(1);
+            self.free.push(index);
+        }
+    }
+
+    pub(crate) fn get_mut(&mut self, index: usize) -> Option<&mut Connection<S>> {
+        self.slots.get_mut(index)?.connection.as_deref_mut()
+    }
+
+    /// What connection `index` makes the server hold, as of its last turn.
+    pub(crate) fn memory(&self, index: usize) -> usize {
+        let slot = self.slots.get(index);
+        slot.and_then(|slot| slot.connection.as_ref())
+            .map_or(0, |connection| connection.memory)
+    }
+
+    /// The generation of place `index`.
+    pub(crate) fn generation(&self, index: usize) -> Option<u32> {
+        self.slots.get(index).map(|slot| slot.generation)
+    }
+
+    /// The indices in use.
+    pub(crate) fn indices(&self) -> impl Iterator<Item = usize> {
+        let slots = self.slots.iter().enumerate();
+        slots.filter_map(|(index, slot)| slot.connection.is_some().then_some(index))
+    }
+
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Connection<S>> {
+        self.slots
+            .iter_mut()
+            .filter_map(|slot| slot.connection.as_deref_mut())
+    }
+
+    pub(crate) fn clients(&self) -> impl Iterator<Item = &Client> {
+        self.slots
+            .iter()
+            .filter_map(|slot| Some(&slot.connection.as_ref()?.client))
+    }
+
+    pub(crate) fn clients_mut(&mut self) -> impl Iterator<Item = &mut Client> {
+        self.iter_mut().map(|connection| &mut connection.client)
+    }
+}

@@ -1,0 +1,764 @@
+//! The event loop: one thread reads requests, runs them, syncs once, and sends the replies.
+//!
+//! # A tick
+//!
+//! 1. Wait for readiness.
+//! 2. Each ready connection has one turn: one read of at most 64 KiB, and every whole request in it is run.
+//! 3. What the tick wrote is handed to the log's file, and with `always` to the disk, in one call.
+//! 4. Only then do replies leave.
+//! 5. Timers: the sync of `everysec`, expiry, tidying.
+//!
+//! So group commit is what a tick is, and one client who sends without end gets one turn per tick like everyone.
+//!
+//! # Invariants
+//!
+//! I1: no byte of a reply leaves before the sync of the tick that wrote it; if that sync fails, every connection that had
+//! a turn in the tick is closed without its replies. I2: a connection without unsent output and without further input waits
+//! for exactly one thing: `reading` is pending. I3: a completion whose generation is not its place's is of a
+//! connection that is gone.
+//!
+//! # Bounds
+//!
+//! Connections: [`Options::clients_max`]. A client whose replies pile up over the soft limit is not read from until it takes
+//! them. Buffers of all clients together: [`Options::clients_memory_max`]; over it the largest is closed. Running out of handles
+//! pauses accepting for a tenth of a second.
+#![forbid(unsafe_code)]
+
+use super::client::Client;
+use super::command::{self, Context};
+use super::connection::{Connection, Connections};
+use super::error::Error;
+use super::housekeeper::Housekeeper;
+use super::options::{AppendFsync, Options};
+use super::read_buffer::ReadBuffer;
+use super::resp::{Parsed, Reply};
+use super::state::{Counters, State, Stop};
+use super::store::Store;
+use super::work::{Housekeeping, Inline, Progress, Work, Worker};
+use alloc::sync::Arc;
+use core::net::SocketAddr;
+use core::time::Duration;
+use underpin_core::Kind;
+use underpin_core::db::{self, Db, Maintenance, WriteLevel};
+use underpin_core::platform::{
+    ClockId, Completion, Files, Instant, Interest, ListenOptions, Op, OpId, Reactor, Ring,
+    RingOptions, ShutdownHow, Threads,
+};
+
+/// The listener's token; connections' tokens have a smaller index.
+const LISTENER: u64 = u64::MAX;
+/// Connections accepted in one tick.
+const ACCEPTS_MAX: usize = 256;
+/// How long accepting rests when handles have run out.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Time between two looks for expired values, while there are values that expire.
+const SWEEP_PERIOD: Duration = Duration::from_millis(100);
+/// Time that one look may take.
+const SWEEP_TIME: Duration = Duration::from_millis(1);
+/// The period of `everysec`, and of tidying.
+const SECOND: Duration = Duration::from_secs(1);
+/// How long clients are given to take their last replies when the server ends.
+const DRAIN_TIME: Duration = Duration::from_millis(500);
+
+/// The server. See the [module](self).
+pub struct EventLoop<P: Files + Reactor> {
+    state: State<P>,
+    ring: P::Ring,
+    listener: Option<P::Socket>,
+    accepting: Option<OpId>,
+    /// Accepting rests until then.
+    accept_after: Option<Instant>,
+    connections: Connections<P::Socket>,
+    next_id: u64,
+    read_buffer: ReadBuffer,
+    /// Connections with a turn in the next tick.
+    turns: Vec<usize>,
+    /// Connections that had a turn or became writable in this tick.
+    touched: Vec<usize>,
+    housekeeping: Box<dyn Housekeeping + Send>,
+    now: Instant,
+    /// The oldest write that `everysec` has not made durable.
+    undurable_since: Option<Instant>,
+    sweep_at: Instant,
+    tidy_at: Instant,
+    commands_at_tidy: u64,
+    /// Ending: nothing is read any more.
+    draining: bool,
+}
+
+impl<P: Files + Reactor> EventLoop<P> {
+    /// Opens the database and listens; what happens beside the loop is done on its own thread.
+    ///
+    /// # Errors
+    /// [`Error::Database`], [`Error::Listen`], [`Error::Reactor`].
+    pub fn open(platform: P, options: Options) -> Result<Self, Error> {
+        Self::open_with(platform, options, |worker| {
+            Ok(Box::new(Inline(Some(worker))))
+        })
+    }
+
+    /// As [`open`](Self::open), with a thread of the platform's for what happens beside the loop.
+    ///
+    /// # Errors
+    /// As `open`.
+    pub fn open_threaded(platform: P, options: Options) -> Result<Self, Error>
+    where
+        P: Threads,
+    {
+        Self::open_with(platform, options, |worker| {
+            Ok(Box::new(Housekeeper::start(worker)?))
+        })
+    }
+
+    fn open_with(
+        platform: P,
+        options: Options,
+        start: impl FnOnce(Worker<P>) -> Result<Box<dyn Housekeeping + Send>, Error>,
+    ) -> Result<Self, Error> {
+        let mut db_options = db::Options::default();
+        db_options.maintenance = Maintenance::Caller;
+        let db = Db::open(platform.clone(), &options.directory, db_options).map_err(|error| {
+            Error::Database {
+                directory: options.directory.clone(),
+                error,
+            }
+        })?;
+        let listen_error = |error| Error::Listen {
+            address: options.listen,
+            error,
+        };
+        let mut listen_options = ListenOptions::default();
+        listen_options.backlog = options.backlog;
+        let listener = platform
+            .listen(&options.listen, &listen_options)
+            .map_err(listen_error)?;
+        let address = platform.local_address(&listener).map_err(listen_error)?;
+        let mut ring_options = RingOptions::default();
+        // A read and a write for each, and as much again for those that were cancelled and not delivered yet.
+        ring_options.pending_max = options.clients_max.saturating_mul(4).saturating_add(16);
+        let ring = platform.ring(&ring_options)?;
+        let progress = Arc::new(Progress::default());
+        let housekeeping = start(Worker {
+            platform: platform.clone(),
+            db: db.clone(),
+            progress: Arc::clone(&progress),
+        })?;
+        let now = platform.now(ClockId::Monotonic);
+        let started_ms = platform.now(ClockId::Real).as_ns() / 1_000_000;
+        progress.saved(started_ms);
+        let run_id = (0..3)
+            .map(|_| format!("{:016x}", platform.random_u64().unwrap_or(started_ms)))
+            .collect::<String>();
+        let mut this = Self {
+            ring,
+            listener: Some(listener),
+            accepting: None,
+            accept_after: None,
+            connections: Connections::new(),
+            next_id: 1,
+            read_buffer: ReadBuffer::new(),
+            turns: Vec::new(),
+            touched: Vec::new(),
+            housekeeping,
+            now,
+            undurable_since: None,
+            sweep_at: now,
+            tidy_at: now.saturating_add(SECOND),
+            commands_at_tidy: 0,
+            draining: false,
+            state: State {
+                store: Store::new(db),
+                address,
+                started_ms,
+                run_id: run_id.chars().take(40).collect(),
+                counters: Counters::default(),
+                commands_per_second: 0,
+                clients_memory: 0,
+                clients_max_at_start: options.clients_max,
+                kills_pending: false,
+                requested: Work::empty(),
+                progress,
+                stop: Stop::default(),
+                sync_failed: false,
+                platform,
+                options,
+            },
+        };
+        this.state.store.set_now(started_ms);
+        this.listen_on();
+        Ok(this)
+    }
+
+    /// Where the server listens, port 0 resolved.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.state.address
+    }
+
+    /// Asks the server to end.
+    #[must_use]
+    pub fn stop_flag(&self) -> Stop {
+        self.state.stop.clone()
+    }
+
+    /// Ends the wait of [`run`](Self::run), so that it looks at the flag.
+    #[must_use]
+    pub fn waker(&self) -> <P::Ring as Ring>::Waker {
+        self.ring.waker()
+    }
+
+    /// Serves until [`stop_flag`](Self::stop_flag) is set, then makes everything durable and closes the database.
+    ///
+    /// # Errors
+    /// [`Error::Reactor`]; [`Error::Database`] if the last sync fails.
+    pub fn run(mut self) -> Result<(), Error> {
+        while !self.state.stop.is_set() {
+            let until = self.next_deadline();
+            self.tick(until)?;
+        }
+        self.finish()
+    }
+
+    /// One round: waits until something happens or until `until`, and deals with it.
+    ///
+    /// # Errors
+    /// [`Error::Reactor`].
+    pub fn tick(&mut self, until: Option<Instant>) -> Result<(), Error> {
+        let until = if self.turns.is_empty() {
+            until
+        } else {
+            Some(Instant::ZERO)
+        };
+        let mut completions = Vec::new();
+        self.ring.wait(until, &mut completions)?;
+        self.now = self.state.platform.now(ClockId::Monotonic);
+        let real_ms = self.state.platform.now(ClockId::Real).as_ns() / 1_000_000;
+        self.state.store.set_now(real_ms);
+        for completion in completions {
+            self.complete(&completion);
+        }
+        for index in core::mem::take(&mut self.turns) {
+            self.turn(index);
+        }
+        self.sync();
+        self.send();
+        self.timers();
+        let requested = core::mem::take(&mut self.state.requested);
+        if !requested.is_empty() {
+            self.housekeeping.request(requested);
+        }
+        Ok(())
+    }
+
+    /// When the loop has to wake although nothing comes in; `None`: never.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Instant> {
+        let sweep = self.state.store.needs_sweep().then_some(self.sweep_at);
+        let sync = self
+            .undurable_since
+            .map(|since| since.saturating_add(SECOND));
+        let tidy = (self.connections.len() > 0).then_some(self.tidy_at);
+        [sweep, sync, tidy, self.accept_after]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    fn complete(&mut self, completion: &Completion<P::Socket>) {
+        if completion.token == LISTENER {
+            self.accepting = None;
+            self.accept();
+            return;
+        }
+        let (index, generation, interest) = read_token(completion.token);
+        // I3.
+        if self.connections.generation(index) != Some(generation) {
+            return;
+        }
+        let Some(connection) = self.connections.get_mut(index) else {
+            return;
+        };
+        match interest {
+            Interest::Read => {
+                connection.reading = None;
+                queue_turn(&mut self.turns, connection, index);
+            }
+            Interest::Write => {
+                connection.writing = None;
+                self.touched.push(index);
+            }
+        }
+    }
+
+    /// Waits for the listener, unless that is being done or accepting rests.
+    fn listen_on(&mut self) {
+        let (Some(listener), None, None) = (&self.listener, self.accepting, self.accept_after)
+        else {
+            return;
+        };
+        let op = Op::Ready {
+            socket: listener.clone(),
+            interest: Interest::Read,
+        };
+        match self.ring.submit(op, LISTENER) {
+            Ok(id) => self.accepting = Some(id),
+            Err(_) => self.accept_after = Some(self.now.saturating_add(ACCEPT_PAUSE)),
+        }
+    }
+
+    fn accept(&mut self) {
+        let Some(listener) = self.listener.clone() else {
+            return;
+        };
+        for _ in 0..ACCEPTS_MAX {
+            match self.state.platform.try_accept(&listener) {
+                Ok((socket, peer)) => self.welcome(socket, peer),
+                // The peer went away before its turn came.
+                Err(error) if error.kind() == Kind::ConnectionAborted => {}
+                Err(error) if error.kind() == Kind::WouldBlock => break,
+                Err(_) => {
+                    self.accept_after = Some(self.now.saturating_add(ACCEPT_PAUSE));
+                    break;
+                }
+            }
+        }
+        self.listen_on();
+    }
+
+    fn welcome(&mut self, socket: P::Socket, peer: SocketAddr) {
+        let platform = &self.state.platform;
+        if self.connections.len() >= self.state.options.clients_max {
+            self.state.counters.rejected += 1;
+            // As much as fits; the connection ends either way.
+            let _ = platform.try_send(&socket, b"-ERR max number of clients reached\r\n");
+            return;
+        }
+        // Without it replies are merely slower.
+        let _ = platform.set_no_delay(&socket, true);
+        let local = platform
+            .local_address(&socket)
+            .unwrap_or(self.state.address);
+        let client = Client::new(self.next_id, peer, local, self.state.store.now_ms());
+        self.next_id += 1;
+        self.state.counters.connections += 1;
+        let connection = Connection::new(socket, client, self.state.options.limits);
+        let index = self.connections.insert(Box::new(connection));
+        self.wait_for(index, Interest::Read);
+    }
+
+    /// Asks for the completion that says that a connection can be read or written.
+    fn wait_for(&mut self, index: usize, interest: Interest) {
+        let Some(generation) = self.connections.generation(index) else {
+            return;
+        };
+        let Some(connection) = self.connections.get_mut(index) else {
+            return;
+        };
+        let pending = match interest {
+            Interest::Read => &mut connection.reading,
+            Interest::Write => &mut connection.writing,
+        };
+        if pending.is_some() {
+            return;
+        }
+        let op = Op::Ready {
+            socket: connection.socket.clone(),
+            interest,
+        };
+        match self.ring.submit(op, token(index, generation, interest)) {
+            Ok(id) => *pending = Some(id),
+            // The ring is sized for all clients; a connection that it does not take cannot be served.
+            Err(_) => self.close(index),
+        }
+    }
+
+    /// One connection's turn: requests that waited, then one read.
+    fn turn(&mut self, index: usize) {
+        let Some(mut connection) = self.connections.take(index) else {
+            return;
+        };
+        connection.queued = false;
+        if !self.draining && !connection.client.closing {
+            if connection.has_more {
+                self.feed(&mut connection, &[]);
+            }
+            if self.may_read(&connection) {
+                self.read(&mut connection);
+            }
+            connection.client.active_ms = self.state.store.now_ms();
+        }
+        self.account(&mut connection);
+        self.connections.put_back(index, connection);
+        self.touched.push(index);
+    }
+
+    fn may_read(&self, connection: &Connection<P::Socket>) -> bool {
+        !connection.client.closing && !connection.ended && !self.is_full(connection)
+    }
+
+    /// Whether so much output is unsent that further requests wait.
+    fn is_full(&self, connection: &Connection<P::Socket>) -> bool {
+        connection.unsent() >= self.state.options.client_output_bytes_soft
+    }
+
+    fn read(&mut self, connection: &mut Connection<P::Socket>) {
+        // The buffer is lent to the requests while they run, so it cannot stay inside self.
+        let mut buffer = core::mem::replace(&mut self.read_buffer, ReadBuffer::empty());
+        match buffer.receive(&self.state.platform, &connection.socket) {
+            Ok([]) => connection.ended = true,
+            Ok(bytes) => {
+                self.state.counters.input_bytes += bytes.len() as u64;
+                let is_full = ReadBuffer::is_full(bytes.len());
+                self.feed(connection, bytes);
+                connection.has_more |= is_full;
+            }
+            Err(error) if error.kind() == Kind::WouldBlock => {}
+            Err(_) => {
+                connection.ended = true;
+                connection.output.clear();
+                connection.sent = 0;
+            }
+        }
+        self.read_buffer = buffer;
+    }
+
+    /// Runs the whole requests in what is kept of the input and `bytes` after it; keeps the rest.
+    fn feed(&mut self, connection: &mut Connection<P::Socket>, bytes: &[u8]) {
+        connection.has_more = false;
+        let mut kept = core::mem::take(&mut connection.input);
+        if kept.is_empty() {
+            let taken = self.run_requests(connection, bytes);
+            connection.input = bytes.get(taken..).unwrap_or_default().to_vec();
+        } else {
+            kept.extend_from_slice(bytes);
+            let taken = self.run_requests(connection, &kept);
+            kept.drain(..taken);
+            connection.input = kept;
+        }
+        if connection.client.closing {
+            connection.input = Vec::new();
+        } else if connection.input.len() > self.state.options.client_input_bytes_max {
+            connection.client.closing = true;
+            self.state.counters.evicted += 1;
+        }
+    }
+
+    /// Runs requests from the start of `input` until there is no whole one, the output is full, or the client
+    /// is done with; returns how many bytes they took.
+    fn run_requests(&mut self, connection: &mut Connection<P::Socket>, input: &[u8]) -> usize {
+        let mut taken = 0;
+        while !connection.client.closing && !self.state.stop.is_set() {
+            if self.is_full(connection) {
+                connection.has_more = true;
+                break;
+            }
+            let rest = input.get(taken..).unwrap_or_default();
+            match connection.parser.parse(rest) {
+                Ok(Parsed::Incomplete) => break,
+                Ok(Parsed::Request { bytes }) => {
+                    let args = connection.parser.args(rest);
+                    let protocol = connection.client.protocol;
+                    if !args.is_empty() {
+                        let mut context = Context {
+                            state: &mut self.state,
+                            client: &mut connection.client,
+                            others: &mut self.connections,
+                            in_exec: false,
+                        };
+                        let mut reply = Reply::new(&mut connection.output, protocol);
+                        command::execute(&mut context, args, &mut reply);
+                    }
+                    taken += bytes;
+                }
+                Err(error) => {
+                    let text = format!("ERR {error}");
+                    Reply::new(&mut connection.output, connection.client.protocol)
+                        .error(text.as_bytes());
+                    self.state.counters.errors += 1;
+                    connection.client.closing = true;
+                }
+            }
+        }
+        taken
+    }
+
+    /// Brings the connection's share of the clients' memory up to date.
+    fn account(&mut self, connection: &mut Connection<P::Socket>) {
+        connection.client.input_bytes = connection.input.len();
+        connection.client.output_bytes = connection.unsent();
+        let bytes = connection.memory_bytes();
+        self.state.clients_memory =
+            (self.state.clients_memory + bytes).saturating_sub(connection.memory);
+        connection.memory = bytes;
+    }
+
+    /// Hands what the tick wrote to the system, and to the disk if the policy is `always`.
+    fn sync(&mut self) {
+        if !self.state.store.take_unsynced() {
+            return;
+        }
+        let db = self.state.store.db();
+        let level = match self.state.options.appendfsync {
+            AppendFsync::Always => WriteLevel::Data,
+            AppendFsync::EverySec | AppendFsync::No => WriteLevel::Os,
+        };
+        let result = db.sync(level);
+        if db.maintenance_needed() {
+            self.state.requested |= Work::MAINTAIN;
+        }
+        if self.state.options.appendfsync == AppendFsync::EverySec {
+            self.undurable_since.get_or_insert(self.now);
+        }
+        if result.is_err() {
+            // I1: nobody may be told that what is perhaps lost was done, nor what others read of it.
+            self.state.sync_failed = true;
+            for index in core::mem::take(&mut self.touched) {
+                self.close(index);
+            }
+        }
+    }
+
+    /// Sends what there is and decides what each connection that had a turn waits for next.
+    fn send(&mut self) {
+        if core::mem::take(&mut self.state.kills_pending) {
+            self.touched.extend(self.connections.indices());
+        }
+        for index in core::mem::take(&mut self.touched) {
+            let Some(connection) = self.connections.get_mut(index) else {
+                continue;
+            };
+            if connection.writing.is_none()
+                && !flush(&self.state.platform, connection, &mut self.state.counters)
+            {
+                self.close(index);
+                continue;
+            }
+            let has_output = connection.unsent() > 0;
+            if !has_output && (connection.client.closing || connection.ended) {
+                self.close(index);
+                continue;
+            }
+            let is_full = connection.unsent() >= self.state.options.client_output_bytes_soft;
+            let done = connection.client.closing || connection.ended || self.draining;
+            if !done && !is_full {
+                if connection.has_more {
+                    queue_turn(&mut self.turns, connection, index);
+                } else {
+                    self.wait_for(index, Interest::Read);
+                }
+            }
+            if has_output {
+                self.wait_for(index, Interest::Write);
+            }
+        }
+        while self.state.clients_memory > self.state.options.clients_memory_max {
+            let largest = self
+                .connections
+                .indices()
+                .max_by_key(|index| self.connections.memory(*index));
+            let Some(index) = largest else { break };
+            self.state.counters.evicted += 1;
+            self.close(index);
+        }
+    }
+
+    fn close(&mut self, index: usize) {
+        let Some(connection) = self.connections.take(index) else {
+            return;
+        };
+        for id in [connection.reading, connection.writing]
+            .into_iter()
+            .flatten()
+        {
+            self.ring.cancel(id);
+        }
+        // The ring may hold the socket for a moment longer; the peer should not wait for that. It may be gone already.
+        let _ = self
+            .state
+            .platform
+            .shutdown(&connection.socket, ShutdownHow::Both);
+        let watched = connection
+            .client
+            .watched
+            .iter()
+            .map(|watched| &*watched.key);
+        self.state
+            .store
+            .watchers
+            .unwatch(connection.client.id, watched);
+        self.state.clients_memory = self.state.clients_memory.saturating_sub(connection.memory);
+        self.connections.release(index);
+        if self.accept_after.is_some() {
+            // A handle came free.
+            self.accept_after = Some(self.now);
+        }
+    }
+
+    fn timers(&mut self) {
+        if self.accept_after.is_some_and(|after| after <= self.now) {
+            self.accept_after = None;
+            self.listen_on();
+        }
+        if self
+            .undurable_since
+            .is_some_and(|since| since.saturating_add(SECOND) <= self.now)
+        {
+            self.undurable_since = None;
+            self.state.requested |= Work::SYNC;
+        }
+        if self.tidy_at <= self.now {
+            self.tidy();
+        }
+        if self.state.store.needs_sweep() && self.sweep_at <= self.now {
+            self.sweep_at = self.now.saturating_add(SWEEP_PERIOD);
+            self.sweep();
+        }
+    }
+
+    /// Removes expired values for a short time. What it writes is synced with the next tick's writes.
+    fn sweep(&mut self) {
+        let until = self.now.saturating_add(SWEEP_TIME);
+        while self.state.store.needs_sweep() {
+            // A database that refuses writes keeps its expired values, which nobody can read.
+            if self.state.store.sweep().is_err()
+                || self.state.store.somewhere().is_none()
+                || self.state.platform.now(ClockId::Monotonic) >= until
+            {
+                break;
+            }
+        }
+    }
+
+    fn tidy(&mut self) {
+        self.tidy_at = self.now.saturating_add(SECOND);
+        self.state.commands_per_second = self
+            .state
+            .counters
+            .commands
+            .saturating_sub(self.commands_at_tidy);
+        self.commands_at_tidy = self.state.counters.commands;
+        let mut freed = 0;
+        for connection in self.connections.iter_mut() {
+            connection.tidy();
+            let bytes = connection.memory_bytes();
+            freed += connection.memory.saturating_sub(bytes);
+            connection.memory = bytes.min(connection.memory);
+        }
+        self.state.clients_memory = self.state.clients_memory.saturating_sub(freed);
+    }
+
+    /// Stops accepting and reading, sends the last replies, makes everything durable and closes the database.
+    fn finish(mut self) -> Result<(), Error> {
+        if let Some(id) = self.accepting.take() {
+            self.ring.cancel(id);
+        }
+        self.listener = None;
+        self.draining = true;
+        self.touched.extend(self.connections.indices());
+        let until = self
+            .state
+            .platform
+            .now(ClockId::Monotonic)
+            .saturating_add(DRAIN_TIME);
+        self.tick(Some(Instant::ZERO))?;
+        while self.now < until
+            && self
+                .connections
+                .iter_mut()
+                .any(|connection| connection.unsent() > 0)
+        {
+            self.tick(Some(until))?;
+        }
+        let open: Vec<usize> = self.connections.indices().collect();
+        for index in open {
+            self.close(index);
+        }
+        self.housekeeping.stop();
+        let Self {
+            state,
+            housekeeping,
+            ..
+        } = self;
+        drop(housekeeping);
+        let directory = state.options.directory;
+        let db = state.store.into_db();
+        db.sync(WriteLevel::Full)
+            .and_then(|()| db.close())
+            .map_err(|error| Error::Database { directory, error })
+    }
+}
+
+impl<P: Files + Reactor> core::fmt::Debug for EventLoop<P> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("EventLoop")
+            .field("address", &self.state.address)
+            .field("connections", &self.connections.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Puts a connection on the list for a turn, once.
+fn queue_turn<S>(turns: &mut Vec<usize>, connection: &mut Connection<S>, index: usize) {
+    if !connection.queued {
+        connection.queued = true;
+        turns.push(index);
+    }
+}
+
+/// Sends as much as the system takes; false if the connection is broken.
+fn flush<P: Files + Reactor>(
+    platform: &P,
+    connection: &mut Connection<P::Socket>,
+    counters: &mut Counters,
+) -> bool {
+    while connection.unsent() > 0 {
+        let unsent = connection.output.get(connection.sent..).unwrap_or_default();
+        match platform.try_send(&connection.socket, unsent) {
+            Ok(bytes) => {
+                counters.output_bytes += bytes as u64;
+                connection.advance(bytes);
+            }
+            Err(error) if error.kind() == Kind::WouldBlock => return true,
+            Err(_) => return false,
+        }
+    }
+    true
+}
+
+/// A connection's token: index, generation, interest.
+fn token(index: usize, generation: u32, interest: Interest) -> u64 {
+    let interest = match interest {
+        Interest::Read => 0,
+        Interest::Write => 1,
+    };
+    // An index is below `clients_max`, which is far below 2^30.
+    ((index as u64) << 33) | (u64::from(generation) << 1) | interest
+}
+
+fn read_token(token: u64) -> (usize, u32, Interest) {
+    let interest = match token & 1 {
+        0 => Interest::Read,
+        _ => Interest::Write,
+    };
+    let generation = u32::try_from((token >> 1) & u64::from(u32::MAX)).unwrap_or(0);
+    let index = usize::try_from(token >> 33).unwrap_or(usize::MAX);
+    (index, generation, interest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_come_back_and_none_is_the_listener() {
+        for index in [0, 1, 9_999, 1 << 30] {
+            for generation in [0, 7, u32::MAX] {
+                for interest in [Interest::Read, Interest::Write] {
+                    let token = token(index, generation, interest);
+                    assert_eq!(read_token(token), (index, generation, interest));
+                    assert_ne!(token, LISTENER);
+                }
+            }
+        }
+    }
+}

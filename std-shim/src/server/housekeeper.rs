@@ -1,0 +1,104 @@
+//! A thread of the platform's that does the work beside the event loop.
+//!
+//! The loop adds bits to one word and wakes the thread; the thread takes all bits at once and parks on zero. So requests
+//! that come while it is busy add up to one, and the loop never waits.
+#![allow(unsafe_code, reason = "a platform's thread takes a raw argument")]
+
+use super::work::{Housekeeping, Work, Worker};
+use alloc::sync::Arc;
+use underpin_core::Result;
+use underpin_core::platform::{Files, ThreadOptions, Threads};
+use underpin_core::sync::atomic::{AtomicU32, Ordering};
+
+/// What the loop and the thread share.
+struct Desk<P: Files> {
+    worker: Worker<P>,
+    requested: AtomicU32,
+}
+
+impl<P: Files> Desk<P> {
+    fn run(&self) {
+        let platform = &self.worker.platform;
+        loop {
+            // Acquire pairs with the release in `request`: what led to the request is visible.
+            let work = Work::from_bits_truncate(self.requested.swap(0, Ordering::Acquire));
+            self.worker.perform(work);
+            if work.contains(Work::STOP) {
+                return;
+            }
+            if work.is_empty() {
+                platform.wait(&self.requested, 0, None);
+            }
+        }
+    }
+}
+
+/// The thread. See the [module](self).
+pub(crate) struct Housekeeper<P: Files + Threads> {
+    desk: Option<Arc<Desk<P>>>,
+    thread: Option<P::Thread>,
+}
+
+impl<P: Files + Threads> Housekeeper<P> {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// The platform's, if it has no room for a thread.
+    pub(crate) fn start(worker: Worker<P>) -> Result<Self> {
+        let platform = worker.platform.clone();
+        let desk = Arc::new(Desk {
+            worker,
+            requested: AtomicU32::new(0),
+        });
+        let argument = Arc::into_raw(Arc::clone(&desk)).cast_mut().cast::<u8>();
+        let options = ThreadOptions::new().with_name("housekeeper");
+        // SAFETY: `entry` takes over the count of the Arc in `argument`, which is of its type, and is called once.
+        match unsafe { platform.spawn(&options, entry::<P>, argument) } {
+            Ok(thread) => Ok(Self {
+                desk: Some(desk),
+                thread: Some(thread),
+            }),
+            Err(error) => {
+                // SAFETY: nothing was started, so the count made by `into_raw` above is still ours.
+                drop(unsafe { Arc::from_raw(argument.cast_const().cast::<Desk<P>>()) });
+                Err(error)
+            }
+        }
+    }
+}
+
+/// The thread's first function.
+///
+/// # Safety
+/// `argument` is an `Arc<Desk<P>>` turned raw, whose count passes to this call.
+unsafe extern "C" fn entry<P: Files + Threads>(argument: *mut u8) {
+    // SAFETY: the caller's promise.
+    let desk = unsafe { Arc::from_raw(argument.cast_const().cast::<Desk<P>>()) };
+    desk.run();
+}
+
+impl<P: Files + Threads> Housekeeping for Housekeeper<P> {
+    fn request(&mut self, work: Work) {
+        if let Some(desk) = &self.desk
+            && !work.is_empty()
+        {
+            desk.requested.fetch_or(work.bits(), Ordering::Release);
+            desk.worker.platform.wake(&raw const desk.requested, 1);
+        }
+    }
+
+    fn stop(&mut self) {
+        self.request(Work::STOP);
+        let desk = self.desk.take();
+        if let (Some(desk), Some(thread)) = (desk, self.thread.take()) {
+            // A thread that cannot be joined has ended or never will; either way there is nothing left to do.
+            let _ = desk.worker.platform.join(thread);
+        }
+    }
+}
+
+impl<P: Files + Threads> Drop for Housekeeper<P> {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}

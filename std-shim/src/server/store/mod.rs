@@ -1,0 +1,467 @@
+//! The keyspace that the commands work on: values with a type and an expiry over the ordered database.
+//!
+//! Every write goes to the database at once and unsynced ([`WriteLevel::Buffered`]), so that later commands see it; the event
+//! loop syncs once for all commands of a tick before any of their replies leaves. Between
+//! [`begin`](Store::begin) and [`commit`](Store::commit) writes are kept aside and go to the log as one
+//! batch, which a crash keeps whole or not at all.
+//!
+//! # Expiry
+//!
+//! A value whose time has come is treated as absent by every read; [`sweep`](Store::sweep) removes it from disk later, a few
+//! hundred keys at a time, and rests while the keyspace holds no value that expires.
+//!
+//! # Invariants
+//!
+//! I1: `changes` grows with every write, so that a count taken at one value of it is still right.
+//! I2: whoever watches a key is told before the write that changes it returns.
+#![forbid(unsafe_code)]
+
+mod cursor;
+mod glob;
+mod sweep;
+mod value;
+mod watch;
+
+pub use glob::matches;
+pub use value::Value;
+
+use alloc::collections::BTreeMap;
+use core::ops::{Bound, ControlFlow};
+use cursor::Cursors;
+use sweep::Sweep;
+use underpin_core::db::{self, Batch, Db, KEY_BYTES_MAX, VALUE_BYTES_MAX, WriteLevel};
+use underpin_core::platform::Files;
+use watch::Watchers;
+
+/// Longest string: a database value without the header and the expiry.
+pub const STRING_BYTES_MAX: usize = VALUE_BYTES_MAX - 9;
+
+/// Why the keyspace could not answer.
+#[derive(Clone, Debug)]
+pub enum Error {
+    /// The database's own error.
+    Database(db::Error),
+    /// A value that this server did not write.
+    Foreign,
+}
+
+impl core::fmt::Display for Error {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Database(error) => error.fmt(f),
+            Self::Foreign => {
+                f.write_str("the value was not written by this server; read it with `underpin kv`")
+            }
+        }
+    }
+}
+
+impl core::error::Error for Error {}
+
+impl From<db::Error> for Error {
+    fn from(error: db::Error) -> Self {
+        Self::Database(error)
+    }
+}
+
+/// Result of a keyspace call.
+pub type Result<T> = core::result::Result<T, Error>;
+
+/// What `INFO` tells about the keyspace.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) hits: u64,
+    pub(crate) misses: u64,
+    pub(crate) expired: u64,
+}
+
+/// A count of live keys, right while nothing was written and nothing expired.
+#[derive(Clone, Copy, Debug)]
+struct Size {
+    keys: usize,
+    changes: u64,
+    until_ms: u64,
+}
+
+/// By key, the stored value, or `None` for a removal.
+type Writes = BTreeMap<Box<[u8]>, Option<Box<[u8]>>>;
+
+/// The keyspace. See the [module](self).
+#[derive(Debug)]
+pub struct Store<P: Files> {
+    db: Db<P>,
+    now_ms: u64,
+    batch: Batch,
+    stored: Vec<u8>,
+    /// Writes of the transaction that is being executed.
+    transaction: Option<Writes>,
+    changes: u64,
+    unsynced: bool,
+    size: Option<Size>,
+    sweep: Sweep,
+    pub(crate) watchers: Watchers,
+    pub(crate) cursors: Cursors,
+    pub(crate) counters: Counters,
+}
+
+impl<P: Files> Store<P> {
+    /// The keyspace in `db`.
+    pub fn new(db: Db<P>) -> Self {
+        Self {
+            db,
+            now_ms: 0,
+            batch: Batch::new(),
+            stored: Vec::new(),
+            transaction: None,
+            changes: 0,
+            unsynced: false,
+            size: None,
+            sweep: Sweep::default(),
+            watchers: Watchers::default(),
+            cursors: Cursors::default(),
+            counters: Counters::default(),
+        }
+    }
+
+    /// The database under it.
+    pub fn db(&self) -> &Db<P> {
+        &self.db
+    }
+
+    /// Gives the database back.
+    pub fn into_db(self) -> Db<P> {
+        self.db
+    }
+
+    /// Sets the time of day, in milliseconds since 1970, for what follows.
+    pub fn set_now(&mut self, now_ms: u64) {
+        self.now_ms = now_ms;
+    }
+
+    /// The time of day that expiry goes by.
+    #[must_use]
+    pub fn now_ms(&self) -> u64 {
+        self.now_ms
+    }
+
+    /// Writes so far; also counts those that changed nothing.
+    #[must_use]
+    pub fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    /// Whether something was written since the last call.
+    pub fn take_unsynced(&mut self) -> bool {
+        core::mem::take(&mut self.unsynced)
+    }
+
+    /// Hands the live value of `key` to `read`.
+    pub fn read<R>(&mut self, key: &[u8], read: impl FnOnce(Option<Value<'_>>) -> R) -> Result<R> {
+        let now_ms = self.now_ms;
+        let live = |stored: &[u8]| -> Result<bool> {
+            let value = Value::decode(stored).ok_or(Error::Foreign)?;
+            Ok(!value.is_expired(now_ms))
+        };
+        let kept = self.transaction.as_ref().and_then(|writes| writes.get(key));
+        let mut read = Some(read);
+        let mut answer = |value: Option<Value<'_>>| read.take().map(|read| read(value));
+        let mut found = None;
+        match kept {
+            Some(Some(stored)) => {
+                if live(stored)? {
+                    found = answer(Value::decode(stored));
+                }
+            }
+            Some(None) => {}
+            // A key that cannot be stored is not there.
+            None if key.len() > KEY_BYTES_MAX => {}
+            None => {
+                let result = self.db.get_with(key, |stored| {
+                    live(stored).map(|live| live.then(|| answer(Value::decode(stored))))
+                })?;
+                if let Some(Some(answered)) = result.transpose()? {
+                    found = answered;
+                }
+            }
+        }
+        if let Some(found) = found {
+            self.counters.hits += 1;
+            return Ok(found);
+        }
+        self.counters.misses += 1;
+        match answer(None) {
+            Some(answered) => Ok(answered),
+            None => Err(Error::Foreign),
+        }
+    }
+
+    /// A copy of the live value and its expiry.
+    pub fn copy(&mut self, key: &[u8]) -> Result<Option<(Vec<u8>, Option<u64>)>> {
+        self.read(key, |value| {
+            value.map(|value| (value.bytes.to_vec(), value.expires_ms))
+        })
+    }
+
+    /// Whether `key` has a live value.
+    pub fn exists(&mut self, key: &[u8]) -> Result<bool> {
+        self.read(key, |value| value.is_some())
+    }
+
+    /// Gives `key` a value.
+    pub fn put(&mut self, key: &[u8], value: Value<'_>) -> Result<()> {
+        value.encode(&mut self.stored);
+        if value.expires_ms.is_some() {
+            self.sweep.wake();
+        }
+        match &mut self.transaction {
+            Some(writes) => {
+                check_key(key)?;
+                writes.insert(key.into(), Some(self.stored.as_slice().into()));
+            }
+            None => {
+                self.batch.clear();
+                self.batch.put(key, &self.stored)?;
+                self.db.write(&self.batch, WriteLevel::Buffered)?;
+            }
+        }
+        self.trim();
+        self.changed(key);
+        Ok(())
+    }
+
+    /// Gives several keys values that stay, in one batch: after a crash all of them are there or none.
+    pub fn put_all<'a>(
+        &mut self,
+        pairs: impl Iterator<Item = (&'a [u8], &'a [u8])> + Clone,
+    ) -> Result<()> {
+        if self.transaction.is_some() {
+            return pairs
+                .into_iter()
+                .try_for_each(|(key, bytes)| self.put(key, Value::new(bytes)));
+        }
+        self.batch.clear();
+        for (key, bytes) in pairs.clone() {
+            Value::new(bytes).encode(&mut self.stored);
+            self.batch.put(key, &self.stored)?;
+        }
+        self.db.write(&self.batch, WriteLevel::Buffered)?;
+        self.trim();
+        for (key, _) in pairs {
+            self.changed(key);
+        }
+        Ok(())
+    }
+
+    /// Removes `key`, which need not be there.
+    pub fn remove(&mut self, key: &[u8]) -> Result<()> {
+        if key.len() > KEY_BYTES_MAX {
+            return Ok(());
+        }
+        match &mut self.transaction {
+            Some(writes) => {
+                writes.insert(key.into(), None);
+            }
+            None => {
+                self.batch.clear();
+                self.batch.remove(key)?;
+                self.db.write(&self.batch, WriteLevel::Buffered)?;
+            }
+        }
+        self.changed(key);
+        Ok(())
+    }
+
+    /// Moves `value`, the live value of `from`, to `to`, in one batch.
+    pub fn rename(&mut self, from: &[u8], to: &[u8], value: Value<'_>) -> Result<()> {
+        if self.transaction.is_some() {
+            self.put(to, value)?;
+            return self.remove(from);
+        }
+        value.encode(&mut self.stored);
+        if value.expires_ms.is_some() {
+            self.sweep.wake();
+        }
+        self.batch.clear();
+        self.batch.put(to, &self.stored)?;
+        self.batch.remove(from)?;
+        self.db.write(&self.batch, WriteLevel::Buffered)?;
+        self.trim();
+        self.changed(from);
+        self.changed(to);
+        Ok(())
+    }
+
+    /// Removes every key. In a transaction, what was written so far goes first: a crash may then keep that part alone.
+    pub fn clear(&mut self) -> Result<()> {
+        let in_transaction = self.transaction.is_some();
+        self.commit()?;
+        self.db.clear()?;
+        if in_transaction {
+            self.begin();
+        }
+        let watched: Vec<Box<[u8]>> = self.watchers.keys().map(Into::into).collect();
+        for key in watched {
+            self.watchers.touch(&key);
+        }
+        self.changes += 1;
+        self.unsynced = true;
+        Ok(())
+    }
+
+    /// From now on writes are kept aside until [`commit`](Self::commit).
+    pub fn begin(&mut self) {
+        self.transaction = Some(Writes::new());
+    }
+
+    /// Writes what was kept aside, as one batch. Without [`begin`](Self::begin), nothing happens.
+    ///
+    /// # Errors
+    /// Then none of it was written.
+    pub fn commit(&mut self) -> Result<()> {
+        let Some(writes) = self.transaction.take() else {
+            return Ok(());
+        };
+        if writes.is_empty() {
+            return Ok(());
+        }
+        self.batch.clear();
+        for (key, stored) in &writes {
+            match stored {
+                Some(stored) => self.batch.put(key, stored)?,
+                None => self.batch.remove(key)?,
+            }
+        }
+        let result = self.db.write(&self.batch, WriteLevel::Buffered);
+        self.trim();
+        Ok(result?)
+    }
+
+    /// Hands every key after `after` and its value, live or not, to `visit`, in order, until it breaks. Values that this server
+    /// did not write are left out.
+    pub fn visit(
+        &self,
+        after: Option<&[u8]>,
+        visit: &mut dyn FnMut(&[u8], Value<'_>) -> ControlFlow<()>,
+    ) -> Result<()> {
+        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let mut visit = |key: &[u8], stored: &[u8]| match Value::decode(stored) {
+            Some(value) => visit(key, value),
+            None => ControlFlow::Continue(()),
+        };
+        let mut scan = self.db.scan(start, Bound::Unbounded)?;
+        let empty = Writes::new();
+        let writes = self.transaction.as_ref().unwrap_or(&empty);
+        let mut kept = writes
+            .range::<[u8], _>((start, Bound::Unbounded))
+            .peekable();
+        while let Some((key, stored)) = scan.next()? {
+            let mut shadowed = false;
+            while let Some((kept_key, kept_value)) =
+                kept.next_if(|(kept_key, _)| ***kept_key <= *key)
+            {
+                shadowed = **kept_key == *key;
+                if let Some(kept_value) = kept_value
+                    && visit(kept_key, kept_value).is_break()
+                {
+                    return Ok(());
+                }
+            }
+            if !shadowed && visit(key, stored).is_break() {
+                return Ok(());
+            }
+        }
+        for (kept_key, kept_value) in kept {
+            if let Some(kept_value) = kept_value
+                && visit(kept_key, kept_value).is_break()
+            {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// How many live keys there are: counted, unless nothing changed since they were.
+    pub fn count(&mut self) -> Result<usize> {
+        if let Some(size) = self.size
+            && size.changes == self.changes
+            && self.now_ms < size.until_ms
+        {
+            return Ok(size.keys);
+        }
+        let now_ms = self.now_ms;
+        let (mut keys, mut until_ms) = (0, u64::MAX);
+        self.visit(None, &mut |_, value| {
+            if !value.is_expired(now_ms) {
+                keys += 1;
+                until_ms = until_ms.min(value.expires_ms.unwrap_or(u64::MAX));
+            }
+            ControlFlow::Continue(())
+        })?;
+        self.size = Some(Size {
+            keys,
+            changes: self.changes,
+            until_ms,
+        });
+        Ok(keys)
+    }
+
+    /// Whether a value lies under `key` whose time has come.
+    pub fn is_expired(&self, key: &[u8]) -> Result<bool> {
+        if key.len() > KEY_BYTES_MAX {
+            return Ok(false);
+        }
+        let expired = self.db.get_with(key, |stored| {
+            Value::decode(stored).is_some_and(|value| value.is_expired(self.now_ms))
+        })?;
+        Ok(expired.unwrap_or(false))
+    }
+
+    /// Whether [`sweep`](Self::sweep) has something to do.
+    #[must_use]
+    pub fn needs_sweep(&self) -> bool {
+        self.sweep.is_awake()
+    }
+
+    /// Looks at a few hundred keys and removes those whose time has come.
+    pub fn sweep(&mut self) -> Result<()> {
+        let mut sweep = core::mem::take(&mut self.sweep);
+        let expired = sweep.step(self);
+        self.sweep = sweep;
+        for key in &expired? {
+            self.remove(key)?;
+            self.counters.expired += 1;
+        }
+        Ok(())
+    }
+
+    /// A key in the part of the keyspace that the last sweep looked at: a place to begin that moves.
+    pub(crate) fn somewhere(&self) -> Option<&[u8]> {
+        self.sweep.position()
+    }
+
+    fn changed(&mut self, key: &[u8]) {
+        self.changes += 1;
+        self.unsynced = true;
+        self.watchers.touch(key);
+    }
+
+    /// Gives back the memory of a large value.
+    fn trim(&mut self) {
+        const KEPT_BYTES: usize = 1 << 20;
+        if self.stored.capacity() > KEPT_BYTES {
+            self.stored = Vec::new();
+            self.batch = Batch::new();
+        }
+    }
+}
+
+fn check_key(key: &[u8]) -> Result<()> {
+    if key.len() > KEY_BYTES_MAX {
+        return Err(Error::Database(db::Error::Limit {
+            what: "key",
+            found: key.len() as u64,
+            max: KEY_BYTES_MAX as u64,
+        }));
+    }
+    Ok(())
+}

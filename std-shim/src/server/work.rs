@@ -1,0 +1,104 @@
+//! Work beside the event loop: merging tables, syncing once a second, saving.
+#![forbid(unsafe_code)]
+
+use alloc::sync::Arc;
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use underpin_core::db::{self, Db, WriteLevel};
+use underpin_core::platform::{ClockId, Files};
+
+bitflags::bitflags! {
+    /// What to do.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub(crate) struct Work: u32 {
+        /// Let the database flush and merge.
+        const MAINTAIN = 1 << 0;
+        /// Make what was written durable.
+        const SYNC = 1 << 1;
+        /// Flush everything to tables and make it durable.
+        const SAVE = 1 << 2;
+        /// End.
+        const STOP = 1 << 3;
+    }
+}
+
+/// How the work went, for `INFO` and `LASTSAVE`. Each field stands alone, so the accesses are relaxed.
+#[derive(Debug, Default)]
+pub(crate) struct Progress {
+    last_save_ms: AtomicU64,
+    failed: AtomicBool,
+}
+
+impl Progress {
+    /// Notes a save at `now_ms`.
+    pub(crate) fn saved(&self, now_ms: u64) {
+        self.last_save_ms.store(now_ms, Ordering::Relaxed);
+    }
+
+    /// When the last save was, in milliseconds since 1970.
+    pub(crate) fn last_save_ms(&self) -> u64 {
+        self.last_save_ms.load(Ordering::Relaxed)
+    }
+
+    /// Whether the last piece of work failed.
+    pub(crate) fn failed(&self) -> bool {
+        self.failed.load(Ordering::Relaxed)
+    }
+}
+
+/// Takes work from the event loop.
+pub(crate) trait Housekeeping {
+    /// Does `work`, now or soon.
+    fn request(&mut self, work: Work);
+
+    /// Waits until nothing is being done any more and lets go of the database.
+    fn stop(&mut self);
+}
+
+/// Does the work at once, on the event loop's own thread: for platforms without threads, and the simulator.
+pub(crate) struct Inline<P: Files>(pub(crate) Option<Worker<P>>);
+
+impl<P: Files> Housekeeping for Inline<P> {
+    fn request(&mut self, work: Work) {
+        if let Some(worker) = &self.0 {
+            worker.perform(work);
+        }
+    }
+
+    fn stop(&mut self) {
+        self.0 = None;
+    }
+}
+
+/// Does the work, whatever thread it is on.
+pub(crate) struct Worker<P: Files> {
+    pub(crate) platform: P,
+    pub(crate) db: Db<P>,
+    pub(crate) progress: Arc<Progress>,
+}
+
+impl<P: Files> Worker<P> {
+    pub(crate) fn perform(&self, work: Work) {
+        if work.is_empty() {
+            return;
+        }
+        // A failure poisons the database, which tells every writer; here it is only noted.
+        let failed = self.try_perform(work).is_err();
+        self.progress.failed.store(failed, Ordering::Relaxed);
+    }
+
+    fn try_perform(&self, work: Work) -> db::Result<()> {
+        if work.contains(Work::SYNC) {
+            self.db.sync(WriteLevel::Data)?;
+        }
+        if work.contains(Work::SAVE) {
+            self.db.flush()?;
+            self.db.sync(WriteLevel::Full)?;
+            let now_ms = self.platform.now(ClockId::Real).as_ns() / 1_000_000;
+            self.progress.saved(now_ms);
+        }
+        if work.contains(Work::MAINTAIN) {
+            self.db.maintain()?;
+        }
+        Ok(())
+    }
+}
