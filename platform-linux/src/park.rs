@@ -45,7 +45,11 @@ impl Park for Linux {
 
     #[inline]
     fn wake(&self, word: *const AtomicU32, count: u32) -> u32 {
-        // The kernel reads the count as signed and takes a negative one for 1.
+        // The kernel wakes one for a count of 0.
+        if count == 0 {
+            return 0;
+        }
+        // It reads the count as signed and takes a negative one for 1.
         let count = count.min(i32::MAX.unsigned_abs());
         crate::syscall::futex_wake(word, count)
     }
