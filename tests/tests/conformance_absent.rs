@@ -1,0 +1,57 @@
+//! The suite over the core's ready-made parts for what a system lacks, as a board would put them together.
+#![allow(unsafe_code, reason = "a clock's implementor is a platform")]
+
+#[path = "conformance/ledger.rs"]
+mod ledger;
+
+use core::mem::MaybeUninit;
+use ledger::Ledger;
+use std::sync::OnceLock;
+use underpin_conformance as conformance;
+use underpin_core::platform::absent::{
+    Bundle, FixedMemory, NoEntropy, NoFiles, NoNet, NoThreads, SpinPark,
+};
+use underpin_core::platform::{Caps, Clock, ClockId, Instant};
+
+/// A clock from the standard library.
+#[derive(Clone, Copy)]
+struct StdClock;
+
+impl Clock for StdClock {
+    fn now(&self, id: ClockId) -> Instant {
+        static START: OnceLock<std::time::Instant> = OnceLock::new();
+        match id {
+            ClockId::Monotonic | ClockId::Boot => {
+                let elapsed = START.get_or_init(std::time::Instant::now).elapsed();
+                Instant::ZERO.saturating_add(elapsed)
+            }
+            _ => Instant::ZERO,
+        }
+    }
+
+    fn resolution_ns(&self, id: ClockId) -> u64 {
+        u64::from(matches!(id, ClockId::Monotonic | ClockId::Boot))
+    }
+}
+
+#[test]
+fn ready_made_parts_keep_the_contracts() {
+    let region = Box::leak(vec![MaybeUninit::<u8>::uninit(); 4 << 20].into_boxed_slice());
+    let memory: &'static FixedMemory = Box::leak(Box::new(FixedMemory::new(region, 4096)));
+    let board = Bundle::new(
+        StdClock,
+        NoEntropy,
+        memory,
+        SpinPark::new(StdClock),
+        Caps::empty(),
+        |message| panic!("{message}"),
+    );
+    let mut ledger = Ledger::new("absent");
+    conformance::run_base(&board, &mut ledger);
+    conformance::run_threads(&NoThreads(board), &mut ledger);
+    conformance::run_files(&NoFiles(board), b"", &mut ledger);
+    conformance::run_map(&NoFiles(board), b"", &mut ledger);
+    conformance::run_net(&NoNet(board), &mut ledger);
+    ledger.settle();
+    assert!(ledger.passed() > 30, "{} cases passed", ledger.passed());
+}
