@@ -1,163 +1,235 @@
-//! The key-value database.
-#![forbid(unsafe_code)]
-#![expect(dead_code, reason = "the log and the tables attach next")]
+//! A durable, ordered key-value store in one directory, for one process.
+//!
+//! ```text
+//!  write --> wal (group commit) --> memtable --flush--> tables --merge--> fewer tables
+//!                                      ^                  ^
+//!  get, scan --------------------------+------------------+   newest first
+//!                         MANIFEST says which tables and logs count
+//! ```
+//! | part | what it is |
+//! |---|---|
+//! | `commit` | the protocol by which writers share one append and one sync, with its proof |
+//! | `wal` | the log's format, and how a torn tail is told from damage |
+//! | `memtable` | the skip list of new writes |
+//! | `table`, `filter`, `cache` | sorted files, and how little of them a read touches |
+//! | `version` | the manifest and the atomic switch to a new one |
+//! | `maintenance`, `compact` | flush, merge, clear |
+//! | `recover`, `verify` | opening after a crash; checking every byte |
+//!
+//! # Promises
+//! - A write that returned at [`WriteLevel::Data`] or stronger survives a loss of power, one at [`WriteLevel::Os`] the end of the
+//!   process. What survives is a prefix of history: no write without all before it.
+//! - Damage is detected by checksums over every byte and reported with file and offset; it is never data. What damage to a log's very
+//!   end can't be told from a write that power cut off stands in `FORMAT.md`.
+//! - After a failed write or sync of the log, writes are refused ([`Error::Poisoned`]) until the database is reopened; reads
+//!   go on. A flush or merge that fails leaves everything as it was and is tried again.
+//!
+//! # Bounds
+//! Two memtables ([`Maintenance::Caller`]: three) of `memtable_bytes` and a batch, the log buffer, the block cache, an index and a
+//! filter for each table; a merge adds eight bytes a key. Each open table has one file handle. What a [`Scan`] holds comes on top.
+//!
+//! # Not here
+//! Transactions, snapshots as objects, compression, repair, levels of small tables: a run is one table.
+#![deny(unsafe_code)]
 
 mod batch;
+mod cache;
+mod commit;
+mod compact;
+mod directory;
+mod entry;
 mod error;
 mod file_name;
+mod filter;
+mod iter;
+mod maintenance;
+mod memtable;
 mod options;
+mod recover;
+mod shared;
+mod stats;
+mod table;
+mod verify;
+mod version;
+mod wal;
 
 pub use batch::Batch;
 pub use error::{Corruption, Error, Result};
 pub use file_name::FileName;
+pub use iter::Scan;
 pub use options::{
     BATCH_BYTES_MAX, KEY_BYTES_MAX, Maintenance, Options, VALUE_BYTES_MAX, WriteLevel,
 };
+pub use stats::Stats;
+pub use verify::VerifyReport;
 
-use crate::platform::{Files, Mutex};
-use alloc::collections::BTreeMap;
+use crate::platform::Files;
 use alloc::sync::Arc;
-use alloc::vec::{self, Vec};
-use core::marker::PhantomData;
+use alloc::vec::Vec;
+use core::fmt;
 use core::ops::Bound;
+use shared::Shared;
 
-type Map = BTreeMap<Vec<u8>, Vec<u8>>;
-
-/// An open database; clones are the same one.
-#[derive(Clone, Debug)]
+/// An open database. Clones are the same one; all methods may be called from any thread.
 pub struct Db<P: Files> {
-    map: Arc<Mutex<Map, P>>,
+    shared: Arc<Shared<P>>,
 }
 
-/// Counts and sizes.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Stats {
-    /// Keys, estimated.
-    pub keys_estimated: u64,
+impl<P: Files> Clone for Db<P> {
+    fn clone(&self) -> Self {
+        Self {
+            shared: self.shared.clone(),
+        }
+    }
 }
 
-/// What a check of all files found.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct VerifyReport {
-    /// Files read.
-    pub files: u64,
-    /// Bytes read.
-    pub bytes: u64,
-    /// Entries read.
-    pub entries: u64,
+impl<P: Files> fmt::Debug for Db<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.shared.fmt(f)
+    }
 }
 
 impl<P: Files> Db<P> {
-    /// Opens.
-    pub fn open(platform: P, _directory: &[u8], options: Options) -> Result<Self> {
-        options.check()?;
-        Ok(Self {
-            map: Arc::new(Mutex::new(Map::new(), platform)),
-        })
+    /// Opens the database in `directory`, or makes one if there is none and the options allow it. The directory's parent must exist.
+    ///
+    /// # Errors
+    /// [`Error::Locked`] if it is open already; [`Error::NotADatabase`]; [`Error::Corrupt`]; [`Error::Format`]; [`Error::Invalid`] for
+    /// options out of range; [`Error::Io`], also when there is no space to write what the logs hold to a table.
+    pub fn open(platform: P, directory: &[u8], options: Options) -> Result<Self> {
+        let shared = Arc::new(recover::open(platform, directory, options)?);
+        Ok(Self { shared })
     }
-    /// Gets.
+
+    /// The value of `key`.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] or [`Error::Io`] from a table.
     pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
-        Ok(self.map.lock().get(key).cloned())
+        self.get_with(key, <[u8]>::to_vec)
     }
-    /// Gets.
+
+    /// Calls `read` with the value of `key`, in place: in the memtable or in a block of a table. No lock is held.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
     pub fn get_with<R>(&self, key: &[u8], read: impl FnOnce(&[u8]) -> R) -> Result<Option<R>> {
-        Ok(self.map.lock().get(key).map(|value| read(value)))
-    }
-    /// Writes.
-    pub fn write(&self, batch: &Batch, _level: WriteLevel) -> Result<()> {
-        let mut map = self.map.lock();
-        for (key, value) in batch.iter() {
-            match value {
-                Some(value) => map.insert(key.to_vec(), value.to_vec()),
-                None => map.remove(key),
-            };
+        let (view, sequence) = self.shared.snapshot()?;
+        for memtable in core::iter::once(&view.active).chain(&view.frozen) {
+            if let Some(found) = memtable.get(key, sequence) {
+                return Ok(found.map(read));
+            }
         }
-        Ok(())
+        for table in &view.version.tables {
+            if let Some(found) = table.get(key)? {
+                return Ok(found.value().map(read));
+            }
+        }
+        Ok(None)
     }
-    /// Puts one.
+
+    /// Applies all writes of `batch`, or none. Returns when they are as safe as `level` says. Reads may see them a little
+    /// earlier; after an error other than [`Error::Limit`] and `Poisoned`, a later open may or may not find them.
+    ///
+    /// # Errors
+    /// [`Error::Io`] from the log, which also poisons the database, or from a flush that had to make room, which
+    /// leaves the batch unapplied; [`Error::Poisoned`]; [`Error::Closed`].
+    pub fn write(&self, batch: &Batch, level: WriteLevel) -> Result<()> {
+        self.shared.write(batch, level)
+    }
+
+    /// Gives `key` the value `value`.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write), and [`Error::Limit`].
     pub fn put(&self, key: &[u8], value: &[u8], level: WriteLevel) -> Result<()> {
         let mut batch = Batch::new();
         batch.put(key, value)?;
         self.write(&batch, level)
     }
-    /// Removes one.
+
+    /// Removes `key`, if it is there.
+    ///
+    /// # Errors
+    /// As [`put`](Self::put).
     pub fn remove(&self, key: &[u8], level: WriteLevel) -> Result<()> {
         let mut batch = Batch::new();
         batch.remove(key)?;
         self.write(&batch, level)
     }
-    /// Syncs.
-    pub fn sync(&self, _level: WriteLevel) -> Result<()> {
-        Ok(())
+
+    /// Returns when everything written before is at least as safe as `level` says.
+    ///
+    /// # Errors
+    /// [`Error::Io`], which poisons the database; [`Error::Poisoned`].
+    pub fn sync(&self, level: WriteLevel) -> Result<()> {
+        self.shared.sync(level)
     }
-    /// Scans.
+
+    /// Walks the keys from `start` to `end` as they are now.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
     pub fn scan(&self, start: Bound<&[u8]>, end: Bound<&[u8]>) -> Result<Scan<P>> {
-        let map = self.map.lock();
-        let range: Vec<_> = map
-            .range::<[u8], _>((start, end))
-            .map(|(key, value)| (key.clone(), value.clone()))
-            .collect();
-        Ok(Scan {
-            range: range.into_iter(),
-            current: Default::default(),
-            platform: PhantomData,
-        })
+        let (view, sequence) = self.shared.snapshot()?;
+        Scan::new(&view, sequence, start, end)
     }
-    /// Drops all keys.
+
+    /// Drops all keys, atomically and durably.
+    ///
+    /// # Errors
+    /// [`Error::Io`]: nothing is dropped, or, if the database is then poisoned, a new open tells.
     pub fn clear(&self) -> Result<()> {
-        self.map.lock().clear();
-        Ok(())
+        self.shared.clear()
     }
-    /// Flushes.
+
+    /// Moves what is in memory to a table.
+    ///
+    /// # Errors
+    /// [`Error::Io`]: nothing is lost and the next call tries again.
     pub fn flush(&self) -> Result<()> {
-        Ok(())
+        self.shared.flush()
     }
+
     /// Whether [`maintain`](Self::maintain) has something to do.
+    #[must_use]
     pub fn maintenance_needed(&self) -> bool {
-        false
+        self.shared.maintenance_needed()
     }
-    /// Flushes and merges.
+
+    /// Flushes a full memtable and merges tables, if needed.
+    ///
+    /// # Errors
+    /// As [`flush`](Self::flush).
     pub fn maintain(&self) -> Result<()> {
-        Ok(())
+        self.shared.maintain()
     }
-    /// Checks all files.
+
+    /// Reads all files and checks every byte of them.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] with the first damage found; [`Error::Io`].
     pub fn verify(&self) -> Result<VerifyReport> {
-        Ok(VerifyReport::default())
+        self.shared.verify()
     }
-    /// Counts.
+
+    /// Counts and sizes.
+    #[must_use]
     pub fn stats(&self) -> Stats {
-        Stats {
-            keys_estimated: self.estimated_keys(),
-        }
+        self.shared.stats()
     }
-    /// Keys, estimated.
+
+    /// How many keys there are, roughly.
+    #[must_use]
     pub fn estimated_keys(&self) -> u64 {
-        self.map.lock().len() as u64
+        self.shared.estimated_keys()
     }
-    /// Closes.
+
+    /// Makes everything durable and gives the directory free. Other handles then get [`Error::Closed`]; scans go on. Dropping the
+    /// last handle instead hands buffered writes to the system and syncs nothing.
+    ///
+    /// # Errors
+    /// As [`sync`](Self::sync); the directory is free also after an error of the sync.
     pub fn close(self) -> Result<()> {
-        Ok(())
-    }
-}
-
-/// A range at one moment.
-#[derive(Debug)]
-pub struct Scan<P: Files> {
-    range: vec::IntoIter<(Vec<u8>, Vec<u8>)>,
-    current: (Vec<u8>, Vec<u8>),
-    platform: PhantomData<P>,
-}
-
-impl<P: Files> Scan<P> {
-    /// The next pair.
-    #[expect(clippy::should_implement_trait, reason = "it lends from the scan")]
-    pub fn next(&mut self) -> Result<Option<(&[u8], &[u8])>> {
-        let Some(next) = self.range.next() else {
-            return Ok(None);
-        };
-        self.current = next;
-        Ok(Some((&self.current.0, &self.current.1)))
+        self.shared.close()
     }
 }

@@ -1,0 +1,195 @@
+//! The database's directory: the platform's calls with the file's name attached to every error.
+#![forbid(unsafe_code)]
+
+use super::error::{Error, Result};
+use super::file_name::FileName;
+use crate::error::Kind;
+use crate::platform::{Durability, Files, OpenOptions};
+use alloc::borrow::Cow;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::ops::ControlFlow;
+
+/// Most files that a database's directory may hold: far more than there ever are, and few enough to list.
+const NAMES_MAX: usize = 1 << 20;
+
+/// A platform and the directory that a database lives in.
+#[derive(Clone, Debug)]
+pub(super) struct Directory<P> {
+    pub(super) platform: P,
+    path: Arc<[u8]>,
+}
+
+impl<P: Files> Directory<P> {
+    pub(super) fn new(platform: P, path: &[u8]) -> Self {
+        // `a/b/` is `a/b`; the root stays what it is.
+        let mut path = path;
+        while let [rest @ .., b'/'] = path
+            && !rest.is_empty()
+        {
+            path = rest;
+        }
+        Self {
+            platform,
+            path: path.into(),
+        }
+    }
+
+    /// For messages.
+    pub(super) fn path_text(&self) -> Cow<'_, str> {
+        String::from_utf8_lossy(&self.path)
+    }
+
+    /// Makes the directory if it is not there, durably in its parent.
+    pub(super) fn create(&self) -> Result<()> {
+        let made = match self.platform.create_directory(&self.path) {
+            Ok(()) => true,
+            Err(error) if error.kind() == Kind::AlreadyExists => false,
+            Err(error) => return Err(Error::io(FileName::Directory, error)),
+        };
+        let parent = match self.path.iter().rposition(|&byte| byte == b'/') {
+            Some(0) => &b"/"[..],
+            Some(at) => self.path.get(..at).unwrap_or_default(),
+            None => b".",
+        };
+        self.sync_names_of(parent).inspect_err(|_| {
+            // A name whose sync failed may never become durable: the next try makes it anew.
+            if made {
+                let _ = self.platform.remove_directory(&self.path);
+            }
+        })
+    }
+
+    pub(super) fn open(&self, name: FileName, options: &OpenOptions) -> Result<P::File> {
+        self.platform
+            .open(&name.path(&self.path), options)
+            .map_err(|error| Error::io(name, error))
+    }
+
+    /// Opens a file that the database needs: a missing one is damage.
+    pub(super) fn open_existing(&self, name: FileName) -> Result<P::File> {
+        self.open(name, &OpenOptions::read())
+            .map_err(|error| match error {
+                Error::Io { error, .. } if error.kind() == Kind::NotFound => {
+                    Error::corrupt(name, 0, "the file is missing", 1, 0)
+                }
+                other => other,
+            })
+    }
+
+    pub(super) fn exists(&self, name: FileName) -> Result<bool> {
+        match self.platform.metadata(&name.path(&self.path)) {
+            Ok(_) => Ok(true),
+            Err(error) if matches!(error.kind(), Kind::NotFound | Kind::NotADirectory) => Ok(false),
+            Err(error) => Err(Error::io(name, error)),
+        }
+    }
+
+    pub(super) fn file_bytes(&self, name: FileName) -> Result<u64> {
+        self.platform
+            .metadata(&name.path(&self.path))
+            .map(|metadata| metadata.bytes)
+            .map_err(|error| Error::io(name, error))
+    }
+
+    pub(super) fn length(&self, name: FileName, file: &P::File) -> Result<u64> {
+        self.platform
+            .file_metadata(file)
+            .map(|metadata| metadata.bytes)
+            .map_err(|error| Error::io(name, error))
+    }
+
+    pub(super) fn write(
+        &self,
+        name: FileName,
+        file: &P::File,
+        bytes: &[u8],
+        offset: u64,
+    ) -> Result<()> {
+        self.platform
+            .write_all_at(file, bytes, offset)
+            .map_err(|error| Error::io(name, error))
+    }
+
+    /// Reads exactly `buffer.len()` bytes; the caller knows that they are there, so a file that ends before is damage.
+    pub(super) fn read(
+        &self,
+        name: FileName,
+        file: &P::File,
+        buffer: &mut [u8],
+        offset: u64,
+    ) -> Result<()> {
+        self.platform
+            .read_exact_at(file, buffer, offset)
+            .map_err(|error| match error.kind() {
+                Kind::UnexpectedEnd => Error::corrupt(
+                    name,
+                    offset,
+                    "the file ends early; bytes at this offset",
+                    buffer.len() as u64,
+                    0,
+                ),
+                _ => Error::io(name, error),
+            })
+    }
+
+    pub(super) fn sync(&self, name: FileName, file: &P::File, level: Durability) -> Result<()> {
+        self.platform
+            .sync(file, level)
+            .map(|_| ())
+            .map_err(|error| Error::io(name, error))
+    }
+
+    /// Makes names made, renamed and removed durable. A system without such a call (Windows) keeps names in its file
+    /// system's own journal, in the order of the operations; there is nothing more to ask for.
+    pub(super) fn sync_names(&self) -> Result<()> {
+        self.sync_names_of(&self.path)
+    }
+
+    fn sync_names_of(&self, path: &[u8]) -> Result<()> {
+        match self.platform.sync_directory(path) {
+            Err(error) if error.kind() != Kind::Unsupported => {
+                Err(Error::io(FileName::Directory, error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) fn rename(&self, from: FileName, to: FileName) -> Result<()> {
+        self.platform
+            .rename(&from.path(&self.path), &to.path(&self.path))
+            .map_err(|error| Error::io(to, error))
+    }
+
+    /// Removes a file that nothing needs any more. If that fails, the next open tries again.
+    pub(super) fn remove(&self, name: FileName) {
+        let _ = self.platform.remove_file(&name.path(&self.path));
+    }
+
+    /// The database's files here; strangers are left out.
+    pub(super) fn list(&self) -> Result<Vec<FileName>> {
+        let mut names = Vec::new();
+        let mut total = 0usize;
+        self.platform
+            .list(&self.path, &mut |entry| {
+                names.extend(FileName::parse(entry.name));
+                total = total.saturating_add(1);
+                if total < NAMES_MAX {
+                    ControlFlow::Continue(())
+                } else {
+                    ControlFlow::Break(())
+                }
+            })
+            .map_err(|error| Error::io(FileName::Directory, error))?;
+        if total >= NAMES_MAX {
+            return Err(Error::Limit {
+                what: "list of file names",
+                found: total as u64,
+                max: NAMES_MAX as u64,
+            });
+        }
+        names.sort_unstable();
+        Ok(names)
+    }
+}

@@ -1,0 +1,306 @@
+//! Opening a database: lock it, read the manifest, replay the logs, and start on fresh ground.
+//!
+//! 1. Make the directory if need be and take the lock.
+//! 2. Read the manifest and open its tables. Without a manifest there must be nothing that one could have mentioned.
+//! 3. Replay logs from the manifest's on, each sealed one leading to the next, to the end of the last. Sequence numbers
+//!    must go on without a gap from the manifest's.
+//! 4. Write what was replayed to tables. It may be in the system's memory only, or in a log whose sync had failed; afterwards it is
+//!    as durable as anything, and no old log is ever appended to.
+//! 5. Make a new log and a manifest that starts at it; only then remove files that no manifest needs.
+//!
+//! A power loss at any point leaves the old manifest with its files, or the new one with its own.
+#![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)
+)]
+
+use super::batch::BatchIter;
+use super::cache::BlockCache;
+use super::commit::Commit;
+use super::compact;
+use super::directory::Directory;
+use super::error::{Error, Result};
+use super::file_name::FileName;
+use super::iter::Source;
+use super::maintenance::MaintenanceState;
+use super::memtable::{Memtable, MemtableCursor};
+use super::options::Options;
+use super::shared::{Reads, Shared};
+use super::version::{Manifest, Version, View};
+use super::wal::{ActiveLog, HEADER_BYTES, LogReader, Record};
+use crate::error::Kind;
+use crate::platform::{Access, ClockId, Condvar, Create, Files, LockKind, Mutex, OpenOptions};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+/// Opens or creates the database in `path`.
+pub(super) fn open<P: Files>(platform: P, path: &[u8], options: Options) -> Result<Shared<P>> {
+    options.check()?;
+    let directory = Directory::new(platform, path);
+    if options.create {
+        directory.create()?;
+    } else if !directory.exists(FileName::Manifest)? {
+        return Err(Error::NotADatabase);
+    }
+    let lock_file = take_lock(&directory)?;
+    let names = directory.list()?;
+    let manifest = match Manifest::load(&directory)? {
+        Some(manifest) => manifest,
+        None => new_manifest(&directory, &names)?,
+    };
+    let cache = Arc::new(BlockCache::new(options.cache_bytes, &directory.platform));
+    let mut recovery = Recovery::new(&directory, &options, manifest, &names);
+    // Opened before anything is written: a damaged table stops the open with nothing changed.
+    Version::open(&directory, &recovery.manifest.tables, &cache)?;
+    recovery.replay(&names)?;
+    recovery.flush()?;
+    let (log, manifest) = recovery.finish()?;
+    let version = Arc::new(Version::open(&directory, &manifest.tables, &cache)?);
+    remove_leftovers(&directory, &names, &manifest);
+    let active = Arc::new(Memtable::new());
+    let sequence = manifest.sequence;
+    let platform = directory.platform.clone();
+    let commit = Commit::new(log, active.clone(), sequence);
+    let view = Arc::new(View {
+        active,
+        frozen: None,
+        version,
+    });
+    let state = MaintenanceState {
+        next_number: manifest.next_number,
+        frozen: None,
+        logs: alloc::vec![manifest.log_number],
+        flushes: 0,
+        merges: 0,
+        manifest,
+    };
+    let shared = Shared {
+        directory,
+        options,
+        cache,
+        lock_file,
+        commit: Mutex::new(commit, platform.clone()),
+        committed: Condvar::new(platform.clone()),
+        reads: Mutex::new(
+            Reads {
+                view,
+                sequence,
+                closed: false,
+            },
+            platform.clone(),
+        ),
+        maintenance: Mutex::new(state, platform),
+    };
+    // Opening again and again must not pile up tables. That there is no room to merge them is no reason to fail.
+    let merged = shared.merge_if_needed(&mut shared.maintenance.lock());
+    match merged {
+        Err(error @ Error::Corrupt(_)) => Err(error),
+        _ => Ok(shared),
+    }
+}
+
+fn take_lock<P: Files>(directory: &Directory<P>) -> Result<P::File> {
+    let open = OpenOptions {
+        access: Access::ReadWrite,
+        ..OpenOptions::read()
+    };
+    let file = directory.open(FileName::Lock, &open.with_create(Create::IfMissing))?;
+    match directory.platform.lock(&file, LockKind::Exclusive) {
+        Ok(()) => Ok(file),
+        // Without locks there are no other processes to lock out, as on a board.
+        Err(error) if error.kind() == Kind::Unsupported => Ok(file),
+        Err(error) if error.kind() == Kind::Busy => Err(Error::Locked),
+        Err(error) => Err(Error::io(FileName::Lock, error)),
+    }
+}
+
+/// The manifest of a database that does not exist yet. A creation that was cut off leaves at most a log without records.
+fn new_manifest<P: Files>(directory: &Directory<P>, names: &[FileName]) -> Result<Manifest> {
+    for &name in names {
+        let bytes = match name {
+            FileName::Table(_) => 1,
+            FileName::Log(_) => directory
+                .file_bytes(name)?
+                .saturating_sub(HEADER_BYTES as u64),
+            _ => 0,
+        };
+        if bytes > 0 {
+            let name = FileName::Manifest;
+            return Err(Error::corrupt(
+                name,
+                0,
+                "the file is missing, beside tables or logs",
+                1,
+                0,
+            ));
+        }
+    }
+    let platform = &directory.platform;
+    let id = platform
+        .random_u64()
+        .unwrap_or_else(|_| platform.now(ClockId::Real).as_ns());
+    Ok(Manifest {
+        id,
+        next_number: 1,
+        ..Manifest::default()
+    })
+}
+
+fn remove_leftovers<P: Files>(directory: &Directory<P>, names: &[FileName], manifest: &Manifest) {
+    for &name in names {
+        let needed = match name {
+            FileName::Table(number) => manifest.tables.iter().any(|table| table.number == number),
+            FileName::Log(number) => number >= manifest.log_number,
+            FileName::ManifestTemporary => false,
+            _ => true,
+        };
+        if !needed {
+            directory.remove(name);
+        }
+    }
+}
+
+struct Recovery<'a, P: Files> {
+    directory: &'a Directory<P>,
+    options: &'a Options,
+    manifest: Manifest,
+    memtable: Arc<Memtable>,
+}
+
+impl<'a, P: Files> Recovery<'a, P> {
+    fn new(
+        directory: &'a Directory<P>,
+        options: &'a Options,
+        mut manifest: Manifest,
+        names: &[FileName],
+    ) -> Self {
+        for name in names {
+            if let FileName::Table(number) | FileName::Log(number) = name {
+                manifest.next_number = manifest.next_number.max(number.saturating_add(1));
+            }
+        }
+        Self {
+            directory,
+            options,
+            manifest,
+            memtable: Arc::new(Memtable::new()),
+        }
+    }
+
+    /// Replays the chain of logs.
+    fn replay(&mut self, names: &[FileName]) -> Result<()> {
+        if self.manifest.log_number == 0 {
+            return Ok(());
+        }
+        let mut number = self.manifest.log_number;
+        loop {
+            let mut reader = LogReader::open(self.directory, number)?;
+            let name = reader.name();
+            let next = loop {
+                match reader.next()? {
+                    Record::Batch {
+                        offset,
+                        sequence,
+                        count,
+                        writes,
+                    } => {
+                        self.apply(name, offset, sequence, count, writes)?;
+                    }
+                    Record::Sealed { next } if next > number => break next,
+                    Record::Sealed { next } => {
+                        return Err(Error::corrupt(name, 0, "next log of a seal", number, next));
+                    }
+                    Record::End(bad) => {
+                        // A log with records after this one proves that this one was sealed.
+                        for later in names {
+                            if matches!(later, FileName::Log(later) if *later > number)
+                                && self.directory.file_bytes(*later)? > HEADER_BYTES as u64
+                            {
+                                return Err(bad.error(name));
+                            }
+                        }
+                        return Ok(());
+                    }
+                }
+            };
+            number = next;
+        }
+    }
+
+    /// Applies a batch from a log.
+    fn apply(
+        &mut self,
+        name: FileName,
+        offset: u64,
+        sequence: u64,
+        count: u32,
+        writes: &[u8],
+    ) -> Result<()> {
+        let expected = self.manifest.sequence.saturating_add(1);
+        if sequence != expected {
+            return Err(Error::corrupt(
+                name,
+                offset,
+                "sequence number",
+                expected,
+                sequence,
+            ));
+        }
+        let mut iter = BatchIter::new(writes);
+        let mut found = 0u32;
+        let mut next = sequence;
+        for (key, value) in iter.by_ref() {
+            self.memtable.insert(key, next, value);
+            next = next.saturating_add(1);
+            found = found.saturating_add(1);
+        }
+        if found != count || !iter.is_whole() {
+            let (expected, found) = (count.into(), found.into());
+            return Err(Error::corrupt(
+                name,
+                offset,
+                "writes of a batch",
+                expected,
+                found,
+            ));
+        }
+        self.manifest.sequence = next.saturating_sub(1);
+        if self.memtable.bytes() >= self.options.memtable_bytes {
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    /// Writes what was replayed so far to a table.
+    fn flush(&mut self) -> Result<()> {
+        if self.memtable.entries() == 0 {
+            return Ok(());
+        }
+        let memtable = core::mem::replace(&mut self.memtable, Arc::new(Memtable::new()));
+        let source = Source::Memtable(MemtableCursor::new(memtable, u64::MAX));
+        let number = self.number();
+        let oldest = self.manifest.tables.is_empty();
+        let sources = Vec::from([source]);
+        let built = compact::build(self.directory, number, self.options, sources, oldest)?;
+        self.manifest.tables.splice(..0, built);
+        Ok(())
+    }
+
+    fn number(&mut self) -> u64 {
+        let number = self.manifest.next_number;
+        self.manifest.next_number = number.saturating_add(1);
+        number
+    }
+
+    /// Makes the new log and stores the manifest.
+    fn finish(mut self) -> Result<(ActiveLog<P>, Manifest)> {
+        let number = self.number();
+        let log = ActiveLog::create(self.directory, number)?;
+        self.manifest.log_number = number;
+        self.manifest
+            .store(self.directory)
+            .map_err(|stored| stored.error)?;
+        Ok((log, self.manifest))
+    }
+}

@@ -1,0 +1,27 @@
+//! Sorted tables: immutable files of keys in order, each key once, found by an index and kept out by a filter.
+//!
+//! ```text
+//! | data block | data block | ... | filter block | index block | meta block | footer 72 |
+//! block: bytes, then kind u8 and crc32c u32
+//! ```
+//! The footer says where the last three blocks are; the index has, per data block, its last key and place.
+//! Byte-exact grammar: `FORMAT.md`.
+//!
+//! # Invariants
+//! - T1: a table is written, synced and closed before a manifest names it, and never changed afterwards.
+//! - T2: keys strictly ascend over the whole table; one entry a key.
+//! - T3: blocks follow each other without gaps, so a checksum covers every byte of the file.
+//! - T4: a block's checksum covers the table's number and the block's offset: a block of another place is no block.
+#![forbid(unsafe_code)]
+
+mod block;
+mod block_builder;
+mod builder;
+mod cursor;
+mod layout;
+mod reader;
+
+pub(super) use block::Block;
+pub(super) use builder::{TableBuilder, TableInfo};
+pub(super) use cursor::TableCursor;
+pub(super) use reader::Table;

@@ -1,0 +1,78 @@
+//! Reads every file of the database and checks every byte.
+#![forbid(unsafe_code)]
+
+use super::error::{Error, Result};
+use super::file_name::FileName;
+use super::options::WriteLevel;
+use super::shared::Shared;
+use super::version::Manifest;
+use super::wal::{LogReader, Record};
+use crate::platform::Files;
+
+/// What [`Db::verify`](super::Db::verify) read and found in order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct VerifyReport {
+    /// Files read.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Entries of tables and writes in logs.
+    pub entries: u64,
+}
+
+impl<P: Files> Shared<P> {
+    /// Checks the manifest against memory, all blocks of all tables, and the logs as far as they are written. Writes go on
+    /// meanwhile; flushes and merges wait.
+    pub(super) fn verify(&self) -> Result<VerifyReport> {
+        let state = self.maintenance.lock();
+        let (view, _) = self.snapshot()?;
+        let mut report = VerifyReport::default();
+        let name = FileName::Manifest;
+        let Some(manifest) = Manifest::load(&self.directory)? else {
+            return Err(Error::corrupt(name, 0, "the file is missing", 1, 0));
+        };
+        if manifest != state.manifest {
+            return Err(Error::corrupt(
+                name,
+                0,
+                "the manifest as it was stored",
+                1,
+                0,
+            ));
+        }
+        report.files += 1;
+        report.bytes += self.directory.file_bytes(name)?;
+        for table in &view.version.tables {
+            report.entries += table.verify()?;
+            report.bytes += table.info().bytes;
+            report.files += 1;
+        }
+        self.sync(WriteLevel::Os)?;
+        let active = self.lock_quiet();
+        let (active_number, written) = (active.log.number(), active.log.written());
+        drop(active);
+        for &number in &state.logs {
+            let end = (number == active_number).then_some(written);
+            report.entries += self.verify_log(number, end)?;
+            report.bytes += self.directory.file_bytes(FileName::Log(number))?;
+            report.files += 1;
+        }
+        Ok(report)
+    }
+
+    /// Reads a log up to `end`, or else to its seal.
+    fn verify_log(&self, number: u64, end: Option<u64>) -> Result<u64> {
+        let mut reader = LogReader::open(&self.directory, number)?;
+        let name = reader.name();
+        let mut writes = 0;
+        loop {
+            match reader.next()? {
+                Record::Batch { count, .. } => writes += u64::from(count),
+                Record::Sealed { .. } => return Ok(writes),
+                Record::End(bad) if end.is_some_and(|end| bad.offset >= end) => return Ok(writes),
+                Record::End(bad) => return Err(bad.error(name)),
+            }
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! The manifest: one small file that says which tables and logs are the database. Byte-exact grammar: `FORMAT.md`.
+//!
+//! # The switch
+//! 1. write `MANIFEST.tmp` whole and sync it;
+//! 2. sync the directory: the names of all tables and logs that it mentions are durable;
+//! 3. rename it to `MANIFEST`, in one step also for a power loss;
+//! 4. sync the directory: the switch is durable; only now may files that it no longer mentions be removed.
+//!
+//! A failure up to step 2 changes nothing. After a failure in step 3 or 4 either manifest may be found after a power loss; both
+//! are whole and all their files are still there, but the database can't say which, so it refuses writes until reopened.
+#![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)
+)]
+
+use crate::codec::{Reader, crc32c, varint};
+use crate::db::directory::Directory;
+use crate::db::error::{Error, Result};
+use crate::db::file_name::FileName;
+use crate::db::table::TableInfo;
+use crate::platform::{Access, Create, Durability, Files, OpenOptions};
+use alloc::vec::Vec;
+
+const MAGIC: [u8; 8] = *b"underman";
+const VERSION: u32 = 1;
+/// Magic, version and body length.
+const HEADER_BYTES: usize = 16;
+/// A manifest names at most 2,000 tables with two keys each; more is no manifest of ours.
+const BYTES_MAX: u64 = 512 << 20;
+
+/// What is in the file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(in crate::db) struct Manifest {
+    /// Random, the same for the life of the database.
+    pub(in crate::db) id: u64,
+    /// Greater than the number of every table and log that this manifest or an earlier one mentions.
+    pub(in crate::db) next_number: u64,
+    /// The log where recovery starts; logs with smaller numbers are leftovers.
+    pub(in crate::db) log_number: u64,
+    /// The last write that is in the tables; the log's first write has the next number.
+    pub(in crate::db) sequence: u64,
+    /// Newest first.
+    pub(in crate::db) tables: Vec<TableInfo>,
+}
+
+/// Why a manifest was not stored.
+#[derive(Debug)]
+pub(in crate::db) struct StoreError {
+    pub(in crate::db) error: Error,
+    /// Whether a power loss may bring up either manifest.
+    pub(in crate::db) uncertain: bool,
+}
+
+impl Manifest {
+    /// The file's bytes.
+    pub(in crate::db) fn encode(&self) -> Vec<u8> {
+        let mut body = Vec::new();
+        body.extend_from_slice(&self.id.to_le_bytes());
+        for number in [self.next_number, self.log_number, self.sequence] {
+            varint::push(&mut body, number);
+        }
+        varint::push(&mut body, self.tables.len() as u64);
+        for table in &self.tables {
+            for number in [
+                table.number,
+                table.bytes,
+                table.entries,
+                table.removes,
+                table.sequence_max,
+            ] {
+                varint::push(&mut body, number);
+            }
+            for key in [&table.smallest, &table.largest] {
+                varint::push(&mut body, key.len() as u64);
+                body.extend_from_slice(key);
+            }
+        }
+        let mut bytes = Vec::new();
+        bytes.extend_from_slice(&MAGIC);
+        bytes.extend_from_slice(&VERSION.to_le_bytes());
+        bytes.extend_from_slice(&(body.len() as u32).to_le_bytes());
+        bytes.append(&mut body);
+        let crc = crc32c(&bytes);
+        bytes.extend_from_slice(&crc.to_le_bytes());
+        bytes
+    }
+
+    /// Reads the file's bytes.
+    pub(in crate::db) fn decode(bytes: &[u8]) -> Result<Self> {
+        let name = FileName::Manifest;
+        let corrupt = |offset, what, expected, found| {
+            Err(Error::corrupt(name, offset, what, expected, found))
+        };
+        let mut reader = Reader::new(bytes);
+        let (Some(magic), Some(version), Some(length)) = (reader.u64(), reader.u32(), reader.u32())
+        else {
+            return corrupt(
+                0,
+                "bytes of the header",
+                HEADER_BYTES as u64,
+                bytes.len() as u64,
+            );
+        };
+        if magic != u64::from_le_bytes(MAGIC) {
+            return corrupt(
+                0,
+                "magic number of a manifest",
+                u64::from_le_bytes(MAGIC),
+                magic,
+            );
+        }
+        let Some((covered, stated)) = bytes.split_last_chunk::<4>() else {
+            return corrupt(0, "bytes of the file", 4, bytes.len() as u64);
+        };
+        let (expected, found) = (crc32c(covered), u32::from_le_bytes(*stated));
+        if expected != found {
+            return corrupt(0, "checksum of the file", expected.into(), found.into());
+        }
+        if version != VERSION {
+            return Err(Error::Format {
+                file: name,
+                found: version,
+                supported: VERSION,
+            });
+        }
+        let body = covered.get(HEADER_BYTES..).unwrap_or_default();
+        if body.len() as u64 != u64::from(length) {
+            return corrupt(12, "bytes of the body", length.into(), body.len() as u64);
+        }
+        let mut reader = Reader::new(body);
+        match Self::read_body(&mut reader) {
+            Some(manifest) if reader.is_empty() => Ok(manifest),
+            _ => {
+                let offset = HEADER_BYTES.saturating_add(reader.offset());
+                corrupt(offset as u64, "field of the body", 1, 0)
+            }
+        }
+    }
+
+    fn read_body(reader: &mut Reader<'_>) -> Option<Self> {
+        let mut manifest = Self {
+            id: reader.u64()?,
+            next_number: reader.varint()?,
+            log_number: reader.varint()?,
+            sequence: reader.varint()?,
+            tables: Vec::new(),
+        };
+        for _ in 0..reader.varint()? {
+            manifest.tables.push(TableInfo {
+                number: reader.varint()?,
+                bytes: reader.varint()?,
+                entries: reader.varint()?,
+                removes: reader.varint()?,
+                sequence_max: reader.varint()?,
+                smallest: reader.string()?.into(),
+                largest: reader.string()?.into(),
+            });
+        }
+        Some(manifest)
+    }
+
+    /// Reads the manifest of a directory, if it has one.
+    pub(in crate::db) fn load<P: Files>(directory: &Directory<P>) -> Result<Option<Self>> {
+        let name = FileName::Manifest;
+        if !directory.exists(name)? {
+            return Ok(None);
+        }
+        let file = directory.open_existing(name)?;
+        let bytes = directory.length(name, &file)?;
+        let length = usize::try_from(bytes).ok().filter(|_| bytes <= BYTES_MAX);
+        let Some(length) = length else {
+            return Err(Error::corrupt(
+                name,
+                0,
+                "bytes of the file",
+                BYTES_MAX,
+                bytes,
+            ));
+        };
+        let mut buffer = alloc::vec![0; length];
+        directory.read(name, &file, &mut buffer, 0)?;
+        Self::decode(&buffer).map(Some)
+    }
+
+    /// Makes this the directory's manifest, as the module says.
+    pub(in crate::db) fn store<P: Files>(
+        &self,
+        directory: &Directory<P>,
+    ) -> core::result::Result<(), StoreError> {
+        let name = FileName::ManifestTemporary;
+        let prepare = || {
+            let open = OpenOptions {
+                access: Access::Write,
+                ..OpenOptions::read()
+            };
+            let open = open.with_create(Create::IfMissing).with_truncate();
+            let file = directory.open(name, &open)?;
+            directory.write(name, &file, &self.encode(), 0)?;
+            directory.sync(name, &file, Durability::Full)?;
+            drop(file);
+            directory.sync_names()
+        };
+        prepare().map_err(|error| StoreError {
+            error,
+            uncertain: false,
+        })?;
+        directory
+            .rename(name, FileName::Manifest)
+            .and_then(|()| directory.sync_names())
+            .map_err(|error| StoreError {
+                error,
+                uncertain: true,
+            })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn example() -> Manifest {
+        let table = TableInfo {
+            number: 3,
+            bytes: 500,
+            entries: 2,
+            removes: 1,
+            sequence_max: 9,
+            smallest: (*b"a").into(),
+            largest: (*b"zz").into(),
+        };
+        Manifest {
+            id: 77,
+            next_number: 300,
+            log_number: 4,
+            sequence: 9,
+            tables: alloc::vec![table],
+        }
+    }
+
+    #[test]
+    fn a_manifest_comes_back_and_any_change_is_seen() {
+        let bytes = example().encode();
+        assert_eq!(Manifest::decode(&bytes), Ok(example()));
+        for cut in 0..bytes.len() {
+            assert!(Manifest::decode(&bytes[..cut]).is_err(), "cut at {cut}");
+        }
+        for at in 0..bytes.len() {
+            for bit in 0..8 {
+                let mut bytes = bytes.clone();
+                bytes[at] ^= 1 << bit;
+                let error = Manifest::decode(&bytes).unwrap_err();
+                assert!(matches!(error, Error::Corrupt(_)), "{error}");
+            }
+        }
+    }
+}
