@@ -14,6 +14,7 @@
 //! # Ok(())
 //! # }
 //! ```
+#![forbid(unsafe_code)]
 
 mod io_error;
 mod path;
