@@ -15,7 +15,7 @@ use crate::path::with_path;
 use core::mem::MaybeUninit;
 use core::ops::ControlFlow;
 use core::sync::atomic::{AtomicU8, Ordering};
-use rustix::fd::{AsFd, BorrowedFd, IntoRawFd, OwnedFd};
+use rustix::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd};
 use rustix::fs::{FallocateFlags, FileType, FlockOperation, Mode, OFlags, Stat};
 use rustix::io::{Errno, IoSlice, IoSliceMut, retry_on_intr};
 use underpin_core::platform::{
@@ -40,9 +40,13 @@ pub struct File {
 }
 
 impl File {
-    /// The descriptor, for calls that the seam does not have.
+    /// The descriptor's number, for calls that the seam does not have. It names this file while the value lives.
     #[must_use]
-    pub fn as_fd(&self) -> BorrowedFd<'_> {
+    pub fn raw_fd(&self) -> i32 {
+        self.as_fd().as_raw_fd()
+    }
+
+    pub(crate) fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
     }
 }

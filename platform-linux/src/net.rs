@@ -6,7 +6,7 @@ use crate::error::{error, error_as};
 use alloc::sync::{Arc, Weak};
 use core::mem::MaybeUninit;
 use core::net::SocketAddr;
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::io::{Errno, IoSlice, retry_on_intr};
 use rustix::net::{
     AddressFamily, RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown, SocketAddrAny, SocketFlags,
@@ -35,9 +35,13 @@ impl Socket {
         Self(Arc::new(Descriptor { fd, listener }))
     }
 
-    /// The descriptor, for calls that the seam does not have.
+    /// The descriptor's number, for calls that the seam does not have. It names this socket while the value lives.
     #[must_use]
-    pub fn as_fd(&self) -> BorrowedFd<'_> {
+    pub fn raw_fd(&self) -> i32 {
+        self.as_fd().as_raw_fd()
+    }
+
+    pub(crate) fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.fd.as_fd()
     }
 

@@ -39,7 +39,7 @@ use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::mem::MaybeUninit;
 use rustix::event::{EventfdFlags, epoll, eventfd};
-use rustix::fd::{AsFd, AsRawFd, OwnedFd};
+use rustix::fd::{AsFd, OwnedFd};
 use rustix::io::{Errno, retry_on_intr};
 use underpin_core::limits::RING_COMPLETIONS_MAX;
 use underpin_core::platform::{
@@ -384,5 +384,5 @@ impl EpollRing {
 
 /// The index of a socket's entry: its descriptor number, which is never negative.
 fn index_of(socket: &Socket) -> usize {
-    usize::try_from(socket.as_fd().as_raw_fd()).unwrap_or(0)
+    usize::try_from(socket.raw_fd()).unwrap_or(0)
 }
