@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `server` | the database over the Redis protocol (feature `server`) |
 //! | [`sys`] | the platform that this program runs on, and the way to `std`'s types |
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 #[cfg(feature = "server")]
 extern crate alloc;
