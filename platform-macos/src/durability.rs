@@ -6,14 +6,14 @@
 //! succeed and hide it.
 #![forbid(unsafe_code)]
 
-use underpin_core::error::{Error, Kind, Result};
+use underpin_core::error::{Domain, Error, Result};
 use underpin_core::platform::Durability;
 
-/// `EINVAL`, with which file systems refuse a command they do not know.
-const EINVAL: i32 = 22;
+/// With which file systems refuse a command they do not know: `EINVAL`, `ENOTTY`, `ENOTSUP`, `ENOSYS`, `EOPNOTSUPP`.
+const NOT_OFFERED: [i32; 5] = [22, 25, 45, 78, 102];
 
 fn is_not_offered(error: &Error) -> bool {
-    error.kind() == Kind::Unsupported || error.raw() == EINVAL
+    error.domain() == Domain::Errno && NOT_OFFERED.contains(&error.raw())
 }
 
 /// Takes steps until one is offered, and returns the level reached. A stronger step is taken before a weaker one.
@@ -40,10 +40,13 @@ pub(crate) fn climb(
 mod tests {
     use super::*;
     use alloc::vec::Vec;
-    use underpin_core::error::{Domain, Operation};
+    use underpin_core::Kind;
+    use underpin_core::error::Operation;
 
+    const EINVAL: i32 = 22;
     const ENOTSUP: i32 = 45;
     const EIO: i32 = 5;
+    const ENODEV: i32 = 19;
 
     /// Climbs on a file system that answers each step with an errno, 0 for success.
     fn climb_on(level: Durability, answer: fn(Durability) -> i32) -> (Result<Durability>, usize) {
@@ -111,6 +114,8 @@ mod tests {
             let (result, steps) = climb_on(level, |_| EIO);
             assert_eq!(result.unwrap_err().kind(), Kind::Io);
             assert_eq!(steps, 1);
+            let (result, steps) = climb_on(level, |_| ENODEV);
+            assert_eq!((result.is_err(), steps), (true, 1), "the device is gone");
         }
         let answer = |step| {
             if step == Durability::Data {

@@ -32,9 +32,11 @@ macro_rules! errno_table {
 errno_table! {
     EPERM = 1 => PermissionDenied,
     ENOENT = 2 => NotFound,
+    ESRCH = 3 => NotFound,
     EINTR = 4 => Interrupted,
     EIO = 5 => Io,
-    ENXIO = 6 => Io,
+    ENXIO = 6 => NotFound,
+    E2BIG = 7 => InvalidInput,
     EBADF = 9 => InvalidInput,
     EDEADLK = 11 => InvalidInput,
     ENOMEM = 12 => OutOfMemory,
@@ -57,11 +59,19 @@ errno_table! {
     EROFS = 30 => ReadOnly,
     EMLINK = 31 => Limit,
     EPIPE = 32 => BrokenPipe,
+    EDOM = 33 => InvalidInput,
+    ERANGE = 34 => InvalidInput,
     EAGAIN = 35 => WouldBlock,
     EINPROGRESS = 36 => WouldBlock,
     EALREADY = 37 => WouldBlock,
     ENOTSOCK = 38 => InvalidInput,
+    EDESTADDRREQ = 39 => InvalidInput,
+    EMSGSIZE = 40 => InvalidInput,
+    ENOPROTOOPT = 42 => Unsupported,
+    EPROTONOSUPPORT = 43 => Unsupported,
+    ESOCKTNOSUPPORT = 44 => Unsupported,
     ENOTSUP = 45 => Unsupported,
+    EPFNOSUPPORT = 46 => Unsupported,
     EAFNOSUPPORT = 47 => Unsupported,
     EADDRINUSE = 48 => AddressInUse,
     EADDRNOTAVAIL = 49 => AddressNotAvailable,
@@ -73,6 +83,7 @@ errno_table! {
     ENOBUFS = 55 => OutOfMemory,
     EISCONN = 56 => InvalidInput,
     ENOTCONN = 57 => NotConnected,
+    ESHUTDOWN = 58 => BrokenPipe,
     ETIMEDOUT = 60 => TimedOut,
     ECONNREFUSED = 61 => ConnectionRefused,
     ELOOP = 62 => InvalidInput,
@@ -80,13 +91,17 @@ errno_table! {
     EHOSTDOWN = 64 => Unreachable,
     EHOSTUNREACH = 65 => Unreachable,
     ENOTEMPTY = 66 => DirectoryNotEmpty,
+    EUSERS = 68 => Limit,
     EDQUOT = 69 => NoSpace,
     ESTALE = 70 => Io,
     ENOLCK = 77 => Limit,
     ENOSYS = 78 => Unsupported,
+    EPWROFF = 82 => Io,
+    EDEVERR = 83 => Io,
     EOVERFLOW = 84 => FileTooLarge,
     ECANCELED = 89 => Cancelled,
     EILSEQ = 92 => InvalidInput,
+    EBADMSG = 94 => Io,
     EOPNOTSUPP = 102 => Unsupported,
 }
 
@@ -173,7 +188,7 @@ mod tests {
 
     #[test]
     fn numbers_outside_the_table_are_other() {
-        for number in [i32::MIN, -1, 0, 3, 33, 107, 999, i32::MAX] {
+        for number in [i32::MIN, -1, 0, 8, 41, 107, 999, i32::MAX] {
             assert_eq!(kind(number), Kind::Other, "{number}");
         }
     }
