@@ -58,7 +58,8 @@ fn clocks_advance_and_have_a_step() {
         let before = Macos.now(id);
         assert!(Macos.now(id) >= before, "{id:?}");
     }
-    assert!(Macos.now(ClockId::Boot) >= Macos.now(ClockId::Monotonic));
+    let monotonic = Macos.now(ClockId::Monotonic);
+    assert!(Macos.now(ClockId::Boot) >= monotonic);
 }
 
 #[test]
@@ -178,15 +179,29 @@ fn a_file_keeps_what_vectors_and_holes_say() {
     let file = Macos
         .open(&path, &new_file(OpenOptions::read_write()))
         .unwrap();
+    // Systems before macOS 11 move one buffer a call.
     let slices: [&[u8]; 4] = [b"", b"abc", b"", b"defg"];
-    assert_eq!(Macos.write_vectored_at(&file, &slices, 1).unwrap(), 7);
+    let mut written = Macos.write_vectored_at(&file, &slices, 1).unwrap();
+    if written == 3 {
+        written += Macos.write_vectored_at(&file, &slices[3..], 4).unwrap();
+    }
+    assert_eq!(written, 7);
     let (mut first, mut second) = ([MaybeUninit::new(0u8); 4], [MaybeUninit::new(0u8); 10]);
     let read = Macos
         .read_vectored_at(&file, &mut [&mut first, &mut [], &mut second], 0)
         .unwrap();
-    assert_eq!(read, 8);
+    assert!(read == 8 || read == 4, "{read}");
     // SAFETY: initialised from the start.
-    assert_eq!(first.map(|byte| unsafe { byte.assume_init() }), *b"\0abc");
+    let (first, second) = unsafe {
+        (
+            first.map(|byte| byte.assume_init()),
+            second.map(|byte| byte.assume_init()),
+        )
+    };
+    assert_eq!(first, *b"\0abc");
+    if read == 8 {
+        assert_eq!(second, *b"defg\0\0\0\0\0\0");
+    }
 
     Macos.preallocate(&file, 0, 100_000).unwrap();
     assert_eq!(Macos.file_metadata(&file).unwrap().bytes, 100_000);
