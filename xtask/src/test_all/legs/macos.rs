@@ -34,7 +34,8 @@ fn check_and_link(job: &mut Job<'_>, rig: &Rig, zig_target: &str) -> Result<(), 
     audit
         .env("PATH", &path)
         .args(["-m", "ziglang", "cc", "-target", zig_target, "-std=c11"])
-        .args(["-fsyntax-only", "xtask/rigs/macos-audit.c"]);
+        .args(["-c", "xtask/rigs/macos-audit.c", "-o"])
+        .arg(job.workspace.target.join("macos-audit.o"));
     job.run(&mut audit)?;
     let mut lint = rig.clippy(job);
     job.run(lint.args(PACKAGES).arg("--all-targets"))?;
