@@ -140,7 +140,10 @@ unsafe impl Files for Windows {
         if file.access == Access::Write {
             return Err(Error::new(Operation::ReadAt, Kind::PermissionDenied));
         }
-        if buffer.is_empty() || offset > OFFSET_MAX {
+        // No file reaches the last offset, and the system refuses ranges that go past it.
+        let room = usize::try_from(OFFSET_MAX.saturating_sub(offset)).unwrap_or(usize::MAX);
+        let length = buffer.len().min(room).min(TRANSFER_BYTES_MAX);
+        if length == 0 {
             return Ok(0);
         }
         let mut position = overlapped_at(offset);
@@ -150,7 +153,7 @@ unsafe impl Files for Windows {
             ReadFile(
                 file.handle.raw(),
                 buffer.as_mut_ptr().cast(),
-                buffer.len().min(TRANSFER_BYTES_MAX) as u32,
+                length as u32,
                 &raw mut transferred,
                 &raw mut position,
             )
@@ -207,6 +210,9 @@ unsafe impl Files for Windows {
     }
 
     fn set_length(&self, file: &File, bytes: u64) -> Result<()> {
+        if !file.is_writable() {
+            return Err(Error::new(Operation::SetLength, Kind::PermissionDenied));
+        }
         set_end(Operation::SetLength, &file.handle, bytes)
     }
 
@@ -249,6 +255,9 @@ unsafe impl Files for Windows {
     fn punch(&self, file: &File, offset: u64, bytes: u64) -> Result<()> {
         let operation = Operation::Punch;
         let end = end_of_range(operation, offset, bytes)?;
+        if !file.is_writable() {
+            return Err(Error::new(operation, Kind::PermissionDenied));
+        }
         let range = FILE_ZERO_DATA_INFORMATION {
             FileOffset: offset.cast_signed(),
             BeyondFinalZero: end.cast_signed(),

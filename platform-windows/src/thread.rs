@@ -30,6 +30,9 @@ use windows_sys::Win32::System::Threading::{
 /// Units of a thread name that are kept; far more than every system's 15 bytes.
 const NAME_UNITS_MAX: usize = 63;
 
+/// Largest stack that is asked for: more than any program fills, and far from what the system cannot even round up.
+const STACK_BYTES_MAX: usize = 1 << if usize::BITS > 32 { 40 } else { 30 };
+
 /// Processors in a group.
 const GROUP_CPUS: usize = 64;
 
@@ -54,7 +57,8 @@ impl Threads for Windows {
         entry: ThreadEntry,
         argument: *mut u8,
     ) -> Result<Thread> {
-        if options.name.is_some_and(|name| name.contains('\0')) {
+        let bad_name = options.name.is_some_and(|name| name.contains('\0'));
+        if bad_name || options.stack_bytes > STACK_BYTES_MAX {
             return Err(Error::new(Operation::Spawn, Kind::InvalidInput));
         }
         let affinity = options

@@ -7,7 +7,7 @@
 //!
 //! | | POSIX semantics | classic |
 //! |---|---|---|
-//! | rename over a name that is open | replaces it | `PermissionDenied`; nothing happens |
+//! | rename over a name that is open | replaces it | waits half a second for it to be closed, then `PermissionDenied` |
 //! | rename a directory over an empty one | replaces it | refused |
 //! | remove a file that is open | gone, handles go on | moved to a fresh hidden name beside it, which goes with the last handle |
 //! | remove a file with the read-only attribute | gone (1809) | `PermissionDenied` |
@@ -28,7 +28,6 @@ use core::mem::offset_of;
 use underpin_core::platform::Entropy;
 use underpin_core::{Error, Kind, Operation, Result};
 use windows_sys::Win32::Foundation::HANDLE;
-use windows_sys::Win32::Storage::FileSystem::SYNCHRONIZE;
 use windows_sys::Win32::Storage::FileSystem::{
     CreateDirectoryW, CreateHardLinkW, DELETE, FILE_ATTRIBUTE_DIRECTORY, FILE_ATTRIBUTE_READONLY,
     FILE_ATTRIBUTE_REPARSE_POINT, FILE_DISPOSITION_FLAG_DELETE,
@@ -36,14 +35,20 @@ use windows_sys::Win32::Storage::FileSystem::{
     FILE_DISPOSITION_INFO_EX, FILE_FLAG_BACKUP_SEMANTICS, FILE_FLAG_OPEN_REPARSE_POINT,
     FILE_READ_ATTRIBUTES, FILE_RENAME_INFO, FileDispositionInfo, FileDispositionInfoEx,
     FileRenameInfo, FileRenameInfoEx, GetFileAttributesW, INVALID_FILE_ATTRIBUTES,
-    MOVEFILE_REPLACE_EXISTING, MoveFileExW, SetFileInformationByHandle,
+    MOVEFILE_REPLACE_EXISTING, MoveFileExW, SYNCHRONIZE, SetFileInformationByHandle,
 };
+use windows_sys::Win32::System::Threading::Sleep;
 
 /// How the names start that files bear between their removal and the end of their last handle.
 const ASIDE_PREFIX: &[u8] = b".underpin-removed-";
 
 /// `FILE_RENAME_FLAG_REPLACE_IF_EXISTS | FILE_RENAME_FLAG_POSIX_SEMANTICS`.
 const REPLACE_POSIX: u32 = 1 | 2;
+
+/// How often a classic rename is tried again, and after what pause. Windows rounds pauses up to its tick of 16 ms, so this is half a
+/// second in all.
+const REFUSALS_MAX: u32 = 32;
+const REFUSAL_PAUSE_MS: u32 = 5;
 
 /// Never replace: a fresh name is wanted.
 const KEEP_EXISTING: u32 = 0;
@@ -99,20 +104,42 @@ pub(super) fn rename(from: &[u8], to: &[u8]) -> Result<()> {
     let from = WidePath::new(operation, from)?;
     let to = WidePath::new(operation, to)?;
     let source = Named::open(operation, &from)?;
+    // Left to itself, the system would replace a file with a directory.
+    match (source.is_directory(), attributes(&to).map(is_directory)) {
+        (true, Some(false)) => return Err(Error::new(operation, Kind::NotADirectory)),
+        (false, Some(true)) => return Err(Error::new(operation, Kind::IsADirectory)),
+        _ => {}
+    }
     match set_name(&source.handle, FileRenameInfoEx, &to, REPLACE_POSIX) {
         Ok(()) => return Ok(()),
         Err(raw) if is_missing_call(raw) => {}
-        Err(raw) => return Err(refused_rename(raw, source.is_directory(), &to)),
+        Err(raw) => return Err(refused_rename(raw, source.is_directory())),
     }
     let directory = source.is_directory();
     // The classic call opens the source itself, and may not share.
     drop(source);
-    // SAFETY: both paths end in a NUL.
-    let moved = unsafe { MoveFileExW(from.as_ptr(), to.as_ptr(), MOVEFILE_REPLACE_EXISTING) };
-    if moved != 0 {
-        return Ok(());
+    rename_classic(&from, directory, &to)
+}
+
+/// The classic rename. It is refused while somebody has the target open, if only a virus scanner for a moment, so
+/// a refused one is tried again, within [`REFUSALS_MAX`].
+fn rename_classic(from: &WidePath, from_directory: bool, to: &WidePath) -> Result<()> {
+    let mut refusals = 0;
+    loop {
+        // SAFETY: both paths end in a NUL.
+        let moved = unsafe { MoveFileExW(from.as_ptr(), to.as_ptr(), MOVEFILE_REPLACE_EXISTING) };
+        if moved != 0 {
+            return Ok(());
+        }
+        let error = refused_rename(last_code(), from_directory);
+        let momentary = matches!(error.kind(), Kind::PermissionDenied | Kind::Busy);
+        if !momentary || refusals == REFUSALS_MAX {
+            return Err(error);
+        }
+        refusals += 1;
+        // SAFETY: takes a number of milliseconds.
+        unsafe { Sleep(REFUSAL_PAUSE_MS) };
     }
-    Err(refused_rename(last_code(), directory, &to))
 }
 
 /// Gives the open file a name.
@@ -144,22 +171,21 @@ fn set_name(
     }
 }
 
-/// The error of a rename. The system says "access denied" for much that the seam tells apart.
-fn refused_rename(raw: u32, from_directory: bool, to: &WidePath) -> Error {
-    let vague = matches!(raw, code::ACCESS_DENIED | code::ALREADY_EXISTS);
-    // SAFETY: the path ends in a NUL.
-    let target = unsafe { GetFileAttributesW(to.as_ptr()) };
-    let kind = if !vague || target == INVALID_FILE_ATTRIBUTES {
-        error::kind_of(raw)
-    } else {
-        match (from_directory, is_directory(target)) {
-            (false, true) => Kind::IsADirectory,
-            (true, false) => Kind::NotADirectory,
-            (true, true) => Kind::DirectoryNotEmpty,
-            (false, false) => error::kind_of(raw),
-        }
+/// The error of a rename. Kinds that do not match were refused before, so for a directory "access denied" and "exists" mean that
+/// the target has entries.
+fn refused_rename(raw: u32, from_directory: bool) -> Error {
+    let kind = match raw {
+        code::ACCESS_DENIED | code::ALREADY_EXISTS if from_directory => Kind::DirectoryNotEmpty,
+        raw => error::kind_of(raw),
     };
     error::with_kind(Operation::Rename, kind, raw)
+}
+
+/// The attributes of what `path` names, of a link itself; `None` if there is nothing, or no way to tell.
+fn attributes(path: &WidePath) -> Option<u32> {
+    // SAFETY: the path ends in a NUL.
+    let attributes = unsafe { GetFileAttributesW(path.as_ptr()) };
+    (attributes != INVALID_FILE_ATTRIBUTES).then_some(attributes)
 }
 
 pub(super) fn hard_link(existing: &[u8], new: &[u8]) -> Result<()> {
