@@ -16,14 +16,15 @@ pub(crate) fn draw(dir: &Path, part: &str, cases: &[Measured]) -> Result<(), Str
     for case in cases {
         for pair in &case.peers {
             let ratio = median(&pair.ratios);
-            let color = if ratio >= 1.0 {
-                "seagreen"
-            } else {
-                "indianred"
-            };
-            bars.push((format!("{} / {}", case.name, pair.peer.name), ratio, color));
             let least = pair.ratios.iter().copied().fold(f64::INFINITY, f64::min);
             let most = pair.ratios.iter().copied().fold(0.0, f64::max);
+            // Grey: the rounds do not agree who is faster.
+            let color = match (least > 1.0, most < 1.0) {
+                (true, _) => "seagreen",
+                (_, true) => "indianred",
+                _ => "silver",
+            };
+            bars.push((format!("{} / {}", case.name, pair.peer.name), ratio, color));
             ranges.push((ratio - least, most - ratio));
         }
     }
@@ -41,7 +42,7 @@ pub(crate) fn draw(dir: &Path, part: &str, cases: &[Measured]) -> Result<(), Str
         .with_title(format!(
             "{part}: speed over each peer's (1 = equal, more is better)"
         ))
-        .with_x_label("our operations per second over the peer's; lines span all pairs of rounds")
+        .with_x_label("our operations per second over the peer's; lines span all pairs of rounds, grey: they disagree")
         .with_width(1000.0)
         .with_height(height);
     let svg = SvgBackend.render_scene(&render_multiple(plots, layout));
