@@ -1,5 +1,6 @@
 //! `cargo xtask dist`: the release artefacts, under `target/dist`.
 
+use crate::terminal::say;
 use crate::workspace::Workspace;
 use std::fs;
 use std::path::Path;
@@ -49,7 +50,7 @@ pub(crate) fn main(workspace: &Workspace, mut parser: lexopt::Parser) -> Result<
     let said = String::from_utf8_lossy(&version.stdout);
     let expected = env!("CARGO_PKG_VERSION");
     if !version.status.success() || !said.contains(expected) {
-        println!(
+        say!(
             "{} --version says `{}`, not {expected}",
             binary.display(),
             said.trim()
@@ -57,12 +58,12 @@ pub(crate) fn main(workspace: &Workspace, mut parser: lexopt::Parser) -> Result<
         return Ok(ExitCode::FAILURE);
     }
     let bytes = fs::metadata(dist.join(&binary)).map_or(0, |metadata| metadata.len());
-    println!(
+    say!(
         "target/dist/{}  {bytes} bytes, answers `{}`",
         binary.display(),
         said.trim()
     );
-    println!("not built yet: {}", NOT_BUILT_YET.join(", "));
+    say!("not built yet: {}", NOT_BUILT_YET.join(", "));
     Ok(ExitCode::SUCCESS)
 }
 

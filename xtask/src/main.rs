@@ -22,11 +22,13 @@
 
 mod bench;
 mod dist;
+mod terminal;
 mod test_all;
 mod tidy;
 mod workspace;
 
 use std::process::ExitCode;
+use terminal::say;
 use workspace::Workspace;
 
 const HELP: &str = "\
@@ -68,7 +70,7 @@ fn dispatch() -> Result<ExitCode, String> {
     let workspace = Workspace::find()?;
     match parser.next().map_err(|e| e.to_string())? {
         None | Some(lexopt::Arg::Long("help") | lexopt::Arg::Short('h')) => {
-            println!("{HELP}");
+            say!("{HELP}");
             Ok(ExitCode::SUCCESS)
         }
         Some(lexopt::Arg::Value(command)) => match command.to_string_lossy().as_ref() {
@@ -77,7 +79,7 @@ fn dispatch() -> Result<ExitCode, String> {
             "bench" => bench::main(&workspace, parser),
             "dist" => dist::main(&workspace, parser),
             "help" => {
-                println!("{HELP}");
+                say!("{HELP}");
                 Ok(ExitCode::SUCCESS)
             }
             other => Err(format!("no command `{other}`; see `cargo xtask help`")),

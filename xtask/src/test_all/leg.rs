@@ -10,6 +10,8 @@ pub(super) enum How {
     Native,
     /// A Windows program over wine's implementation of Windows.
     Wine,
+    /// On an emulated processor and board.
+    Emulated,
     /// Checked, linted or linked, never run.
     CompiledOnly,
     /// On the core's own simulated machine.
@@ -21,6 +23,7 @@ impl How {
         match self {
             Self::Native => "natively",
             Self::Wine => "under wine",
+            Self::Emulated => "emulated",
             Self::CompiledOnly => "compiled only",
             Self::Simulated => "simulated",
         }

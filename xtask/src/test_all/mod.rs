@@ -20,6 +20,7 @@ mod need;
 mod report;
 mod rig;
 
+use crate::terminal::say;
 use crate::workspace::Workspace;
 use job::Job;
 use leg::{Leg, Outcome};
@@ -66,11 +67,10 @@ pub(crate) fn main(workspace: &Workspace, mut parser: lexopt::Parser) -> Result<
     let mut rows = Vec::new();
     for leg in chosen {
         let start = Instant::now();
-        print!("{:<20} ", leg.name);
-        let _ = io::stdout().flush();
+        let _ = write!(io::stdout(), "{:<20} ", leg.name).and_then(|()| io::stdout().flush());
         let outcome = run(workspace, leg, &mut installer)?;
         let took = start.elapsed();
-        println!(
+        say!(
             "{:<8} {:>7.1} s  {}",
             outcome.word(),
             took.as_secs_f64(),
@@ -109,8 +109,8 @@ fn show_log(workspace: &Workspace, leg: &Leg) {
         .and_then(|mut file| file.read_to_end(&mut bytes))
         .is_ok()
     {
-        println!("---- output of {} ----", leg.name);
+        say!("---- output of {} ----", leg.name);
         let _ = io::stdout().write_all(&bytes);
-        println!("---- end of output of {} ----", leg.name);
+        say!("---- end of output of {} ----", leg.name);
     }
 }

@@ -1,22 +1,23 @@
 //! The tables that people read.
 
 use super::leg::{Leg, Outcome};
+use crate::terminal::say;
 use std::process::ExitCode;
 use std::time::Duration;
 
 /// Says what the legs are, without running them.
 pub(super) fn list(legs: &[&Leg]) {
     for leg in legs {
-        println!("{}", leg.name);
-        println!("    proves    {}", leg.proves);
-        println!("    run       {}", leg.how.words());
-        println!(
+        say!("{}", leg.name);
+        say!("    proves    {}", leg.proves);
+        say!("    run       {}", leg.how.words());
+        say!(
             "    limit     {} s{}",
             leg.limit_s,
             if leg.quick { ", part of --quick" } else { "" }
         );
         for need in leg.needs {
-            println!(
+            say!(
                 "    needs     {} [{}]",
                 need.command(),
                 if need.is_there() { "there" } else { "missing" }
@@ -27,13 +28,16 @@ pub(super) fn list(legs: &[&Leg]) {
 
 /// Prints one row per leg and the closing line.
 pub(super) fn table(rows: &[(&Leg, Outcome, Duration)]) -> ExitCode {
-    println!();
-    println!(
+    say!("");
+    say!(
         "{:<20} {:<8} {:>9}  {:<14} what it shows",
-        "leg", "result", "time", "run"
+        "leg",
+        "result",
+        "time",
+        "run"
     );
     for (leg, outcome, took) in rows {
-        println!(
+        say!(
             "{:<20} {:<8} {:>7.1} s  {:<14} {}",
             leg.name,
             outcome.word(),
@@ -42,7 +46,7 @@ pub(super) fn table(rows: &[(&Leg, Outcome, Duration)]) -> ExitCode {
             leg.proves
         );
         if !outcome.note().is_empty() {
-            println!("{:<20} {}", "", outcome.note());
+            say!("{:<20} {}", "", outcome.note());
         }
     }
     let count = |word: &str| {
@@ -52,9 +56,9 @@ pub(super) fn table(rows: &[(&Leg, Outcome, Duration)]) -> ExitCode {
     };
     let failed = count("FAILED");
     let total: Duration = rows.iter().map(|(_, _, took)| *took).sum();
-    println!();
-    println!("total {:.0} s", total.as_secs_f64());
-    println!(
+    say!("");
+    say!("total {:.0} s", total.as_secs_f64());
+    say!(
         "{} passed, {failed} failed, {} skipped",
         count("passed"),
         count("SKIPPED")

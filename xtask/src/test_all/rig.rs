@@ -78,7 +78,7 @@ impl Rig {
 }
 
 /// Makes `command` use Debian's compiler, with the unstable options that building a library takes.
-fn debian_toolchain(command: &mut Command) {
+pub(super) fn debian_toolchain(command: &mut Command) {
     command
         .env("RUSTC_BOOTSTRAP", "1")
         .env("RUSTC", "/usr/bin/rustc")

@@ -14,6 +14,7 @@ mod source;
 mod tree;
 mod unsafe_list;
 
+use crate::terminal::say;
 use crate::workspace::Workspace;
 use std::process::ExitCode;
 use tree::Tree;
@@ -110,7 +111,7 @@ pub(crate) fn main(workspace: &Workspace, mut parser: lexopt::Parser) -> Result<
     }
     if list {
         for check in CHECKS {
-            println!("{:<22}{}", check.name, check.rule);
+            say!("{:<22}{}", check.name, check.rule);
         }
         return Ok(ExitCode::SUCCESS);
     }
@@ -120,16 +121,16 @@ pub(crate) fn main(workspace: &Workspace, mut parser: lexopt::Parser) -> Result<
         let mut findings = Findings::default();
         (check.run)(&tree, &mut findings);
         if findings.0.is_empty() {
-            println!("ok      {:<22}{}", check.name, check.rule);
+            say!("ok      {:<22}{}", check.name, check.rule);
         } else {
             failed += 1;
-            println!("FAILED  {:<22}{}", check.name, check.rule);
+            say!("FAILED  {:<22}{}", check.name, check.rule);
             for finding in &findings.0 {
-                println!("        {finding}");
+                say!("        {finding}");
             }
         }
     }
-    println!(
+    say!(
         "{} rules over {} files, {failed} broken",
         CHECKS.len(),
         tree.files.len()

@@ -1,27 +1,34 @@
 //! Legs that need this machine's own toolchain and nothing else.
 
 use crate::test_all::job::Job;
-use std::env;
+use std::path::PathBuf;
 use std::process::Command;
-
-/// Workspaces of their own, which `--workspace` does not reach.
-const OTHER_WORKSPACES: &[&str] = &[
-    "tests/bench/Cargo.toml",
-    "tests/firmware/Cargo.toml",
-    "tests/fuzz/Cargo.toml",
-    "tests/kernel/Cargo.toml",
-];
+use std::{env, fs};
 
 pub(super) fn fmt(job: &mut Job<'_>) -> Result<(), String> {
     let mut check = job.cargo("fmt");
     job.run(check.args(["--all", "--check"]))?;
-    for manifest in OTHER_WORKSPACES {
-        if job.workspace.root.join(manifest).is_file() {
-            let mut check = job.cargo("fmt");
-            job.run(check.args(["--check", "--manifest-path", manifest]))?;
-        }
+    for manifest in other_workspaces(job)? {
+        let mut check = job.cargo("fmt");
+        check.args(["--check", "--manifest-path"]).arg(manifest);
+        job.run(&mut check)?;
     }
     Ok(())
+}
+
+/// Manifests below `tests` that are workspaces of their own, which `--all` does not reach.
+fn other_workspaces(job: &Job<'_>) -> Result<Vec<PathBuf>, String> {
+    let mut manifests = Vec::new();
+    for entry in fs::read_dir(job.workspace.root.join("tests")).map_err(|e| e.to_string())? {
+        let manifest = entry.map_err(|e| e.to_string())?.path().join("Cargo.toml");
+        if let Ok(text) = fs::read_to_string(&manifest)
+            && text.lines().any(|line| line == "[workspace]")
+        {
+            manifests.push(manifest);
+        }
+    }
+    manifests.sort();
+    Ok(manifests)
 }
 
 pub(super) fn clippy(job: &mut Job<'_>) -> Result<(), String> {

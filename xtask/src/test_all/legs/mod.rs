@@ -16,6 +16,21 @@ const REDIS: Need = Need::Debian {
     packages: "redis-server redis-tools",
 };
 
+const LLD: Need = Need::Debian {
+    programs: &["ld.lld"],
+    packages: "lld clang",
+};
+
+const QEMU_ARM: Need = Need::Debian {
+    programs: &["qemu-system-arm"],
+    packages: "qemu-system-arm",
+};
+
+const QEMU_X86: Need = Need::Debian {
+    programs: &["qemu-system-x86_64"],
+    packages: "qemu-system-x86",
+};
+
 const WINE: Need = Need::Debian {
     programs: &["wine", "wineboot"],
     packages: "wine wine64",
@@ -117,6 +132,24 @@ pub(super) const LEGS: &[Leg] = &[
         needs: &[DEBIAN_RUST],
         limit_s: 300,
         run: bare::core_x86_64,
+    },
+    Leg {
+        name: "firmware",
+        proves: "a Cortex-M4F image passes the portable part of the conformance suite",
+        how: How::Emulated,
+        quick: false,
+        needs: &[DEBIAN_RUST, LLD, QEMU_ARM],
+        limit_s: 400,
+        run: bare::firmware,
+    },
+    Leg {
+        name: "kernel",
+        proves: "a bare x86-64 image passes the portable part of the conformance suite",
+        how: How::Emulated,
+        quick: false,
+        needs: &[DEBIAN_RUST, LLD, QEMU_X86],
+        limit_s: 400,
+        run: bare::kernel,
     },
     Leg {
         name: "windows-clippy",
