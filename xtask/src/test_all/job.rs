@@ -167,7 +167,7 @@ pub(super) fn kill_group(child: &mut Child) {
 /// A command as one would type it.
 fn shown(command: &Command) -> String {
     let mut text = String::new();
-    for (name, value) in command.get_envs() {
+    for (name, value) in command.get_envs().filter(|(name, _)| *name != "PATH") {
         if let (Some(name), Some(value)) = (name.to_str(), value.and_then(|v| v.to_str())) {
             text.push_str(&format!("{name}={} ", quoted(value)));
         }

@@ -1,7 +1,8 @@
 //! Unsafe code lives in few modules, and `ARCHITECTURE.md` lists them.
 //!
 //! A bullet names a file or a directory. Below a listed directory a file still says `#![forbid(unsafe_code)]` unless it
-//! has unsafe code; a file that only declares modules need say nothing, for it cannot forbid what a child allows.
+//! has unsafe code; a file that only declares modules need say nothing, for it cannot forbid what a child allows; and
+//! what an enclosing module forbids is forbidden.
 
 use super::Findings;
 use super::source::Source;
@@ -41,6 +42,25 @@ fn listed(document: &str) -> BTreeMap<&str, usize> {
     paths
 }
 
+fn says_forbid(source: &Source<'_>) -> bool {
+    (0..source.tokens.len())
+        .any(|i| source.matches(i, &["#", "!", "[", "forbid", "(", "unsafe_code"]))
+}
+
+/// Where the modules that enclose `path` may stand; what they forbid holds in `path` too.
+fn ancestors(path: &str) -> Vec<String> {
+    let mut candidates = Vec::new();
+    let mut directory = path.trim_end_matches(".rs").trim_end_matches("/mod");
+    while let Some((parent, _)) = directory.rsplit_once('/') {
+        for name in ["/mod.rs", "/lib.rs", ".rs"] {
+            candidates.push(format!("{parent}{name}"));
+        }
+        directory = parent;
+    }
+    candidates.retain(|candidate| candidate != path);
+    candidates
+}
+
 pub(super) fn check(tree: &Tree, findings: &mut Findings) {
     let document = tree.file(DOCUMENT).map_or("", |file| &file.text);
     if !document.lines().any(|line| line.trim() == HEADING) {
@@ -67,10 +87,11 @@ pub(super) fn check(tree: &Tree, findings: &mut Findings) {
     }
     for file in PREFIXES.iter().flat_map(|prefix| tree.rust(prefix)) {
         let source = Source::scan(&file.text);
-        let says = |level: &str| {
-            (0..source.tokens.len())
-                .any(|i| source.matches(i, &["#", "!", "[", level, "(", "unsafe_code"]))
-        };
+        let forbids = says_forbid(&source)
+            || ancestors(&file.path)
+                .iter()
+                .filter_map(|path| tree.file(path))
+                .any(|parent| says_forbid(&Source::scan(&parent.text)));
         let is_listed = listed.contains_key(file.path.as_str());
         let is_below_listed = listed.keys().any(|path| {
             file.path
@@ -80,7 +101,7 @@ pub(super) fn check(tree: &Tree, findings: &mut Findings) {
         let is_parent = (0..source.tokens.len())
             .any(|i| source.at(i) == "mod" && matches!(source.at(i + 2), ";" | "{"));
         let uses_unsafe = source.tokens.iter().any(|token| token.text == "unsafe");
-        if says("forbid") || (is_parent && !uses_unsafe && !is_listed) {
+        if forbids || (is_parent && !uses_unsafe && !is_listed) {
             if is_listed {
                 findings.add(
                     &file.path,
@@ -128,7 +149,8 @@ mod tests {
             ("core/src/a.rs", "unsafe {}"),
             ("core/src/b/x.rs", "unsafe {}"),
             ("core/src/b/y.rs", "#![forbid(unsafe_code)]"),
-            ("core/src/d.rs", "#![forbid(unsafe_code)]"),
+            ("core/src/d/mod.rs", "#![forbid(unsafe_code)] mod e;"),
+            ("core/src/d/e/f.rs", "fn f() {}"),
         ];
         assert_eq!(findings(LIST, &good), [""; 0]);
     }

@@ -30,17 +30,24 @@ pub(super) fn x86_64(job: &mut Job<'_>) -> Result<(), String> {
 
 fn check_and_link(job: &mut Job<'_>, rig: &Rig, zig_target: &str) -> Result<(), String> {
     let path = search_path(job)?;
+    let cache = job.workspace.target.join("rigs/zig");
     let mut audit = job.workspace.program("python3");
     audit
         .env("PATH", &path)
         .args(["-m", "ziglang", "cc", "-target", zig_target, "-std=c11"])
         .args(["-c", "xtask/rigs/macos-audit.c", "-o"])
-        .arg(job.workspace.target.join("macos-audit.o"));
+        .arg(rig.target_dir(job).with_extension("audit.o"))
+        .env("ZIG_GLOBAL_CACHE_DIR", &cache)
+        .env("ZIG_LOCAL_CACHE_DIR", &cache);
+    std::fs::create_dir_all(&cache).map_err(|e| format!("{}: {e}", cache.display()))?;
     job.run(&mut audit)?;
     let mut lint = rig.clippy(job);
     job.run(lint.args(PACKAGES).arg("--all-targets"))?;
     let mut link = rig.cargo(job, "test");
-    job.run(link.env("PATH", &path).args(PACKAGES).arg("--no-run"))
+    link.env("PATH", &path)
+        .env("ZIG_GLOBAL_CACHE_DIR", &cache)
+        .env("ZIG_LOCAL_CACHE_DIR", &cache);
+    job.run(link.args(PACKAGES).arg("--no-run"))
 }
 
 /// The search path with our own Python, the one that has zig, in front.
