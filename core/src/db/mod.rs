@@ -204,10 +204,16 @@ impl<P: Files> Db<P> {
         self.shared.maintain()
     }
 
+    /// Whether writes are refused until the database is reopened.
+    #[must_use]
+    pub fn is_poisoned(&self) -> bool {
+        self.shared.commit.lock().refusal == Some(commit::Refusal::Poisoned)
+    }
+
     /// Reads all files and checks every byte of them.
     ///
     /// # Errors
-    /// [`Error::Corrupt`] with the first damage found; [`Error::Io`].
+    /// [`Error::Corrupt`] with the first damage found; [`Error::Io`]; [`Error::Poisoned`]: a new open does the checking then.
     pub fn verify(&self) -> Result<VerifyReport> {
         self.shared.verify()
     }

@@ -94,8 +94,9 @@ pub(super) fn open<P: Files>(platform: P, path: &[u8], options: Options) -> Resu
     };
     // Opening again and again must not pile up tables. That there is no room to merge them is no reason to fail.
     let merged = shared.merge_if_needed(&mut shared.maintenance.lock());
+    let usable = shared.commit.lock().check();
     match merged {
-        Err(error @ Error::Corrupt(_)) => Err(error),
+        Err(error) if usable.is_err() || matches!(error, Error::Corrupt(_)) => Err(error),
         _ => Ok(shared),
     }
 }

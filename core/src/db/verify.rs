@@ -26,6 +26,8 @@ impl<P: Files> Shared<P> {
     /// meanwhile; flushes and merges wait.
     pub(super) fn verify(&self) -> Result<VerifyReport> {
         let state = self.maintenance.lock();
+        // Of a poisoned database nobody knows which manifest is the one.
+        self.commit.lock().check()?;
         let (view, _) = self.snapshot()?;
         let mut report = VerifyReport::default();
         let name = FileName::Manifest;

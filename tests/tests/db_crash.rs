@@ -1,0 +1,379 @@
+//! Crashes on the simulator: thousands of lives of a database, each a few boots of a machine that loses power, or whose program
+//! is killed, at a random call, some with failing calls and a small disk on top.
+//!
+//! After every crash the database must open and hold the state after some prefix of what was sent, at least as long as what
+//! was acknowledged as durable. `UNDERPIN_SEED=n` runs the life of one seed again.
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    clippy::std_instead_of_alloc,
+    reason = "a test on a host"
+)]
+
+use core::ops::Bound;
+use core::panic::AssertUnwindSafe;
+use core::sync::atomic::{AtomicU64, Ordering};
+use std::collections::BTreeMap;
+use std::panic::catch_unwind;
+use underpin_core::db::{Batch, Db, Error, Maintenance, Options, WriteLevel};
+use underpin_core::platform::sim::{DiskSnapshot, Rng, Sim, SimFaults, SimOptions};
+
+/// Each is up to `BOOTS` crash points.
+const LIVES: u64 = 3000;
+const BOOTS: u64 = 4;
+const CRASHES_MIN: u64 = 10_000;
+const STEPS_MAX: u32 = 150;
+
+type Model = BTreeMap<Vec<u8>, Vec<u8>>;
+
+enum Effect {
+    Batch(Vec<(Vec<u8>, Option<Vec<u8>>)>),
+    Clear,
+}
+
+/// What was sent since a known state, and how much of it must survive.
+#[derive(Default)]
+struct History {
+    base: Model,
+    effects: Vec<Effect>,
+    /// Effects that survive a loss of power, and the end of the program.
+    durable: usize,
+    handed_over: usize,
+}
+
+fn apply(model: &mut Model, effect: &Effect) {
+    match effect {
+        Effect::Clear => model.clear(),
+        Effect::Batch(writes) => {
+            for (key, value) in writes {
+                match value {
+                    Some(value) => model.insert(key.clone(), value.clone()),
+                    None => model.remove(key),
+                };
+            }
+        }
+    }
+}
+
+impl History {
+    fn now(&self) -> Model {
+        let mut model = self.base.clone();
+        self.effects
+            .iter()
+            .for_each(|effect| apply(&mut model, effect));
+        model
+    }
+
+    fn acknowledge(&mut self, level: WriteLevel) {
+        if level >= WriteLevel::Os {
+            self.handed_over = self.effects.len();
+        }
+        if level >= WriteLevel::Data {
+            self.durable = self.effects.len();
+        }
+    }
+
+    /// The state found must be that after a prefix of at least `survivors` effects. It is where history goes on.
+    fn found(&mut self, found: Model, survivors: usize) {
+        let mut model = core::mem::take(&mut self.base);
+        for (index, effect) in self.effects.iter().enumerate() {
+            if index >= survivors && model == found {
+                break;
+            }
+            apply(&mut model, effect);
+        }
+        let differing: Vec<_> = model
+            .iter()
+            .filter(|(k, v)| found.get(*k) != Some(*v))
+            .collect();
+        assert!(
+            model == found,
+            "not a prefix of at least {survivors} of {} effects: {} keys found, {} expected, \
+             first difference {:?}",
+            self.effects.len(),
+            found.len(),
+            model.len(),
+            differing.first().map(|(k, v)| (k, v.len())),
+        );
+        // What an open has shown is durable.
+        *self = Self {
+            base: found,
+            ..Self::default()
+        };
+    }
+}
+
+struct Life {
+    rng: Rng,
+    options: Options,
+    faults: SimFaults,
+    history: History,
+    stamp: u64,
+}
+
+impl Life {
+    fn new(seed: u64) -> Self {
+        let mut rng = Rng::new(seed);
+        let mut options = Options::default();
+        options.memtable_bytes = 4096 << rng.below(3);
+        options.tables_max = 2 + rng.index(3);
+        options.block_bytes = 128 << rng.below(4);
+        options.log_buffer_bytes = [0, 600, 100_000][rng.index(3)];
+        options.cache_bytes = rng.index(2) << 16;
+        if rng.coin() {
+            options.maintenance = Maintenance::Caller;
+        }
+        let mut faults = SimFaults::default();
+        if rng.below(3) == 0 {
+            faults = SimFaults::legal_storm();
+        }
+        if rng.below(3) == 0 {
+            faults.write_error_ppm = 5000;
+            faults.sync_error_ppm = 10_000;
+            faults.open_error_ppm = 5000;
+            faults.read_error_ppm = 2000;
+        }
+        Self {
+            rng,
+            options,
+            faults,
+            history: History::default(),
+            stamp: 0,
+        }
+    }
+
+    fn key(&mut self) -> Vec<u8> {
+        format!("key{}", self.rng.below(60)).into_bytes()
+    }
+
+    /// A value that no other write has.
+    fn value(&mut self) -> Vec<u8> {
+        self.stamp += 1;
+        let bytes = match self.rng.below(40) {
+            0 => self.rng.index(50_000),
+            1..6 => self.rng.index(3000),
+            _ => self.rng.index(120),
+        };
+        let mut value = format!("{}:", self.stamp).into_bytes();
+        value.resize(value.len() + bytes, self.stamp as u8);
+        value
+    }
+
+    fn level(&mut self) -> WriteLevel {
+        [
+            WriteLevel::Buffered,
+            WriteLevel::Os,
+            WriteLevel::Data,
+            WriteLevel::Full,
+        ][self.rng.index(4)]
+    }
+
+    /// Opens, again without faults if one struck. `None`: the machine is off.
+    fn open(&mut self, sim: &Sim, survivors: usize) -> Option<Db<Sim>> {
+        let db = loop {
+            match Db::open(sim.clone(), b"/db", self.options.clone()) {
+                Ok(db) => break db,
+                Err(_) if !sim.is_on() => return None,
+                Err(Error::Io { error, .. }) => {
+                    assert!(self.faults.sync_error_ppm > 0, "open failed: {error}");
+                    sim.set_faults(SimFaults::none());
+                }
+                Err(error) => panic!("open: {error}"),
+            }
+        };
+        sim.set_faults(SimFaults::none());
+        let found = contents(&db);
+        let found = if sim.is_on() {
+            found.unwrap()
+        } else {
+            found.ok()?
+        };
+        self.history.found(found, survivors);
+        if self.rng.below(8) == 0 {
+            db.verify()
+                .map_err(|error| assert!(!sim.is_on(), "{error}"))
+                .ok()?;
+        }
+        sim.set_faults(self.faults.clone());
+        Some(db)
+    }
+
+    /// Works until the power goes or the steps are used up.
+    fn boot(&mut self, sim: &Sim, survivors: usize) {
+        let Some(mut db) = self.open(sim, survivors) else {
+            return;
+        };
+        for _ in 0..STEPS_MAX {
+            let result = self.step(&db);
+            if !sim.is_on() {
+                return;
+            }
+            let reopen = match result {
+                Ok(close) => close,
+                Err(error @ (Error::Io { .. } | Error::Poisoned)) => {
+                    assert!(self.faults.sync_error_ppm > 0, "without a fault: {error}");
+                    db.is_poisoned()
+                }
+                Err(error) => panic!("{error}"),
+            };
+            if reopen {
+                let survivors = if self.rng.coin() {
+                    match db.clone().close() {
+                        Ok(()) => self.history.effects.len(),
+                        Err(_) => self.history.durable,
+                    }
+                } else if db.is_poisoned() {
+                    // A failed sync may lose what the system had taken over before.
+                    self.history.durable
+                } else {
+                    self.history.handed_over
+                };
+                drop(db);
+                let Some(again) = self.open(sim, survivors) else {
+                    return;
+                };
+                db = again;
+            }
+        }
+    }
+
+    /// One random call. Says whether to reopen.
+    fn step(&mut self, db: &Db<Sim>) -> Result<bool, Error> {
+        match self.rng.below(40) {
+            0 => return Ok(true),
+            1 => db
+                .flush()
+                .map(|()| self.history.acknowledge(WriteLevel::Full))?,
+            2..4 => db.maintain()?,
+            4 => {
+                let result = db.clear();
+                self.sent(db, Effect::Clear, WriteLevel::Full, &result);
+                result?;
+            }
+            5..8 => {
+                let level = self.level();
+                db.sync(level).map(|()| self.history.acknowledge(level))?;
+            }
+            8..10 => {
+                let key = self.key();
+                assert_eq!(db.get(&key)?, self.history.now().get(&key).cloned());
+            }
+            10 => assert_eq!(contents(db)?, self.history.now()),
+            _ => {
+                let mut batch = Batch::new();
+                let mut writes = Vec::new();
+                for _ in 0..1 + self.rng.below(5) {
+                    let key = self.key();
+                    let value = (self.rng.below(4) > 0).then(|| self.value());
+                    match &value {
+                        Some(value) => batch.put(&key, value)?,
+                        None => batch.remove(&key)?,
+                    }
+                    writes.push((key, value));
+                }
+                let level = self.level();
+                let result = db.write(&batch, level);
+                self.sent(db, Effect::Batch(writes), level, &result);
+                result?;
+            }
+        }
+        Ok(false)
+    }
+
+    /// Notes what was sent. After an error it may have happened if it poisoned the database, or the machine went off.
+    fn sent(
+        &mut self,
+        db: &Db<Sim>,
+        effect: Effect,
+        level: WriteLevel,
+        result: &Result<(), Error>,
+    ) {
+        let off = matches!(result, Err(Error::Io { error, .. })
+            if error.kind() == underpin_core::Kind::PowerLost);
+        if result.is_ok() || off || db.is_poisoned() {
+            self.history.effects.push(effect);
+        }
+        if result.is_ok() {
+            self.history.acknowledge(level);
+        }
+    }
+}
+
+fn contents(db: &Db<Sim>) -> Result<Model, Error> {
+    let mut scan = db.scan(Bound::Unbounded, Bound::Unbounded)?;
+    let mut model = Model::new();
+    while let Some((key, value)) = scan.next()? {
+        model.insert(key.to_vec(), value.to_vec());
+    }
+    Ok(model)
+}
+
+/// Returns the number of crashes.
+fn live(seed: u64) -> u64 {
+    let mut life = Life::new(seed);
+    let mut disk: Option<DiskSnapshot> = None;
+    let mut crashes = 0;
+    let mut survivors = 0;
+    for boot in 0..BOOTS {
+        let mut options = SimOptions::new(seed ^ boot << 48).with_faults(life.faults.clone());
+        // Often early: in the middle of the open and its recovery.
+        let bound = [25, 60, 300][life.rng.index(3)];
+        options = options.with_power_loss_at_disk_call(1 + life.rng.below(bound));
+        options.disk = disk;
+        let sim = Sim::new(options);
+        life.boot(&sim, survivors);
+        survivors = life.history.durable;
+        if sim.is_on() {
+            if life.rng.coin() {
+                sim.kill();
+                survivors = life.history.handed_over;
+            } else {
+                sim.power_loss();
+            }
+        }
+        crashes += 1;
+        disk = Some(sim.disk_snapshot());
+    }
+    let mut options = SimOptions::new(seed);
+    options.disk = disk;
+    let sim = Sim::new(options);
+    let db = life.open(&sim, survivors).expect("the power stays on");
+    sim.set_faults(SimFaults::none());
+    db.verify().unwrap();
+    crashes
+}
+
+#[test]
+fn whatever_was_acknowledged_survives_and_history_is_a_prefix() {
+    if let Some(seed) = std::env::var("UNDERPIN_SEED")
+        .ok()
+        .and_then(|seed| seed.parse().ok())
+    {
+        live(seed);
+        return;
+    }
+    let (next, crashes) = (AtomicU64::new(0), AtomicU64::new(0));
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= LIVES {
+                        break;
+                    }
+                    match catch_unwind(AssertUnwindSafe(|| live(seed))) {
+                        Ok(count) => crashes.fetch_add(count, Ordering::Relaxed),
+                        Err(panic) => {
+                            next.store(LIVES, Ordering::Relaxed);
+                            eprintln!("UNDERPIN_SEED={seed}");
+                            std::panic::resume_unwind(panic);
+                        }
+                    };
+                }
+            });
+        }
+    });
+    let crashes = crashes.into_inner();
+    eprintln!("{crashes} crash points");
+    assert!(crashes >= CRASHES_MIN);
+}
