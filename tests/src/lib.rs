@@ -1,1 +1,3 @@
 //! Tests of underpin that need more than one file of it; see the files beside `src`.
+
+pub mod seeds;

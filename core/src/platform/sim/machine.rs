@@ -7,6 +7,7 @@ use super::fault::Faults;
 use super::host::Host;
 use super::map::Images;
 use super::memory::Regions;
+use super::network::Network;
 use super::options::SimOptions;
 use super::rng::{Rng, Stream};
 use super::scheduler::Scheduler;
@@ -14,6 +15,7 @@ use super::slot::Slots;
 use super::trace::{Event, Trace, What};
 use super::{Leaks, Sim};
 use crate::error::{Error, Kind, Operation, Result};
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::sync::Arc;
 
@@ -55,6 +57,9 @@ pub(super) struct State {
     pub(super) disk_rng: Rng,
     pub(super) crash_rng: Rng,
     pub(super) images: Images,
+    pub(super) network: Network,
+    /// Live rings, and whether a waker called.
+    pub(super) rings: BTreeMap<u64, bool>,
     pub(super) slots: Slots,
     pub(super) faults: Faults,
     pub(super) trace: Trace,
@@ -92,11 +97,17 @@ impl Machine {
                 options.switch_ppm.unwrap_or(drawn),
                 stream(Stream::Schedule),
             ),
-            memory: Regions::new(options.memory_bytes, options.granularity_bytes),
+            memory: Regions::new(
+                options.memory_bytes,
+                options.granularity_bytes,
+                options.poison_decommitted,
+            ),
             disk,
             disk_rng: stream(Stream::Disk),
             crash_rng: stream(Stream::Crash),
             images: Images::new(),
+            network: Network::new(stream(Stream::Network)),
+            rings: BTreeMap::new(),
             slots: Slots::default(),
             faults: Faults::new(options.faults.clone(), stream(Stream::Fault)),
             trace: Trace::new(super::rng::mix(seed ^ boot), options.events_kept),
@@ -241,6 +252,8 @@ impl State {
             reservations,
             reserved_bytes,
             handles: self.disk.open_handles(),
+            sockets: self.network.count(),
+            rings: self.rings.len(),
             threads: self.scheduler.others(),
         }
     }

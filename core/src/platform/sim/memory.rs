@@ -1,15 +1,15 @@
 //! Memory: reservations from the global allocator, with every step of their life tracked.
 //!
-//! A reservation is a block that stays untouched until pages of it are committed (zeroed). Decommitted pages are filled
-//! with [`POISON`], so that a program that still reads them sees nonsense instead of its old data. Wrong calls that a real
-//! system may not notice are `InvalidInput` here.
+//! A reservation is a block that stays untouched until pages of it are committed (zeroed). Decommitted pages read as zero or,
+//! if [`SimOptions::poison_decommitted`](super::SimOptions) asks for it, as [`POISON`], so that a program that still uses them sees
+//! nonsense. Wrong calls that a real system may not notice are `InvalidInput` here.
 //!
 //! # Invariants
 //! I1: a region's block stays allocated while the region is in the table; its layout is the one it was made with.
 //! I2: regions do not overlap, as blocks of one allocator do not.
 //!
 //! # Not here
-//! Guard pages: nothing faults, so `PROTECT` and `DECOMMIT_FAULTS` are not among the capabilities.
+//! Guard pages: nothing faults, so `PROTECT` is not among the capabilities.
 #![allow(unsafe_code, reason = "hands out raw memory")]
 
 use super::Sim;
@@ -25,7 +25,7 @@ use core::ptr::NonNull;
 /// Page size.
 pub(super) const PAGE_BYTES: usize = 4096;
 
-/// What decommitted memory holds.
+/// What decommitted memory holds where a fault would be due.
 pub const POISON: u8 = 0xdd;
 
 /// One reservation.
@@ -47,15 +47,18 @@ pub(super) struct Regions {
     committed_pages: usize,
     committed_pages_max: usize,
     granularity_bytes: usize,
+    /// What decommitted memory holds.
+    filler: u8,
 }
 
 impl Regions {
-    pub(super) fn new(bytes_max: usize, granularity_bytes: usize) -> Self {
+    pub(super) fn new(bytes_max: usize, granularity_bytes: usize, poison: bool) -> Self {
         Self {
             regions: BTreeMap::new(),
             committed_pages: 0,
             committed_pages_max: bytes_max / PAGE_BYTES,
             granularity_bytes,
+            filler: if poison { POISON } else { 0 },
         }
     }
 
@@ -120,11 +123,12 @@ impl Regions {
     }
 
     fn decommit(&mut self, at: NonNull<u8>, bytes: usize) -> core::result::Result<(), Kind> {
+        let filler = self.filler;
         let (region, pages) = self.range(at, bytes).ok_or(Kind::InvalidInput)?;
         let mut count = 0;
         for page in pages {
             if region.committed[page] {
-                region.fill(page, POISON);
+                region.fill(page, filler);
                 region.committed[page] = false;
                 count += 1;
             }

@@ -69,8 +69,11 @@ mod host;
 mod machine;
 mod map;
 mod memory;
+mod net;
+mod network;
 mod options;
 mod park;
+mod reactor;
 mod rng;
 mod scheduler;
 mod seeds;
@@ -87,7 +90,10 @@ pub use file::SimFile;
 pub use host::{Body, Host};
 pub use map::SimMapping;
 pub use memory::POISON;
+pub use net::SimSocket;
+pub use network::SOCKETS_MAX;
 pub use options::SimOptions;
+pub use reactor::{SimRing, SimWaker};
 pub use rng::Rng;
 pub use scheduler::{LINGER_CALLS_MAX, MAIN_LINGER_CALLS_MAX};
 pub use seeds::{SeedFailure, check_seeds};
@@ -117,6 +123,10 @@ pub struct Leaks {
     pub reserved_bytes: usize,
     /// Open files and mappings.
     pub handles: u64,
+    /// Sockets, connections that wait to be accepted included.
+    pub sockets: usize,
+    /// Rings.
+    pub rings: usize,
     /// Threads that have not ended, besides the first.
     pub threads: usize,
 }
@@ -298,7 +308,12 @@ impl Platform for Sim {
             | Caps::SYNC_FULL
             | Caps::HARD_LINKS
             | Caps::LOCKS
-            | Caps::MAP;
+            | Caps::MAP
+            | Caps::NET
+            | Caps::REACTOR;
+        if self.0.options.poison_decommitted {
+            caps |= Caps::DECOMMIT_FAULTS;
+        }
         if self.0.host.is_some() {
             caps |= Caps::THREADS;
         }

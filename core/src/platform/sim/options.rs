@@ -17,6 +17,9 @@ pub struct SimOptions {
     pub disk_bytes: u64,
     /// Memory that may be committed at once, in bytes. Default 1 GiB.
     pub memory_bytes: usize,
+    /// Decommitted memory holds [`POISON`](super::POISON) and counts as faulting
+    /// ([`Caps::DECOMMIT_FAULTS`](crate::platform::Caps)); else it reads as zero. Default: no.
+    pub poison_decommitted: bool,
     /// Multiples that reservations come in, a power of two of at least a page. Default 64 KiB, as on Windows: code that
     /// is right with it is right elsewhere.
     pub granularity_bytes: usize,
@@ -53,6 +56,7 @@ impl SimOptions {
             faults: SimFaults::default(),
             disk_bytes: 1 << 30,
             memory_bytes: 1 << 30,
+            poison_decommitted: false,
             granularity_bytes: 64 << 10,
             processors: 4,
             real_base_ns: 1_767_225_600_000_000_000,

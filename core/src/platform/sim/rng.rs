@@ -22,6 +22,7 @@ pub(super) enum Stream {
     Entropy,
     Disk,
     Crash,
+    Network,
     Fault,
     Tuning,
 }

@@ -60,6 +60,8 @@ pub(super) enum On {
     Word(usize),
     /// The end of a thread.
     End(ThreadId),
+    /// Completions of the ring with this number.
+    Ring(u64),
 }
 
 /// Where a thread is.
@@ -213,6 +215,21 @@ impl Scheduler {
         u32::try_from(waiting.len()).unwrap_or(u32::MAX)
     }
 
+    /// Wakes everybody who waits for a ring: something changed on the network.
+    pub(super) fn wake_rings(&mut self) {
+        for thread in self.threads.values_mut() {
+            if matches!(
+                thread.phase,
+                Phase::Waiting {
+                    on: On::Ring(_),
+                    ..
+                }
+            ) {
+                Self::ready(thread, Woken::Woken);
+            }
+        }
+    }
+
     pub(super) fn wake_all(&mut self) {
         for thread in self.threads.values_mut() {
             if matches!(thread.phase, Phase::Waiting { .. }) {
@@ -265,6 +282,7 @@ impl Scheduler {
                     match on {
                         On::Word(_) => out.write_str("waits on a word")?,
                         On::End(id) => write!(out, "waits for the end of thread {id}")?,
+                        On::Ring(ring) => write!(out, "waits for completions of ring {ring}")?,
                     }
                     if let Some(until_ns) = until_ns {
                         write!(out, " until {until_ns} ns")?;

@@ -112,6 +112,7 @@ fn fatal_names_the_seed() {
 fn memory_is_zeroed_bounded_checked_and_tracked() {
     let mut options = SimOptions::new(1);
     options.memory_bytes = 16 * 4096;
+    options.poison_decommitted = true;
     let sim = Sim::new(options);
     let kind = |result: Result<core::ptr::NonNull<u8>>| result.unwrap_err().kind();
     assert_eq!(kind(sim.reserve(0, 1)), Kind::InvalidInput);

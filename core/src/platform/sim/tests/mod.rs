@@ -4,6 +4,8 @@ mod crash;
 mod faults;
 mod files;
 mod machine;
+mod net;
+mod threads;
 
 use super::*;
 use crate::platform::{Create, Files, OpenOptions};
