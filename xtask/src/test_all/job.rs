@@ -222,6 +222,44 @@ mod tests {
         assert_eq!(count_tests("nothing"), (0, 0));
     }
 
+    fn workspace() -> Workspace {
+        let workspace = Workspace::find().unwrap();
+        Workspace {
+            target: std::env::temp_dir().join(format!("underpin-xtask-{}", std::process::id())),
+            ..workspace
+        }
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_leg_that_runs_out_of_time_is_killed_with_its_children() {
+        let workspace = workspace();
+        let mut job = Job::new(&workspace, "slow", Duration::from_millis(300)).unwrap();
+        let start = Instant::now();
+        let mut command = Command::new("sh");
+        let why = job
+            .run(command.args(["-c", "sleep 60 & echo started; wait"]))
+            .unwrap_err();
+        assert!(why.contains("limit"), "{why}");
+        assert!(start.elapsed() < Duration::from_secs(30));
+        assert!(job.output().contains("started"));
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_failing_command_fails_the_leg_and_its_output_is_kept() {
+        let workspace = workspace();
+        let mut job = Job::new(&workspace, "failing", Duration::from_secs(60)).unwrap();
+        let mut command = Command::new("sh");
+        let why = job
+            .run(command.args(["-c", "echo out; echo err >&2; exit 3"]))
+            .unwrap_err();
+        assert!(why.contains("exit status: 3"), "{why}");
+        assert!(job.output().ends_with("out\nerr\n"), "{}", job.output());
+        let missing = job.run(&mut Command::new("underpin-no-such-program"));
+        assert!(missing.unwrap_err().contains("does not start"));
+    }
+
     #[test]
     fn commands_are_shown_as_typed() {
         let mut command = Command::new("/usr/bin/cargo");

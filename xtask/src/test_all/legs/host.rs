@@ -1,6 +1,7 @@
 //! Legs that need this machine's own toolchain and nothing else.
 
 use crate::test_all::job::Job;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::Command;
 use std::{env, fs};
@@ -72,7 +73,84 @@ fn own(job: &Job<'_>, arguments: &[&str]) -> Result<Command, String> {
     Ok(command)
 }
 
+/// Integration tests that are legs of their own, being long or in need of other programs.
+const OWN_LEGS: &[&str] = &["db_crash", "server"];
+
+/// Everything else that `cargo test --workspace` runs: unit, integration and documentation tests.
 pub(super) fn unit(job: &mut Job<'_>) -> Result<(), String> {
     let mut test = job.cargo("test");
-    job.run(test.args(["--workspace", "--no-fail-fast"]))
+    test.args([
+        "--workspace",
+        "--no-fail-fast",
+        "--lib",
+        "--bins",
+        "--examples",
+    ]);
+    for name in integration_tests(job) {
+        if !OWN_LEGS.contains(&name.as_str()) {
+            test.args(["--test", &name]);
+        }
+    }
+    job.run(&mut test)?;
+    let mut documentation = job.cargo("test");
+    job.run(documentation.args(["--workspace", "--no-fail-fast", "--doc"]))
+}
+
+/// The names of all packages' integration tests: `tests/NAME.rs` and `tests/NAME/main.rs`.
+fn integration_tests(job: &Job<'_>) -> BTreeSet<String> {
+    let root = &job.workspace.root;
+    let packages = fs::read_dir(root).into_iter().flatten().flatten();
+    let mut directories = vec![root.join("tests/conformance/tests")];
+    directories.extend(packages.map(|entry| entry.path().join("tests")));
+    let mut names = BTreeSet::new();
+    for directory in directories {
+        if !directory.with_file_name("Cargo.toml").is_file() {
+            continue;
+        }
+        for entry in fs::read_dir(&directory).into_iter().flatten().flatten() {
+            let path = entry.path();
+            let is_test = path.extension().is_some_and(|extension| extension == "rs")
+                || path.join("main.rs").is_file();
+            if let (true, Some(stem)) = (is_test, path.file_stem()) {
+                names.insert(stem.to_string_lossy().into_owned());
+            }
+        }
+    }
+    names
+}
+
+pub(super) fn conformance_linux(job: &mut Job<'_>) -> Result<(), String> {
+    integration_test(job, "underpin-tests", "conformance_native", &[])
+}
+
+pub(super) fn conformance_sim(job: &mut Job<'_>) -> Result<(), String> {
+    integration_test(job, "underpin-tests", "conformance_sim", &[])
+}
+
+pub(super) fn crash_sim(job: &mut Job<'_>) -> Result<(), String> {
+    integration_test(job, "underpin-tests", "db_crash", &["--nocapture"])
+}
+
+pub(super) fn server(job: &mut Job<'_>) -> Result<(), String> {
+    integration_test(job, "underpin", "server", &["--skip", "crash::"])
+}
+
+pub(super) fn kill_nine(job: &mut Job<'_>) -> Result<(), String> {
+    integration_test(job, "underpin", "server", &["crash::", "--nocapture"])
+}
+
+/// One integration test by its name; none at all is a failure, not a pass.
+fn integration_test(
+    job: &mut Job<'_>,
+    package: &str,
+    name: &str,
+    arguments: &[&str],
+) -> Result<(), String> {
+    let mut test = job.cargo("test");
+    test.args(["--package", package, "--test", name, "--"]);
+    job.run(test.args(arguments))?;
+    if job.output().contains("running 0 tests") {
+        return Err(format!("{name} has no test that {arguments:?} chooses"));
+    }
+    Ok(())
 }

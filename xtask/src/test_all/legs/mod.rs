@@ -16,6 +16,11 @@ const REDIS: Need = Need::Debian {
     packages: "redis-server redis-tools",
 };
 
+const WORDS: Need = Need::Debian {
+    programs: &["/usr/share/dict/words"],
+    packages: "wamerican",
+};
+
 const LLD: Need = Need::Debian {
     programs: &["ld.lld"],
     packages: "lld clang",
@@ -78,6 +83,51 @@ pub(super) const LEGS: &[Leg] = &[
         needs: &[],
         limit_s: 900,
         run: host::unit,
+    },
+    Leg {
+        name: "conformance-linux",
+        proves: "Linux keeps every contract of the platform traits",
+        how: How::Native,
+        quick: false,
+        needs: &[],
+        limit_s: 300,
+        run: host::conformance_linux,
+    },
+    Leg {
+        name: "conformance-sim",
+        proves: "the simulated machine keeps every contract of the platform traits",
+        how: How::Simulated,
+        quick: false,
+        needs: &[],
+        limit_s: 300,
+        run: host::conformance_sim,
+    },
+    Leg {
+        name: "crash-sim",
+        proves: "nothing acknowledged is lost at 10,000 and more crash points",
+        how: How::Simulated,
+        quick: false,
+        needs: &[],
+        limit_s: 600,
+        run: host::crash_sim,
+    },
+    Leg {
+        name: "server",
+        proves: "the server answers as redis-server does, and survives bad input",
+        how: How::Native,
+        quick: false,
+        needs: &[REDIS],
+        limit_s: 600,
+        run: host::server,
+    },
+    Leg {
+        name: "kill-9",
+        proves: "fifty kills in the middle of a load of real input lose no acknowledged write",
+        how: How::Native,
+        quick: false,
+        needs: &[REDIS, WORDS],
+        limit_s: 600,
+        run: host::kill_nine,
     },
     Leg {
         name: "clients",
