@@ -91,6 +91,8 @@ struct Model {
     lives: Vec<u64>,
     pending: BTreeMap<u64, Pending>,
     next_token: u64,
+    /// Names of operations that completed, which must name nothing any more.
+    dead: Vec<OpId>,
     counts: BTreeMap<&'static str, u64>,
 }
 
@@ -155,7 +157,7 @@ impl Model {
             .any(|pending| pending.direction == WRITE)
         {
             self.read_everywhere();
-            self.pump(deadline());
+            self.progress();
         }
         for pair in 0..PAIRS {
             for end in 0..2 {
@@ -166,7 +168,7 @@ impl Model {
         }
         while self.pairs.iter().flatten().any(|end| !end.ended) || !self.pending.is_empty() {
             self.read_everywhere();
-            self.pump(deadline());
+            self.progress();
         }
         for end in self.pairs.iter().flatten() {
             assert!(
@@ -210,6 +212,7 @@ impl Model {
             lives: vec![0; PAIRS],
             pending: BTreeMap::new(),
             next_token: 0,
+            dead: Vec::new(),
             counts: BTreeMap::new(),
         }
     }
@@ -359,6 +362,13 @@ impl Model {
         to.ended |= bytes.is_empty();
     }
 
+    /// Waits until something completes.
+    fn progress(&mut self) {
+        let before = self.pending.len();
+        self.pump(deadline());
+        assert!(self.pending.len() < before, "nothing within twenty seconds");
+    }
+
     /// Takes completions and checks them.
     fn pump(&mut self, until: Option<Instant>) {
         let mut done = Vec::new();
@@ -375,7 +385,9 @@ impl Model {
             .pending
             .remove(&completion.token)
             .expect("completes once");
-        assert_eq!(self.ring.cancel(pending.id), Cancel::NotPending);
+        self.dead.push(pending.id);
+        let any = self.random.below(self.dead.len());
+        assert_eq!(self.ring.cancel(self.dead[any]), Cancel::NotPending);
         let (pair, end, direction) = (pending.pair, pending.end, pending.direction);
         if self.lives[pair] != pending.life {
             return;
