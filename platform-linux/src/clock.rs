@@ -1,7 +1,9 @@
 //! Clocks through the vDSO: reading the time is no system call where the kernel maps one.
+//!
+//! rustix finds the vDSO through the auxiliary vector and panics if the kernel will not show it; see `auxiliary.rs`.
 #![forbid(unsafe_code)]
 
-use crate::Linux;
+use crate::{Linux, auxiliary};
 use rustix::time::{ClockId as RawClockId, DynamicClockId, Timespec};
 use underpin_core::platform::{Clock, ClockId, Instant};
 
@@ -35,21 +37,32 @@ fn raw(id: ClockId) -> Option<RawClockId> {
     }
 }
 
+/// Reads a clock; `None` for one that this kernel lacks.
+#[inline]
+fn read(id: RawClockId) -> Option<Timespec> {
+    if !auxiliary::is_readable() {
+        return auxiliary::clock_gettime(id);
+    }
+    // Kernels before 2.6.39, and some sandboxes, lack the boot clock; the dynamic call reports it.
+    if id == RawClockId::Boottime {
+        return rustix::time::clock_gettime_dynamic(DynamicClockId::Boottime).ok();
+    }
+    Some(rustix::time::clock_gettime(id))
+}
+
+/// Whether this kernel has the clock.
+pub(crate) fn exists(id: ClockId) -> bool {
+    raw(id).and_then(read).is_some()
+}
+
 impl Clock for Linux {
     #[inline]
     fn now(&self, id: ClockId) -> Instant {
-        let ns = match raw(id) {
-            // Kernels before 2.6.39, and some sandboxes, lack the boot clock; the dynamic call reports it.
-            Some(RawClockId::Boottime) => {
-                match rustix::time::clock_gettime_dynamic(DynamicClockId::Boottime) {
-                    Ok(time) => ns_from_timespec(&time),
-                    Err(_) => return self.now(ClockId::Monotonic),
-                }
-            }
-            Some(id) => ns_from_timespec(&rustix::time::clock_gettime(id)),
-            None => 0,
-        };
-        Instant::from_ns(ns)
+        match raw(id).map(|raw| (raw, read(raw))) {
+            Some((_, Some(time))) => Instant::from_ns(ns_from_timespec(&time)),
+            Some((RawClockId::Boottime, None)) => self.now(ClockId::Monotonic),
+            _ => Instant::ZERO,
+        }
     }
 
     fn resolution_ns(&self, id: ClockId) -> u64 {

@@ -2,11 +2,11 @@
 #![allow(unsafe_code, reason = "a filled buffer is a promise")]
 
 use crate::Linux;
-use crate::error::error;
+use crate::platform::refused;
 use core::mem::MaybeUninit;
 use rustix::io::Errno;
 use rustix::rand::{GetRandomFlags, getrandom};
-use underpin_core::platform::Entropy;
+use underpin_core::platform::{Caps, Entropy};
 use underpin_core::{Operation, Result};
 
 // SAFETY: the loop ends with `Ok` only when `rest` is empty, and each step shortens it by bytes that the kernel filled.
@@ -20,7 +20,7 @@ unsafe impl Entropy for Linux {
                     rest = &mut rest[count..];
                 }
                 Err(Errno::INTR) => {}
-                Err(errno) => return Err(error(Operation::Entropy, errno)),
+                Err(errno) => return Err(refused(Caps::ENTROPY, Operation::Entropy, errno)),
             }
         }
         Ok(())

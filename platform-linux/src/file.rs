@@ -12,6 +12,7 @@ use crate::Linux;
 use crate::directory;
 use crate::error::{error, error_as};
 use crate::path::with_path;
+use crate::platform::refused;
 use core::mem::MaybeUninit;
 use core::ops::ControlFlow;
 use core::sync::atomic::{AtomicU8, Ordering};
@@ -19,7 +20,8 @@ use rustix::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd};
 use rustix::fs::{FallocateFlags, FileType, FlockOperation, Mode, OFlags, Stat};
 use rustix::io::{Errno, IoSlice, IoSliceMut, retry_on_intr};
 use underpin_core::platform::{
-    Access, Create, DirectoryEntry, Durability, FileKind, Files, LockKind, Metadata, OpenOptions,
+    Access, Caps, Create, DirectoryEntry, Durability, FileKind, Files, LockKind, Metadata,
+    OpenOptions,
 };
 use underpin_core::{Error, Kind, Operation, Result};
 
@@ -105,6 +107,7 @@ fn sync_error(operation: Operation, errno: Errno) -> Error {
 
 impl Linux {
     fn allocate(
+        capability: Caps,
         operation: Operation,
         file: &File,
         mode: FallocateFlags,
@@ -118,7 +121,7 @@ impl Linux {
             return Err(Error::new(operation, Kind::FileTooLarge));
         }
         retry_on_intr(|| rustix::fs::fallocate(&file.fd, mode, offset, bytes))
-            .map_err(|errno| error(operation, errno))
+            .map_err(|errno| refused(capability, operation, errno))
     }
 }
 
@@ -298,12 +301,19 @@ unsafe impl Files for Linux {
 
     fn preallocate(&self, file: &File, offset: u64, bytes: u64) -> Result<()> {
         let mode = FallocateFlags::empty();
-        Self::allocate(Operation::Preallocate, file, mode, offset, bytes)
+        Self::allocate(
+            Caps::PREALLOCATE,
+            Operation::Preallocate,
+            file,
+            mode,
+            offset,
+            bytes,
+        )
     }
 
     fn punch(&self, file: &File, offset: u64, bytes: u64) -> Result<()> {
         let mode = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
-        Self::allocate(Operation::Punch, file, mode, offset, bytes)
+        Self::allocate(Caps::PUNCH, Operation::Punch, file, mode, offset, bytes)
     }
 
     fn sync(&self, file: &File, level: Durability) -> Result<Durability> {

@@ -19,6 +19,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod auxiliary;
 mod clock;
 mod directory;
 mod entropy;

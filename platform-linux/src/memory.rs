@@ -6,9 +6,12 @@
 #![allow(unsafe_code, reason = "mapping memory is raw by nature")]
 
 use crate::Linux;
+use crate::auxiliary;
 use crate::error::error;
+use core::ffi::c_void;
 use core::ptr::{NonNull, null_mut};
 use core::sync::atomic::{AtomicUsize, Ordering};
+use rustix::io::Errno;
 use rustix::mm::{Advice, MapFlags, MprotectFlags, ProtFlags};
 use underpin_core::platform::{Memory, MemoryInfo, Protection};
 use underpin_core::{Error, Kind, Operation, Result};
@@ -19,7 +22,7 @@ pub(crate) fn page_bytes() -> usize {
     if cfg!(target_arch = "x86_64") {
         4096
     } else {
-        rustix::param::page_size()
+        auxiliary::page_bytes()
     }
 }
 
@@ -55,18 +58,26 @@ fn check_range(operation: Operation, at: NonNull<u8>, bytes: usize) -> Result<()
     Ok(())
 }
 
-/// `mmap`s `bytes` that nothing may touch.
-fn map_none(bytes: usize) -> rustix::io::Result<NonNull<u8>> {
-    // SAFETY: a fresh private mapping at an address of the kernel's choice touches nothing that exists.
-    let at = unsafe {
-        rustix::mm::mmap_anonymous(
-            null_mut(),
-            bytes,
-            ProtFlags::empty(),
-            MapFlags::PRIVATE | MapFlags::NORESERVE,
-        )
-    }?;
-    NonNull::new(at.cast()).ok_or(rustix::io::Errno::NOMEM)
+/// `mmap`s `bytes` that nothing may touch: anywhere for a null `at`, or, with `MAP_FIXED`, in place of what is there.
+///
+/// # Safety
+/// With `MAP_FIXED`, the range lies within a reservation of ours and nothing refers into it.
+unsafe fn map_none(
+    at: *mut c_void,
+    bytes: usize,
+    fixed: MapFlags,
+) -> rustix::io::Result<NonNull<u8>> {
+    let flags = MapFlags::PRIVATE | MapFlags::NORESERVE | fixed;
+    // SAFETY: a private mapping at an address of the kernel's choice touches nothing that exists; a fixed one replaces
+    // what the caller gave up.
+    let at = unsafe { rustix::mm::mmap_anonymous(at, bytes, ProtFlags::empty(), flags) }?;
+    NonNull::new(at.cast()).ok_or(Errno::NOMEM)
+}
+
+/// A fresh mapping at an address of the kernel's choice.
+fn map_anywhere(bytes: usize) -> rustix::io::Result<NonNull<u8>> {
+    // SAFETY: nothing is replaced.
+    unsafe { map_none(null_mut(), bytes, MapFlags::empty()) }
 }
 
 // SAFETY: (1) fresh mappings overlap nothing; (2) mprotect gives the access; (3) private anonymous pages read as zero at first
@@ -95,14 +106,14 @@ unsafe impl Memory for Linux {
         }
         if slack > 0 {
             // Often the kernel's choice is aligned by luck (it aligns large mappings to huge pages since 6.7).
-            let at = map_none(bytes).map_err(|errno| error(OP, errno))?;
+            let at = map_anywhere(bytes).map_err(|errno| error(OP, errno))?;
             if at.addr().get().is_multiple_of(align) {
                 return Ok(at);
             }
             // SAFETY: the mapping was made just now and nobody else knows it.
             unsafe { unmap(at, bytes) }.map_err(|errno| error(OP, errno))?;
         }
-        let base = map_none(span).map_err(|errno| error(OP, errno))?;
+        let base = map_anywhere(span).map_err(|errno| error(OP, errno))?;
         let head = base.addr().get().wrapping_neg() & (align - 1);
         let tail = slack - head;
         // SAFETY: head <= slack, since the base is page-aligned; both stay inside the span that was mapped just now,
@@ -131,11 +142,15 @@ unsafe impl Memory for Linux {
         check_range(Operation::Decommit, at, bytes)?;
         let start = at.as_ptr().cast();
         // SAFETY: the range lies within a reservation of ours and nothing refers into it (the caller's promises).
-        unsafe {
-            rustix::mm::madvise(start, bytes, Advice::LinuxDontNeed)
-                .and_then(|()| rustix::mm::mprotect(start, bytes, MprotectFlags::empty()))
-        }
-        .map_err(|errno| error(Operation::Decommit, errno))
+        let result = unsafe {
+            match rustix::mm::madvise(start, bytes, Advice::LinuxDontNeed) {
+                Ok(()) => rustix::mm::mprotect(start, bytes, MprotectFlags::empty()),
+                // Pages that the program locked in memory are not given up so; a new mapping in their place drops them.
+                Err(Errno::INVAL) => map_none(start, bytes, MapFlags::FIXED).map(drop),
+                Err(errno) => Err(errno),
+            }
+        };
+        result.map_err(|errno| error(Operation::Decommit, errno))
     }
 
     unsafe fn release(&self, at: NonNull<u8>, bytes: usize) -> Result<()> {
@@ -168,10 +183,10 @@ unsafe impl Memory for Linux {
         let result = unsafe { rustix::mm::madvise(at.as_ptr().cast(), bytes, advice) };
         match result {
             // The range was checked, so this says that the kernel was built without huge pages.
-            Err(rustix::io::Errno::INVAL) => Err(crate::error::error_as(
+            Err(Errno::INVAL) => Err(crate::error::error_as(
                 Operation::AdviseHuge,
                 Kind::Unsupported,
-                rustix::io::Errno::INVAL,
+                Errno::INVAL,
             )),
             other => other.map_err(|errno| error(Operation::AdviseHuge, errno)),
         }
@@ -209,6 +224,26 @@ mod tests {
                 );
                 Linux.release(at, bytes).unwrap();
             }
+        }
+    }
+
+    #[test]
+    fn locked_memory_can_be_decommitted_too() {
+        let bytes = 2 * page_bytes();
+        let at = Linux.reserve(bytes, 1).unwrap();
+        // SAFETY: `at` is a live reservation of `bytes`; locking changes no contents.
+        unsafe {
+            Linux.commit(at, bytes).unwrap();
+            at.write_bytes(1, bytes);
+            rustix::mm::mlock(at.as_ptr().cast(), bytes).unwrap();
+            Linux.decommit(at, bytes).unwrap();
+            Linux.commit(at, bytes).unwrap();
+            assert!(
+                core::slice::from_raw_parts(at.as_ptr(), bytes)
+                    .iter()
+                    .all(|&byte| byte == 0)
+            );
+            Linux.release(at, bytes).unwrap();
         }
     }
 

@@ -3,6 +3,7 @@
 
 use crate::Linux;
 use crate::error::{error, error_as};
+use crate::platform::refused;
 use alloc::sync::{Arc, Weak};
 use core::mem::MaybeUninit;
 use core::net::SocketAddr;
@@ -12,7 +13,7 @@ use rustix::net::{
     AddressFamily, RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown, SocketAddrAny, SocketFlags,
     SocketType, ipproto, sockopt,
 };
-use underpin_core::platform::{ListenOptions, Net, ShutdownHow};
+use underpin_core::platform::{Caps, ListenOptions, Net, ShutdownHow};
 use underpin_core::{Error, Kind, Operation, Result};
 
 /// Slices that one send hands to the kernel; a longer list makes a short send.
@@ -76,7 +77,7 @@ pub(crate) fn start_connect(address: &SocketAddr) -> (Result<Socket>, Option<Err
         Some(ipproto::TCP),
     ) {
         Ok(fd) => fd,
-        Err(errno) => return (Err(error(OP, errno)), None),
+        Err(errno) => return (Err(refused(Caps::NET, OP, errno)), None),
     };
     let failed = match rustix::net::connect(&fd, address) {
         // An interrupted connect goes on in the background like one that would block.
@@ -136,7 +137,7 @@ unsafe impl Net for Linux {
         };
         attempt()
             .map(|fd| Socket::new(fd, true))
-            .map_err(|errno| error(OP, errno))
+            .map_err(|errno| refused(Caps::NET, OP, errno))
     }
 
     fn try_accept(&self, listener: &Socket) -> Result<(Socket, SocketAddr)> {

@@ -2,12 +2,13 @@
 #![allow(unsafe_code, reason = "standard error is a number")]
 
 use crate::Linux;
+use crate::error::{error, error_as};
 use core::sync::atomic::{AtomicU32, Ordering};
 use rustix::event::{EventfdFlags, epoll};
 use rustix::fd::BorrowedFd;
 use rustix::rand::GetRandomFlags;
-use rustix::time::{ClockId, DynamicClockId};
-use underpin_core::platform::{Caps, Memory, Platform};
+use underpin_core::platform::{Caps, ClockId, Memory, Platform};
+use underpin_core::{Error, Operation};
 
 /// Bit that no capability has: says that the cache was filled.
 const PROBED: u32 = 1 << 31;
@@ -42,6 +43,17 @@ fn has<T>(result: rustix::io::Result<T>) -> bool {
     }
 }
 
+/// The error for a call that failed: `Unsupported` if the probe found the whole ability missing, whatever number the kernel, or
+/// a filter in front of it, gave.
+#[cold]
+pub(crate) fn refused(capability: Caps, operation: Operation, errno: rustix::io::Errno) -> Error {
+    if Linux.caps().contains(capability) {
+        error(operation, errno)
+    } else {
+        error_as(operation, underpin_core::Kind::Unsupported, errno)
+    }
+}
+
 #[cold]
 fn probe() -> Caps {
     use rustix::net::{AddressFamily, SocketType, socket};
@@ -60,16 +72,9 @@ fn probe() -> Caps {
     caps.set(Caps::ENTROPY, has(probe_entropy()));
     caps.set(
         Caps::THREAD_CPU_CLOCK,
-        has(rustix::time::clock_gettime_dynamic(DynamicClockId::Known(
-            ClockId::ThreadCPUTime,
-        ))),
+        crate::clock::exists(ClockId::ThreadCpu),
     );
-    caps.set(
-        Caps::BOOT_CLOCK,
-        has(rustix::time::clock_gettime_dynamic(
-            DynamicClockId::Boottime,
-        )),
-    );
+    caps.set(Caps::BOOT_CLOCK, crate::clock::exists(ClockId::Boot));
     caps.set(Caps::AFFINITY, has(rustix::thread::sched_getaffinity(None)));
     caps.set(Caps::THREADS, crate::thread::can_spawn());
     caps.set(Caps::THREAD_SLOTS, crate::thread_slot::available());

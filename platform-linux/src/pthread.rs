@@ -1,4 +1,4 @@
-//! The C library's threads, if the process has one: a table of weak symbols.
+//! The C library's functions, if the process has one: a table of weak symbols.
 //!
 //! A Rust program with `std`, and every C program, keeps per-thread state in its C library, so its threads must be made there. A
 //! program without a C library has none of these symbols, and the linker leaves zeros in the table. `.weakref` makes the
@@ -8,7 +8,7 @@
 //! crate, which has `std`, therefore names them strongly as well.
 #![allow(unsafe_code, reason = "foreign functions behind addresses")]
 
-use core::ffi::{c_int, c_void};
+use core::ffi::{c_int, c_ulong, c_void};
 
 /// `pthread_t`: a number in glibc, a pointer in musl, a word in both.
 pub(crate) type PthreadId = usize;
@@ -70,6 +70,7 @@ table! {
     pthread_key_delete: unsafe extern "C" fn(u32) -> c_int,
     pthread_getspecific: unsafe extern "C" fn(u32) -> *mut u8,
     pthread_setspecific: unsafe extern "C" fn(u32, *const u8) -> c_int,
+    getauxval: unsafe extern "C" fn(c_ulong) -> c_ulong,
 }
 
 unsafe extern "C" {
@@ -90,12 +91,11 @@ pub(crate) struct ThreadCalls {
     pub(crate) attributes_destroy: unsafe extern "C" fn(*mut Attributes) -> c_int,
 }
 
-/// What keeps a pointer per thread.
+/// What makes, sets and deletes a pointer per thread; [`key_get`] reads it.
 #[derive(Clone, Copy)]
 pub(crate) struct KeyCalls {
     pub(crate) create: unsafe extern "C" fn(*mut u32, Option<Destructor>) -> c_int,
     pub(crate) delete: unsafe extern "C" fn(u32) -> c_int,
-    pub(crate) get: unsafe extern "C" fn(u32) -> *mut u8,
     pub(crate) set: unsafe extern "C" fn(u32, *const u8) -> c_int,
 }
 
@@ -126,14 +126,25 @@ pub(crate) fn thread_calls() -> Option<ThreadCalls> {
     })
 }
 
-/// The functions for slots, if all are there.
+/// The function that reads a slot, on its own because it is on hot paths.
 #[inline]
+pub(crate) fn key_get() -> Option<unsafe extern "C" fn(u32) -> *mut u8> {
+    raw().pthread_getspecific
+}
+
+/// An entry of the auxiliary vector, as the C library kept it; 0 if the entry, or the library, is not there.
+pub(crate) fn auxiliary_value(kind: c_ulong) -> c_ulong {
+    // SAFETY: the function takes any number.
+    raw().getauxval.map_or(0, |get| unsafe { get(kind) })
+}
+
+/// The functions for slots, if all are there.
 pub(crate) fn key_calls() -> Option<KeyCalls> {
     let raw = raw();
+    raw.pthread_getspecific?;
     Some(KeyCalls {
         create: raw.pthread_key_create?,
         delete: raw.pthread_key_delete?,
-        get: raw.pthread_getspecific?,
         set: raw.pthread_setspecific?,
     })
 }

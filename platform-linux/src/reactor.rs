@@ -35,6 +35,7 @@ use crate::error::{error, error_as};
 use crate::net::{Descriptor, Socket, start_connect};
 use crate::operation::{Attempt, READ, WRITE, Work, attempt, attempt_after_event, place};
 use crate::pending::{Pending, Queue};
+use crate::platform::refused;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::mem::MaybeUninit;
@@ -43,8 +44,8 @@ use rustix::fd::{AsFd, OwnedFd};
 use rustix::io::{Errno, retry_on_intr};
 use underpin_core::limits::RING_COMPLETIONS_MAX;
 use underpin_core::platform::{
-    Cancel, Clock, ClockId, Completion, Instant, Op, OpId, Reactor, Rejected, Ring, RingOptions,
-    RingWaker,
+    Cancel, Caps, Clock, ClockId, Completion, Instant, Op, OpId, Reactor, Rejected, Ring,
+    RingOptions, RingWaker,
 };
 use underpin_core::{Error, Kind, Operation, Result};
 
@@ -102,7 +103,7 @@ impl Reactor for Linux {
             epoll::add(&epoll, &waker, data, flags)?;
             Ok((epoll, waker))
         };
-        let (epoll, waker) = make().map_err(|errno| error(OP, errno))?;
+        let (epoll, waker) = make().map_err(|errno| refused(Caps::REACTOR, OP, errno))?;
         Ok(EpollRing {
             epoll,
             waker: Arc::new(waker),

@@ -6,6 +6,7 @@
 
 use crate::Linux;
 use crate::error::{error, error_as};
+use crate::platform::refused;
 use crate::pthread::{self, Attributes, PthreadId, ThreadCalls};
 use crate::raw_thread;
 use alloc::boxed::Box;
@@ -15,7 +16,7 @@ use core::ptr::null_mut;
 use core::sync::atomic::{AtomicU32, Ordering};
 use rustix::io::Errno;
 use underpin_core::limits::{CPUS_MAX, THREAD_NAME_BYTES_MAX};
-use underpin_core::platform::{Caps, CpuSet, Park, Platform, ThreadEntry, ThreadOptions, Threads};
+use underpin_core::platform::{Caps, CpuSet, Park, ThreadEntry, ThreadOptions, Threads};
 use underpin_core::{Error, Kind, Operation, Result};
 
 /// Smallest stack that is asked for; the least that any libc takes.
@@ -287,10 +288,7 @@ impl Threads for Linux {
 
     fn set_affinity(&self, cpus: &CpuSet) -> Result<()> {
         const OP: Operation = Operation::Affinity;
-        if !self.caps().contains(Caps::AFFINITY) {
-            return Err(Error::unsupported(OP));
-        }
-        set_affinity(cpus).map_err(|errno| error(OP, errno))
+        set_affinity(cpus).map_err(|errno| refused(Caps::AFFINITY, OP, errno))
     }
 
     #[inline]

@@ -64,11 +64,11 @@ impl ThreadSlots for Linux {
 
     #[inline]
     unsafe fn slot_get(&self, key: SlotKey) -> *mut u8 {
-        match keeper() {
+        // A live key was made by one keeper or the other, so the presence of the function tells which.
+        match pthread::key_get() {
             // SAFETY: the caller vouches for the key.
-            Keeper::Pthread(calls) => unsafe { (calls.get)(number(key)) },
-            Keeper::Table => slot_table::get(number(key)),
-            Keeper::Nobody => core::ptr::null_mut(),
+            Some(get) => unsafe { get(number(key)) },
+            None => slot_table::get(number(key)),
         }
     }
 
