@@ -1,9 +1,7 @@
 //! Clocks through the vDSO: reading the time is no system call where the kernel maps one.
-//!
-//! rustix finds the vDSO through the auxiliary vector and panics if the kernel will not show it; see `auxiliary.rs`.
 #![forbid(unsafe_code)]
 
-use crate::{Linux, auxiliary};
+use crate::Linux;
 use rustix::time::{ClockId as RawClockId, DynamicClockId, Timespec};
 use underpin_core::platform::{Clock, ClockId, Instant};
 
@@ -40,9 +38,6 @@ fn raw(id: ClockId) -> Option<RawClockId> {
 /// Reads a clock; `None` for one that this kernel lacks.
 #[inline]
 fn read(id: RawClockId) -> Option<Timespec> {
-    if !auxiliary::is_readable() {
-        return auxiliary::clock_gettime(id);
-    }
     // Kernels before 2.6.39, and some sandboxes, lack the boot clock; the dynamic call reports it.
     if id == RawClockId::Boottime {
         return rustix::time::clock_gettime_dynamic(DynamicClockId::Boottime).ok();

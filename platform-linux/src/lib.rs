@@ -19,7 +19,6 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
-mod auxiliary;
 mod clock;
 mod directory;
 mod entropy;

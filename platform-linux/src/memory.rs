@@ -6,8 +6,8 @@
 #![allow(unsafe_code, reason = "mapping memory is raw by nature")]
 
 use crate::Linux;
-use crate::auxiliary;
 use crate::error::error;
+use crate::pthread;
 use core::ffi::c_void;
 use core::ptr::{NonNull, null_mut};
 use core::sync::atomic::{AtomicUsize, Ordering};
@@ -16,13 +16,18 @@ use rustix::mm::{Advice, MapFlags, MprotectFlags, ProtFlags};
 use underpin_core::platform::{Memory, MemoryInfo, Protection};
 use underpin_core::{Error, Kind, Operation, Result};
 
-/// The page size. x86-64 has one; elsewhere the kernel's configuration decides.
+/// The page size. x86-64 has one; elsewhere the kernel's configuration decides and tells it at the process's start, to the C
+/// library if there is one. (Without one, rustix looks, and needs Linux 6.4 or a readable `/proc/self/auxv`.)
 #[inline]
 pub(crate) fn page_bytes() -> usize {
+    /// `AT_PAGESZ`.
+    const PAGE_SIZE: core::ffi::c_ulong = 6;
     if cfg!(target_arch = "x86_64") {
-        4096
-    } else {
-        auxiliary::page_bytes()
+        return 4096;
+    }
+    match pthread::auxiliary_value(PAGE_SIZE) as usize {
+        0 => rustix::param::page_size(),
+        bytes => bytes,
     }
 }
 

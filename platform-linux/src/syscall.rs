@@ -63,10 +63,8 @@ pub(crate) mod number {
     pub(crate) const RT_SIGPROCMASK: usize = 14;
     pub(crate) const CLONE: usize = 56;
     pub(crate) const EXIT: usize = 60;
-    pub(crate) const PRCTL: usize = 157;
     pub(crate) const FUTEX: usize = 202;
     pub(crate) const SET_TID_ADDRESS: usize = 218;
-    pub(crate) const CLOCK_GETTIME: usize = 228;
     pub(crate) const EXIT_GROUP: usize = 231;
     pub(crate) const TGKILL: usize = 234;
     pub(crate) const EPOLL_PWAIT2: usize = 441;
@@ -79,10 +77,8 @@ pub(crate) mod number {
     pub(crate) const EXIT_GROUP: usize = 94;
     pub(crate) const SET_TID_ADDRESS: usize = 96;
     pub(crate) const FUTEX: usize = 98;
-    pub(crate) const CLOCK_GETTIME: usize = 113;
     pub(crate) const TGKILL: usize = 131;
     pub(crate) const RT_SIGPROCMASK: usize = 135;
-    pub(crate) const PRCTL: usize = 167;
     pub(crate) const MUNMAP: usize = 215;
     pub(crate) const CLONE: usize = 220;
     pub(crate) const EPOLL_PWAIT2: usize = 441;
