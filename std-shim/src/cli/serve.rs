@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use underpin::server::{AppendFsync, EventLoop, Options};
-use underpin::sys::{Native, native, path_bytes};
+use underpin::sys::{Files, Native, Reactor, native, path_bytes};
 
 /// Handles that the database's files and the reactor need beside the connections.
 const HANDLES_RESERVED: u64 = 128;
@@ -69,8 +69,10 @@ impl Serve {
 }
 
 /// Lets SIGTERM and SIGINT end the server in order; a second one ends it at once.
+///
+/// Generic, because the waker of a system without a reactor has no value and what follows it would be no code.
 #[allow(unsafe_code, reason = "a signal handler")]
-fn stop_on_signals(server: &EventLoop<Native>) -> Result<(), Failure> {
+fn stop_on_signals<P: Files + Reactor>(server: &EventLoop<P>) -> Result<(), Failure> {
     use signal_hook::consts::{SIGINT, SIGTERM};
     use signal_hook::flag::register_conditional_shutdown;
     use underpin::sys::RingWaker as _;
