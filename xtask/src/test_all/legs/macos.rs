@@ -17,8 +17,17 @@ const X86_64: Rig = Rig {
     config: Some("xtask/rigs/macos-x86_64.toml"),
 };
 
-/// The packages whose code differs on macOS.
-const PACKAGES: &[&str] = &["--package", "underpin-macos"];
+/// The packages whose code differs on macOS, and the tests that would run there.
+const PACKAGES: &[&str] = &[
+    "--package",
+    "underpin-macos",
+    "--package",
+    "underpin",
+    "--package",
+    "underpin-conformance",
+    "--package",
+    "underpin-tests",
+];
 
 pub(super) fn aarch64(job: &mut Job<'_>) -> Result<(), String> {
     check_and_link(job, &AARCH64, "aarch64-macos")
