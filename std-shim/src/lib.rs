@@ -2,6 +2,7 @@
 //!
 //! | module | what it is |
 //! |---|---|
+//! | [`kv`] | the key-value database over paths and `std::io` |
 //! | `server` | the database over the Redis protocol (feature `server`) |
 //! | [`sys`] | the platform that this program runs on, and the way to `std`'s types |
 #![deny(unsafe_code)]
@@ -9,6 +10,7 @@
 #[cfg(feature = "server")]
 extern crate alloc;
 
+pub mod kv;
 #[cfg(feature = "server")]
 pub mod server;
 pub mod sys;

@@ -1,0 +1,41 @@
+//! The key-value database for programs with `std`: paths, iterators and `std::io::Error`.
+//!
+//! ```
+//! use underpin::kv::{Batch, Db};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let directory = std::env::temp_dir().join(format!("underpin-kv-{}", std::process::id()));
+//! let db = Db::open(&directory)?;
+//! db.put("apple", "red")?;
+//! let mut batch = Batch::new();
+//! batch.put(b"banana", b"yellow")?;
+//! batch.remove(b"apple")?;
+//! db.write(&batch)?;
+//! db.persist()?;
+//! assert_eq!(db.get("banana")?.as_deref(), Some(&b"yellow"[..]));
+//! assert_eq!(db.get("apple")?, None);
+//! for pair in db.scan("a".as_bytes().."c".as_bytes())? {
+//!     let (key, value) = pair?;
+//!     assert_eq!((&key[..], &value[..]), (&b"banana"[..], &b"yellow"[..]));
+//! }
+//! db.close()?;
+//! # std::fs::remove_dir_all(directory)?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Writes return when the operating system has them, as with RocksDB and fjall: they survive the end of the program. For a
+//! power loss there are [`Db::persist`], the `*_with` methods, and [`OpenOptions::level`].
+#![forbid(unsafe_code)]
+
+mod database;
+mod error;
+mod options;
+
+pub use database::{Db, Scan};
+pub use error::io_error;
+pub use options::OpenOptions;
+pub use underpin_core::db::{
+    BATCH_BYTES_MAX, Batch, Error, KEY_BYTES_MAX, Maintenance, Options, Stats, VALUE_BYTES_MAX,
+    VerifyReport, WriteLevel,
+};
