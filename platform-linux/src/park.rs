@@ -1,6 +1,6 @@
 //! Waiting on a word is the private futex: `FUTEX_WAIT_BITSET` takes an absolute monotonic deadline, so that a wait which a
 //! signal broke is repeated without drift.
-#![allow(unsafe_code, reason = "a wake names a word that may be gone")]
+#![forbid(unsafe_code)]
 
 use crate::Linux;
 use crate::clock::timespec_from_ns;

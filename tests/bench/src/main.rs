@@ -10,6 +10,9 @@
 //! row to [`PARTS`].
 #![deny(unsafe_code)]
 
+#[cfg(not(target_os = "linux"))]
+compile_error!("the peers and we are compared on Linux");
+
 mod case;
 mod db;
 mod harness;

@@ -1,4 +1,5 @@
 //! What a power loss may and may not do.
+#![forbid(unsafe_code)]
 
 use super::*;
 use crate::platform::Durability;

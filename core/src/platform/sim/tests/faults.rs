@@ -1,4 +1,5 @@
 //! Each fault does what it says, and no more.
+#![forbid(unsafe_code)]
 
 use super::*;
 use crate::platform::{Durability, Entropy};

@@ -1,4 +1,5 @@
 //! Sockets and rings: what is sent arrives, in order, in other portions; resets, ends, backlogs, cancels and wakes.
+#![forbid(unsafe_code)]
 
 use super::threads::{hosted, spawn};
 use super::*;
