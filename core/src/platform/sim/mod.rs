@@ -50,7 +50,13 @@
 //! 3. Time moves by drawn costs and by jumps to deadlines; the host's clock is never read.
 //! 4. Nothing depends on an address, on the order of a hash table, or on a host thread's number.
 //!
-//! The program has to do its part: no time, randomness or threads but the platform's.
+//! The program has to do its part:
+//!
+//! * no time, randomness or threads but the platform's. A machine is used by its own threads alone (whichever holds the baton is
+//!   the caller, on whatever thread of the host); it may move to another thread between calls;
+//! * no waiting but the platform's: a thread that spins on an atomic without a call of the seam, or blocks in a lock of the host,
+//!   keeps the baton, and everything stands still. [`yield_now`](crate::platform::Threads::yield_now) gives it away;
+//! * a panic that unwinds out of a thread's entry ends the process, as the seam says.
 //!
 //! # What a power loss does
 //!

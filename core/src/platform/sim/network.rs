@@ -32,6 +32,9 @@ pub const SOCKETS_MAX: usize = 65_536;
 /// The largest window.
 const WINDOW_BYTES_MAX: u64 = 256 << 10;
 
+/// The shortest way through the network; longer than a call takes.
+const DELAY_NS_MIN: u64 = 5_000;
+
 /// The longest way through the network.
 const DELAY_NS_MAX: u64 = 500_000;
 
@@ -71,7 +74,9 @@ impl Pipe {
 
     /// When something that leaves now arrives (I1).
     fn arrival(&mut self, now: u64, rng: &mut Rng) -> u64 {
-        self.last_ns = self.last_ns.max(now + rng.between(1_000, DELAY_NS_MAX));
+        self.last_ns = self
+            .last_ns
+            .max(now + rng.between(DELAY_NS_MIN, DELAY_NS_MAX));
         self.last_ns
     }
 
@@ -263,7 +268,7 @@ impl Network {
         let far = self.add(Socket::Stream(far));
         self.stream(near)?.other = Some(far);
         self.stream(far)?.other = Some(near);
-        let ready = now + self.rng.between(1_000, DELAY_NS_MAX);
+        let ready = now + self.rng.between(DELAY_NS_MIN, DELAY_NS_MAX);
         let queue = &mut self.listener(listener)?.queue;
         let last = queue.back().map_or(0, |(at, _)| *at);
         queue.push_back((ready.max(last), far));
@@ -320,7 +325,7 @@ impl Network {
         }
         let Some(other) = stream.other else {
             // The peer is gone, which this side learns by a reset, a way there and back later.
-            let at = now + self.rng.between(1_000, DELAY_NS_MAX);
+            let at = now + self.rng.between(DELAY_NS_MIN, DELAY_NS_MAX);
             let pipe = &mut self.stream(id)?.incoming;
             pipe.reset_ns = Some(pipe.reset_ns.map_or(at, |old| old.min(at)));
             return Ok(bytes.len());
@@ -355,7 +360,7 @@ impl Network {
 
     /// Breaks a connection: this side sees it now, the other when the reset arrives.
     pub(super) fn reset(&mut self, id: SocketId, now: u64) {
-        let at = now + self.rng.between(1_000, DELAY_NS_MAX);
+        let at = now + self.rng.between(DELAY_NS_MIN, DELAY_NS_MAX);
         if let Ok(stream) = self.stream(id) {
             stream.incoming.reset_ns = Some(now);
             if let Some(other) = stream.other

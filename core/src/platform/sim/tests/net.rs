@@ -148,6 +148,11 @@ fn nothing_arrives_before_its_time() {
         Kind::WouldBlock
     );
     assert_eq!(sim.try_send(&near, b"hello").unwrap(), 5);
+    assert_eq!(
+        try_receive(&sim, &far).unwrap_err().kind(),
+        Kind::WouldBlock,
+        "on its way"
+    );
     let socket = far.clone();
     ring.submit(
         Op::Ready {
