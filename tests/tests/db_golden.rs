@@ -1,0 +1,88 @@
+//! The format on disk: files written long ago stay readable, and the same writes give the same bytes.
+//!
+//! `tests/golden/v1` holds a small database as format version 1 wrote it; `FORMAT.md` explains its bytes. Salt and id come from the
+//! simulator's dice. `UNDERPIN_GOLDEN=write` writes the files anew: only for a format version that has not been released.
+#![allow(
+    clippy::unwrap_used,
+    clippy::std_instead_of_alloc,
+    reason = "a test on a host"
+)]
+
+use core::ops::Bound;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use underpin_core::db::{Batch, Db, FileName, Options, WriteLevel};
+use underpin_core::platform::sim::{Sim, SimFaults, SimOptions};
+use underpin_core::platform::{Create, Files, OpenOptions};
+
+fn golden() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("golden/v1")
+}
+
+fn machine() -> Sim {
+    Sim::new(SimOptions::new(1).with_faults(SimFaults::none()))
+}
+
+/// Two writes in a table, then two batches in a log.
+fn written() -> BTreeMap<String, Vec<u8>> {
+    let sim = machine();
+    let db = Db::open(sim.clone(), b"/db", Options::default()).unwrap();
+    db.put(b"apple", b"red", WriteLevel::Full).unwrap();
+    db.put(b"apricot", b"orange", WriteLevel::Full).unwrap();
+    db.flush().unwrap();
+    db.put(b"apple", b"green", WriteLevel::Full).unwrap();
+    let mut batch = Batch::new();
+    batch.remove(b"apricot").unwrap();
+    batch.put(b"fig", b"").unwrap();
+    db.write(&batch, WriteLevel::Os).unwrap();
+    sim.kill();
+    let disk = sim.disk_snapshot();
+    let names = disk.list(b"/db").unwrap().into_iter();
+    names
+        .map(|name| {
+            let bytes = disk.file(&[b"/db/", &name[..]].concat()).unwrap();
+            (String::from_utf8(name).unwrap(), bytes)
+        })
+        .collect()
+}
+
+#[test]
+fn the_same_writes_give_the_same_bytes() {
+    let written = written();
+    if std::env::var("UNDERPIN_GOLDEN").is_ok_and(|value| value == "write") {
+        std::fs::create_dir_all(golden()).unwrap();
+        for (name, bytes) in &written {
+            std::fs::write(golden().join(name), bytes).unwrap();
+        }
+    }
+    let mut kept = BTreeMap::new();
+    for entry in std::fs::read_dir(golden()).unwrap() {
+        let entry = entry.unwrap();
+        kept.insert(
+            entry.file_name().into_string().unwrap(),
+            std::fs::read(entry.path()).unwrap(),
+        );
+    }
+    assert_eq!(written, kept);
+}
+
+#[test]
+fn files_of_version_1_are_read() {
+    let sim = machine();
+    sim.create_directory(b"/db").unwrap();
+    for entry in std::fs::read_dir(golden()).unwrap() {
+        let entry = entry.unwrap();
+        let name = entry.file_name().into_string().unwrap();
+        assert!(FileName::parse(name.as_bytes()).is_some(), "{name}");
+        let new = OpenOptions::read_write().with_create(Create::New);
+        let file = sim.open(format!("/db/{name}").as_bytes(), &new).unwrap();
+        sim.write_all_at(&file, &std::fs::read(entry.path()).unwrap(), 0)
+            .unwrap();
+    }
+    let db = Db::open(sim, b"/db", Options::default()).unwrap();
+    db.verify().unwrap();
+    let mut scan = db.scan(Bound::Unbounded, Bound::Unbounded).unwrap();
+    assert_eq!(scan.next().unwrap(), Some((&b"apple"[..], &b"green"[..])));
+    assert_eq!(scan.next().unwrap(), Some((&b"fig"[..], &b""[..])));
+    assert_eq!(scan.next().unwrap(), None);
+}
