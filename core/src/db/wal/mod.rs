@@ -28,6 +28,8 @@
 
 mod active;
 mod reader;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 pub(super) use active::ActiveLog;
