@@ -1,4 +1,5 @@
 //! What goes to stdout and stderr.
+#![forbid(unsafe_code)]
 
 use std::fmt::Display;
 use std::io::{self, BufWriter, StdoutLock, Write};

@@ -1,4 +1,5 @@
 //! `underpin info`.
+#![forbid(unsafe_code)]
 
 use super::console::{self, Failure};
 use clap::Args;

@@ -4,6 +4,7 @@ mod console;
 mod info;
 mod kv;
 mod serve;
+mod signal;
 mod version;
 
 use clap::{Parser, Subcommand};

@@ -1,12 +1,14 @@
 //! `underpin serve`.
+#![forbid(unsafe_code)]
 
 use super::console::{self, Failure};
+use super::signal;
 use clap::{Args, ValueEnum};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use underpin::server::{AppendFsync, EventLoop, Options};
-use underpin::sys::{Files, Native, Reactor, native, path_bytes};
+use underpin::sys::{Native, native, path_bytes, raise_handle_limit};
 
 /// Handles that the database's files and the reactor need beside the connections.
 const HANDLES_RESERVED: u64 = 128;
@@ -61,56 +63,11 @@ impl Serve {
             .map(|path| path.to_string_lossy().into_owned())
             .unwrap_or_default();
         let server = EventLoop::<Native>::open_threaded(native(), options).map_err(Failure::new)?;
-        stop_on_signals(&server)?;
+        signal::stop_on_signals(&server)?;
         console::say(&format!("listening on {}", server.address()))?;
         server.run().map_err(Failure::new)?;
         Ok(ExitCode::SUCCESS)
     }
-}
-
-/// Lets SIGTERM and SIGINT end the server in order; a second one ends it at once.
-///
-/// Generic, because the waker of a system without a reactor has no value and what follows it would be no code.
-#[allow(unsafe_code, reason = "a signal handler")]
-fn stop_on_signals<P: Files + Reactor>(server: &EventLoop<P>) -> Result<(), Failure> {
-    use signal_hook::consts::{SIGINT, SIGTERM};
-    use signal_hook::flag::register_conditional_shutdown;
-    use underpin::sys::RingWaker as _;
-    let second = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
-    for signal in [SIGTERM, SIGINT] {
-        let cannot = |error| Failure::new(format_args!("cannot handle signal {signal}: {error}"));
-        register_conditional_shutdown(signal, 2, std::sync::Arc::clone(&second)).map_err(cannot)?;
-        signal_hook::flag::register(signal, std::sync::Arc::clone(&second)).map_err(cannot)?;
-        let (stop, waker) = (server.stop_flag(), server.waker());
-        let handler = move || {
-            stop.set();
-            waker.wake();
-        };
-        // SAFETY: the handler stores to an atomic and wakes the ring, and `RingWaker::wake` is async-signal-safe.
-        unsafe { signal_hook::low_level::register(signal, handler) }.map_err(cannot)?;
-    }
-    Ok(())
-}
-
-/// Raises the process's limit of open handles towards `wanted`; returns what it is then.
-#[cfg(unix)]
-fn raise_handle_limit(wanted: u64) -> u64 {
-    use rustix::process::{Resource, getrlimit, setrlimit};
-    let mut limit = getrlimit(Resource::Nofile);
-    let current = limit.current.unwrap_or(u64::MAX);
-    if current >= wanted {
-        return current;
-    }
-    let raised = wanted.min(limit.maximum.unwrap_or(u64::MAX));
-    limit.current = Some(raised);
-    // Refused: then it is as it was.
-    setrlimit(Resource::Nofile, limit).map_or(current, |()| raised)
-}
-
-/// Windows has no such limit.
-#[cfg(not(unix))]
-fn raise_handle_limit(wanted: u64) -> u64 {
-    wanted
 }
 
 /// Resident memory of this process in bytes; 0 where the system does not tell in this way.

@@ -1,4 +1,5 @@
 //! `--version`.
+#![forbid(unsafe_code)]
 
 /// The package's version, and what the program was built for.
 pub(super) const LONG: &str = concat!(

@@ -16,11 +16,13 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod handle_limit;
 mod io_error;
 mod path;
 #[cfg(all(target_os = "linux", target_feature = "crt-static"))]
 mod static_libc;
 
+pub use handle_limit::raise_handle_limit;
 pub use io_error::{ResultExt, io_error};
 pub use path::{path_bytes, path_from_bytes};
 pub use underpin_core::platform::*;

@@ -37,7 +37,13 @@ pub(super) fn select<P: Files + Reactor>(
     args: Args<'_>,
     reply: &mut Reply<'_>,
 ) -> Outcome {
-    if integer(args.at(1))? != 0 {
+    let index = integer(args.at(1))?;
+    if i32::try_from(index).is_err() {
+        return Err(Failure::fixed(
+            "ERR value is out of range, value must between -2147483648 and 2147483647",
+        ));
+    }
+    if index != 0 {
         return Err(Failure::fixed("ERR DB index is out of range"));
     }
     reply.ok();

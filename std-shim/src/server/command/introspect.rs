@@ -39,7 +39,7 @@ pub(super) fn info<P: Files + Reactor>(
     for name in args.iter_from(2) {
         match by_full_name::<P>(name) {
             Some(command) => describe(command, reply),
-            None => reply.null_array(),
+            None => reply.null(),
         }
     }
     Ok(())

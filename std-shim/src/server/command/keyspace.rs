@@ -178,15 +178,23 @@ pub(super) fn randomkey<P: Files + Reactor>(
     Ok(())
 }
 
+/// A cursor as C's `strtoul` reads it, which takes a sign.
+fn read_cursor(text: &[u8]) -> Option<u64> {
+    let text = core::str::from_utf8(text).ok()?;
+    match text.strip_prefix('-') {
+        Some(digits) if digits.starts_with(|c: char| c.is_ascii_digit()) => {
+            digits.parse::<u64>().ok().map(u64::wrapping_neg)
+        }
+        _ => text.parse().ok(),
+    }
+}
+
 pub(super) fn scan<P: Files + Reactor>(
     c: &mut Context<'_, P>,
     args: Args<'_>,
     reply: &mut Reply<'_>,
 ) -> Outcome {
-    let cursor = core::str::from_utf8(args.at(1))
-        .ok()
-        .and_then(|text| text.parse::<u64>().ok())
-        .ok_or(Failure::fixed("ERR invalid cursor"))?;
+    let cursor = read_cursor(args.at(1)).ok_or(Failure::fixed("ERR invalid cursor"))?;
     let (mut pattern, mut count, mut strings) = (None, 10, true);
     let mut rest = args.iter_from(2);
     while let (Some(word), value) = (rest.next(), rest.next()) {

@@ -109,6 +109,9 @@ fn dispatch<P: Files + Reactor>(
             if let Some(multi) = &mut context.client.multi {
                 multi.broken = true;
             }
+            if args.at(0).eq_ignore_ascii_case(b"exec") {
+                return Err(transaction::abort(context, &failure));
+            }
             return Err(failure);
         }
     };

@@ -28,6 +28,17 @@ enum Expiry<'a> {
     At(Unit, &'a [u8]),
 }
 
+impl Expiry<'_> {
+    /// Whether a time in `unit` may follow: the same unit may be given again, and the last one counts.
+    fn takes(self, unit: Unit) -> bool {
+        match self {
+            Self::Never => true,
+            Self::At(given, _) => given == unit,
+            Self::Keep | Self::Persist => false,
+        }
+    }
+}
+
 /// The options of `SET`.
 struct SetOptions<'a> {
     expiry: Expiry<'a>,
@@ -55,7 +66,9 @@ impl<'a> SetOptions<'a> {
             } else if is(word, "KEEPTTL") && matches!(options.expiry, Expiry::Never | Expiry::Keep)
             {
                 options.expiry = Expiry::Keep;
-            } else if let (Some(unit), Expiry::Never) = (Unit::from_keyword(word), options.expiry) {
+            } else if let Some(unit) = Unit::from_keyword(word)
+                && options.expiry.takes(unit)
+            {
                 options.expiry = Expiry::At(unit, rest.next().ok_or(Failure::SYNTAX)?);
             } else {
                 return Err(Failure::SYNTAX);
@@ -191,7 +204,9 @@ pub(super) fn getex<P: Files + Reactor>(
     while let Some(word) = rest.next() {
         expiry = match (Unit::from_keyword(word), expiry) {
             (None, Expiry::Keep | Expiry::Persist) if is(word, "PERSIST") => Expiry::Persist,
-            (Some(unit), Expiry::Keep) => Expiry::At(unit, rest.next().ok_or(Failure::SYNTAX)?),
+            (Some(unit), expiry) if expiry == Expiry::Keep || expiry.takes(unit) => {
+                Expiry::At(unit, rest.next().ok_or(Failure::SYNTAX)?)
+            }
             _ => return Err(Failure::SYNTAX),
         };
     }

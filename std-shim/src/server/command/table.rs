@@ -196,7 +196,7 @@ impl<P: Files + Reactor> Commands<P> {
     const COMMAND: &'static [Command<P>] = table! {
         "command|count" "count" 2 [LOADING STALE] (0 0 0) "server" Run introspect::count, "Counts the commands.";
         "command|docs" "docs" -2 [LOADING STALE] (0 0 0) "server" Run introspect::docs, "Describes commands for people.";
-        "command|getkeys" "getkeys" -3 [LOADING STALE] (0 0 0) "server" Run introspect::getkeys, "Finds the keys of a command line.";
+        "command|getkeys" "getkeys" -4 [LOADING STALE] (0 0 0) "server" Run introspect::getkeys, "Finds the keys of a command line.";
         "command|info" "info" -2 [LOADING STALE] (0 0 0) "server" Run introspect::info, "Describes commands for programs.";
         "command|list" "list" -2 [LOADING STALE] (0 0 0) "server" Run introspect::list, "Names the commands.";
     };

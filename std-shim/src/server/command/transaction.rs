@@ -79,6 +79,15 @@ pub(super) fn exec<P: Files + Reactor>(
     c.check_reply(reply)
 }
 
+/// Ends a transaction whose `EXEC` itself was refused.
+pub(super) fn abort<P: Files + Reactor>(c: &mut Context<'_, P>, failure: &Failure) -> Failure {
+    c.client.multi = None;
+    unwatch_all(c);
+    let text = failure.as_bytes();
+    let text = text.strip_prefix(b"ERR ").unwrap_or(text);
+    Failure::bytes([b"EXECABORT Transaction discarded because of: ", text].concat())
+}
+
 pub(super) fn watch<P: Files + Reactor>(
     c: &mut Context<'_, P>,
     args: Args<'_>,

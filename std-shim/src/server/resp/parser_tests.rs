@@ -1,4 +1,5 @@
 //! Tests of the request parser: every split of every request gives the same arguments.
+#![forbid(unsafe_code)]
 
 use super::*;
 

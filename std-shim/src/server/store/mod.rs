@@ -295,11 +295,17 @@ impl<P: Files> Store<P> {
     pub fn clear(&mut self) -> Result<()> {
         let in_transaction = self.transaction.is_some();
         self.commit()?;
+        // A key that is not there does not change.
+        let mut watched: Vec<Box<[u8]>> = Vec::new();
+        for key in self.watchers.keys() {
+            if key.len() <= KEY_BYTES_MAX && self.db.get_with(key, |_| ())?.is_some() {
+                watched.push(key.into());
+            }
+        }
         self.db.clear()?;
         if in_transaction {
             self.begin();
         }
-        let watched: Vec<Box<[u8]>> = self.watchers.keys().map(Into::into).collect();
         for key in watched {
             self.watchers.touch(&key);
         }

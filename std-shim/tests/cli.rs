@@ -1,0 +1,168 @@
+//! `underpin kv`, `info` and the arguments themselves.
+
+#![allow(
+    clippy::std_instead_of_core,
+    clippy::std_instead_of_alloc,
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "tests on a system with std, which fail by panicking"
+)]
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("underpin-cli-{name}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&path);
+        Self(path)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn run(arguments: &[&str], input: &[u8]) -> Output {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_underpin"))
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // A program that does not read its input has ended already.
+    let _ = child.stdin.take().unwrap().write_all(input);
+    child.wait_with_output().unwrap()
+}
+
+/// Runs `kv` on `directory`; its exit code, stdout and stderr.
+fn kv(directory: &Path, words: &[&str], input: &[u8]) -> (i32, String, String) {
+    let mut arguments = vec!["kv", directory.to_str().unwrap()];
+    arguments.extend(words);
+    let output = run(&arguments, input);
+    (
+        output.status.code().unwrap(),
+        String::from_utf8_lossy(&output.stdout).into_owned(),
+        String::from_utf8_lossy(&output.stderr).into_owned(),
+    )
+}
+
+#[test]
+fn keys_are_put_read_listed_and_removed() {
+    let scratch = Scratch::new("verbs");
+    let directory = &scratch.0;
+    let (code, _, complaint) = kv(directory, &["get", "a"], b"");
+    assert_eq!(code, 2, "reading makes no database");
+    assert_eq!(complaint.lines().count(), 1, "{complaint}");
+    assert!(!directory.exists());
+    for (key, value) in [("a", "1"), ("b", "2 words"), ("ab", "3")] {
+        assert_eq!(kv(directory, &["put", key, value], b"").0, 0);
+    }
+    assert_eq!(
+        kv(directory, &["get", "b"], b""),
+        (0, "2 words\n".into(), String::new())
+    );
+    assert_eq!(
+        kv(directory, &["get", "c"], b""),
+        (1, String::new(), String::new())
+    );
+    assert_eq!(kv(directory, &["scan"], b"").1, "a\t1\nab\t3\nb\t2 words\n");
+    assert_eq!(
+        kv(directory, &["scan", "--prefix", "a", "--keys"], b"").1,
+        "a\nab\n"
+    );
+    assert_eq!(
+        kv(directory, &["scan", "--from", "ab", "--limit", "1"], b"").1,
+        "ab\t3\n"
+    );
+    assert_eq!(kv(directory, &["del", "a", "c"], b"").0, 0);
+    assert_eq!(kv(directory, &["get", "a"], b"").0, 1);
+    assert_eq!(kv(directory, &["verify"], b"").0, 0);
+    assert_eq!(kv(directory, &["stats"], b"").0, 0);
+}
+
+#[test]
+fn a_dump_loads_into_an_equal_database() {
+    let (first, second) = (Scratch::new("dump"), Scratch::new("load"));
+    let lines = b"k\\x00\\xff\\ty\tvalue\\n\nplain\t\n\\\\\tback\\\\slash\n";
+    assert_eq!(
+        kv(&first.0, &["load"], lines),
+        (0, String::new(), String::new())
+    );
+    let (code, dump, _) = kv(&first.0, &["dump"], b"");
+    assert_eq!(code, 0);
+    assert_eq!(dump.lines().count(), 3);
+    assert!(dump.contains("k\\x00\\xff\\ty\tvalue\\n\n"), "{dump}");
+    assert_eq!(kv(&second.0, &["load"], dump.as_bytes()).0, 0);
+    assert_eq!(kv(&second.0, &["dump"], b"").1, dump);
+    let (code, _, complaint) = kv(&second.0, &["load"], b"a\tb\nno tab\n");
+    assert_eq!(code, 2);
+    assert!(complaint.contains("line 2"), "{complaint}");
+}
+
+#[test]
+fn served_values_are_told_from_plain_ones() {
+    let scratch = Scratch::new("served");
+    assert_eq!(kv(&scratch.0, &["--served", "put", "a", "x"], b"").0, 0);
+    assert_eq!(kv(&scratch.0, &["--served", "get", "a"], b"").1, "x\n");
+    assert_eq!(kv(&scratch.0, &["get", "a"], b"").1, "\0x\n");
+    assert_eq!(kv(&scratch.0, &["put", "b", "x"], b"").0, 0);
+    let (code, _, complaint) = kv(&scratch.0, &["--served", "get", "b"], b"");
+    assert_eq!(code, 2);
+    assert!(complaint.contains("--served"), "{complaint}");
+}
+
+#[test]
+fn a_damaged_file_is_named() {
+    let scratch = Scratch::new("damaged");
+    assert_eq!(kv(&scratch.0, &["load"], b"a\t1\nb\t2\n").0, 0);
+    let mut damaged = false;
+    for entry in std::fs::read_dir(&scratch.0).unwrap() {
+        let path = entry.unwrap().path();
+        let mut bytes = std::fs::read(&path).unwrap();
+        // The first bytes of every file tell its format; an empty file has none.
+        if let Some(byte) = bytes.first_mut() {
+            *byte ^= 0x40;
+            std::fs::write(&path, &bytes).unwrap();
+            damaged = true;
+        }
+    }
+    assert!(damaged);
+    let (code, _, complaint) = kv(&scratch.0, &["verify"], b"");
+    assert_eq!(code, 2, "{complaint}");
+    assert_eq!(complaint.lines().count(), 1, "{complaint}");
+}
+
+#[test]
+fn help_version_and_info_go_to_stdout() {
+    for (arguments, words) in [
+        (&["--help"][..], &["serve", "kv", "info"][..]),
+        (
+            &["serve", "--help"],
+            &["--dir", "--listen", "--appendfsync", "everysec"],
+        ),
+        (
+            &["kv", "--help"],
+            &[
+                "get", "put", "del", "scan", "load", "dump", "stats", "verify",
+            ],
+        ),
+        (&["--version"], &["underpin ", env!("CARGO_PKG_VERSION")]),
+        (&["info"], &["version", "processors", "capabilities"]),
+        (&["info", "--json"], &["{", "\"version\"", "}"]),
+    ] {
+        let output = run(arguments, b"");
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}");
+        for word in words {
+            assert!(text.contains(word), "{word} is missing in {text}");
+        }
+    }
+}

@@ -1,0 +1,381 @@
+//! The same command lines to this server and to `redis-server`: the replies have to be the same bytes.
+//!
+//! Not compared: commands whose replies are a server's own affair (INFO, COMMAND, CONFIG GET, CLIENT LIST, TIME, RANDOMKEY), and
+//! the order in which KEYS and SCAN list keys. DBSIZE is compared after a KEYS, as Redis counts expired keys until it meets them.
+
+use crate::support::{Client, Random, Scratch, Server, encode, has_program, seed};
+use std::net::{SocketAddr, TcpListener};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// A `redis-server` without persistence.
+struct Redis {
+    child: Child,
+    address: SocketAddr,
+}
+
+impl Redis {
+    fn start(scratch: &Scratch) -> Self {
+        // Nobody else takes the port in the moment between.
+        let address = TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap();
+        let child = Command::new("redis-server")
+            .args(["--bind", "127.0.0.1", "--port", &address.port().to_string()])
+            .args([
+                "--save",
+                "",
+                "--appendonly",
+                "no",
+                "--databases",
+                "1",
+                "--dir",
+            ])
+            .arg(scratch.path())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let redis = Self { child, address };
+        let until = Instant::now() + Duration::from_secs(20);
+        while std::net::TcpStream::connect(address).is_err() {
+            assert!(Instant::now() < until, "redis-server does not listen");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        redis
+    }
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Runs `test` with both servers, or says loudly that it did not.
+fn with_both(name: &str, test: impl FnOnce(&Server, &Redis)) {
+    if !has_program("redis-server") {
+        eprintln!("NOT RUN: {name}: redis-server is not installed (apt-get install redis-server)");
+        return;
+    }
+    let (ours, theirs) = (
+        Scratch::new(&format!("{name}-ours")),
+        Scratch::new(&format!("{name}-theirs")),
+    );
+    test(&Server::start(ours.path(), &[]), &Redis::start(&theirs));
+}
+
+/// A pair of connections that are told the same.
+struct Pair {
+    ours: Client,
+    theirs: Client,
+    differences: Vec<String>,
+}
+
+impl Pair {
+    fn new(server: &Server, redis: &Redis) -> Self {
+        Self {
+            ours: server.client(),
+            theirs: Client::connect(redis.address),
+            differences: Vec::new(),
+        }
+    }
+
+    fn compare(&mut self, args: &[&[u8]]) {
+        let (ours, theirs) = (self.ours.call(args), self.theirs.call(args));
+        if normal(args, &ours) != normal(args, &theirs) {
+            let line: Vec<String> = args
+                .iter()
+                .map(|arg| arg.escape_ascii().to_string())
+                .collect();
+            self.differences.push(format!(
+                "{}\n    ours   {}\n    redis  {}",
+                line.join(" "),
+                ours.escape_ascii(),
+                theirs.escape_ascii()
+            ));
+        }
+    }
+
+    fn line(&mut self, line: &str) {
+        let args: Vec<&[u8]> = line
+            .split(' ')
+            .map(|word| if word == "''" { "" } else { word }.as_bytes())
+            .collect();
+        self.compare(&args);
+    }
+
+    fn finish(self) {
+        assert!(
+            self.differences.is_empty(),
+            "{} replies differ:\n{}",
+            self.differences.len(),
+            self.differences.join("\n")
+        );
+    }
+}
+
+/// The reply with the parts in order whose order is the server's own affair.
+fn normal(args: &[&[u8]], reply: &[u8]) -> Vec<u8> {
+    let lists_keys = [&b"keys"[..], b"scan", b"exec"]
+        .iter()
+        .any(|name| args[0].eq_ignore_ascii_case(name));
+    if !lists_keys {
+        return reply.to_vec();
+    }
+    let mut lines: Vec<&[u8]> = reply.split(|byte| *byte == b'\n').collect();
+    lines.sort_unstable();
+    lines.join(&b'\n')
+}
+
+const LINES: &str = include_str!("lines.txt");
+
+#[test]
+fn chosen_lines_have_redis_replies() {
+    with_both("chosen_lines", |server, redis| {
+        for version in ["2", "3"] {
+            let mut pair = Pair::new(server, redis);
+            if version == "3" {
+                for client in [&mut pair.ours, &mut pair.theirs] {
+                    client.text("HELLO 3");
+                }
+            }
+            pair.line("FLUSHALL");
+            let lines = LINES
+                .lines()
+                .filter(|line| !line.is_empty() && !line.starts_with('#'));
+            for line in lines {
+                pair.line(line);
+            }
+            pair.finish();
+        }
+    });
+}
+
+#[test]
+fn random_lines_have_redis_replies() {
+    with_both("random_lines", |server, redis| {
+        let mut random = Random(seed());
+        for version in ["2", "3"] {
+            let mut pair = Pair::new(server, redis);
+            pair.line("FLUSHALL");
+            if version == "3" {
+                for client in [&mut pair.ours, &mut pair.theirs] {
+                    client.text("HELLO 3");
+                }
+            }
+            for _ in 0..4000 {
+                let args = random_command(&mut random);
+                let args: Vec<&[u8]> = args.iter().map(Vec::as_slice).collect();
+                pair.compare(&args);
+            }
+            pair.line("EXEC");
+            pair.line("KEYS *");
+            pair.line("DBSIZE");
+            pair.finish();
+        }
+    });
+}
+
+/// Commands whose replies are compared, with the kinds of their arguments: k key, v value, n number, f float, q key of a float, w its value, o option, p pattern;
+/// a capital may be there or not.
+const COMMANDS: &[(&str, &str)] = &[
+    ("GET", "k"),
+    ("SET", "kv"),
+    ("SET", "kvOONO"),
+    ("SET", "kvoN"),
+    ("SETNX", "kv"),
+    ("GETSET", "kv"),
+    ("GETDEL", "k"),
+    ("GETEX", "kON"),
+    ("MGET", "kKK"),
+    ("MSET", "kvKV"),
+    ("MSETNX", "kvKV"),
+    ("DEL", "kKK"),
+    ("UNLINK", "kK"),
+    ("EXISTS", "kKK"),
+    ("TOUCH", "kK"),
+    ("INCR", "k"),
+    ("DECR", "k"),
+    ("INCRBY", "kn"),
+    ("DECRBY", "kn"),
+    ("INCRBYFLOAT", "qf"),
+    ("SET", "qw"),
+    ("GET", "q"),
+    ("APPEND", "kv"),
+    ("STRLEN", "k"),
+    ("GETRANGE", "knn"),
+    ("SUBSTR", "knn"),
+    ("SETRANGE", "ksv"),
+    ("EXPIRE", "knO"),
+    ("EXPIREAT", "knO"),
+    ("TTL", "k"),
+    ("EXPIRETIME", "k"),
+    ("PERSIST", "k"),
+    ("TYPE", "k"),
+    ("RENAME", "kk"),
+    ("RENAMENX", "kk"),
+    ("KEYS", "p"),
+    ("ECHO", "v"),
+    ("PING", "V"),
+    ("SELECT", "n"),
+    ("MULTI", ""),
+    ("EXEC", ""),
+    ("EXEC", ""),
+    ("DISCARD", ""),
+    ("WATCH", "kK"),
+    ("UNWATCH", ""),
+    ("CLIENT", "o"),
+    ("NOSUCH", "kV"),
+    ("FLUSHDB", "O"),
+];
+
+fn random_command(random: &mut Random) -> Vec<Vec<u8>> {
+    let (name, kinds) = COMMANDS[random.below(COMMANDS.len())];
+    let mut args = vec![match random.below(8) {
+        0 => name.to_lowercase().into_bytes(),
+        _ => name.as_bytes().to_vec(),
+    }];
+    for kind in kinds.chars() {
+        if kind.is_uppercase() && random.below(2) == 0 {
+            continue;
+        }
+        args.push(random_argument(random, kind.to_ascii_lowercase()));
+    }
+    match random.below(40) {
+        0 => args.push(b"extra".to_vec()),
+        1 if args.len() > 1 => drop(args.pop()),
+        _ => {}
+    }
+    args
+}
+
+fn random_argument(random: &mut Random, kind: char) -> Vec<u8> {
+    let big = "x".repeat(100);
+    let text = match kind {
+        'k' => random.choose(&["a", "b", "c", "d", "key:1", "key:2", "", "n", "f"]),
+        'v' => random.choose(&[
+            "",
+            "1",
+            "-5",
+            "abc",
+            "3.25",
+            "9223372036854775807",
+            "hello world",
+            " 7",
+            &big,
+            "-9223372036854775808",
+            "1e3",
+        ]),
+        'q' => random.choose(&["float:1", "float:2"]),
+        'w' => random.choose(&["0", "-7", "3.25", "1e3", "abc"]),
+        'n' => random.choose(&[
+            "0",
+            "1",
+            "-1",
+            "2",
+            "-3",
+            "100",
+            "5000",
+            "9223372036854775807",
+            "-9223372036854775808",
+            "abc",
+            "",
+            "1.5",
+            "99999999999",
+            "+1",
+            "01",
+        ]),
+        's' => random.choose(&[
+            "0",
+            "1",
+            "5",
+            "-1",
+            "200",
+            "abc",
+            "536870912",
+            "9223372036854775807",
+        ]),
+        // Sums that have no exact end are rounded in other places than Redis's binary floats; these are the same.
+        'f' => random.choose(&["1", "0.5", "-2.25", "1e2", "abc", "", "inf", "-0", "1.125"]),
+        'p' => random.choose(&[
+            "*", "a", "?", "key:*", "[ab]", "[^ab]*", "*:*", "\\a", "[a-c]", "x*",
+        ]),
+        _ => random.choose(&[
+            "NX", "XX", "GET", "KEEPTTL", "EX", "PX", "EXAT", "PXAT", "PERSIST", "GT", "LT", "nx",
+            "SYNC", "ASYNC", "bogus", "GETNAME", "100",
+        ]),
+    };
+    let mut bytes = text.as_bytes().to_vec();
+    if kind == 'v' && random.below(20) == 0 {
+        bytes = vec![0, 255, b'\r', b'\n', b'\''];
+    }
+    bytes
+}
+
+#[test]
+fn broken_requests_have_redis_replies() {
+    with_both("broken_requests", |server, redis| {
+        let long = "x".repeat(70_000);
+        let requests: Vec<String> = [
+            "*1\r\n$4\r\nPING\r\n",
+            "PING\r\n",
+            "  PING  \r\n",
+            "\r\n\r\nPING\r\n",
+            "SET a 'b c'\r\nGET a\r\n",
+            "ECHO \"\\x41\\n\\\"\"\r\n",
+            "ECHO \"unbalanced\r\n",
+            "ECHO 'a'b\r\n",
+            "*a\r\n",
+            "*99999999999999\r\n",
+            "*1\r\nPING\r\n",
+            "*1\r\n:1\r\n",
+            "*1\r\n$a\r\n",
+            "*1\r\n$-1\r\n",
+            "*1\r\n$10000000000\r\n",
+            "*1\r\n$536870913\r\n",
+            "*0\r\nPING\r\n",
+            "*-1\r\nPING\r\n",
+            "*1\r\n$4\r\nPINGxx*1\r\n$4\r\nPING\r\n",
+            "*2\r\n$4\r\nECHO\r\n$0\r\n\r\n",
+            "PING\nPING\n",
+            "GET / HTTP/1.0\r\n",
+            "nosuch \"a\\nb\"\r\n",
+        ]
+        .into_iter()
+        .map(str::to_string)
+        .chain([
+            long.clone(),
+            format!("*{long}"),
+            format!("*1\r\n${long}"),
+            format!("nosuch {}\r\n", "y".repeat(300)),
+            format!("{}\r\n", "z".repeat(300)),
+        ])
+        .collect();
+        let mut differences = Vec::new();
+        for request in requests {
+            // QUIT ends the connections that the request leaves open.
+            let all = [request.as_bytes(), &encode(&[b"QUIT"])].concat();
+            let answers = [server.address, redis.address].map(|address| {
+                let mut client = Client::connect(address);
+                client.send(&all);
+                client.rest(Duration::from_secs(10))
+            });
+            if answers[0] != answers[1] {
+                let show = |answer: &Option<Vec<u8>>| {
+                    answer
+                        .as_ref()
+                        .map_or("(open)".into(), |answer| answer.escape_ascii().to_string())
+                };
+                let start: String = request.escape_debug().take(60).collect();
+                differences.push(format!(
+                    "{start}\n    ours   {}\n    redis  {}",
+                    show(&answers[0]),
+                    show(&answers[1])
+                ));
+            }
+        }
+        assert!(differences.is_empty(), "{}", differences.join("\n"));
+    });
+}
