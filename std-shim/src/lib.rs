@@ -14,3 +14,7 @@ pub mod kv;
 #[cfg(feature = "server")]
 pub mod server;
 pub mod sys;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+mod readme {}
