@@ -10,8 +10,14 @@ use underpin_conformance as conformance;
 use underpin_core::platform::sim::{Sim, SimFaults, SimOptions};
 use underpin_tests::seeds;
 
-/// Machines with seeds up to `count`, the odd ones in a storm.
-fn machines(title: &str, count: u64, run: impl Fn(&Sim, &mut Ledger)) {
+/// Machines for each test unless `UNDERPIN_SEEDS` says another number.
+const SEEDS: u64 = 200;
+
+/// Machines of many seeds, the odd ones in a storm.
+fn machines(title: &str, run: impl Fn(&Sim, &mut Ledger)) {
+    let count = std::env::var("UNDERPIN_SEEDS").map_or(SEEDS, |text| {
+        text.parse().expect("UNDERPIN_SEEDS is a number")
+    });
     seeds::check(count, |seed| {
         let mut options = SimOptions::new(seed);
         if seed % 2 == 1 {
@@ -19,7 +25,7 @@ fn machines(title: &str, count: u64, run: impl Fn(&Sim, &mut Ledger)) {
         }
         let sim = Sim::with_host(options, native());
         let effort = conformance::Effort::default()
-            .with_rounds(200)
+            .with_rounds(40)
             .with_seed(seed);
         let mut ledger =
             Ledger::new(format!("simulator, {title}, seed {seed}")).with_effort(effort);
@@ -32,40 +38,48 @@ fn machines(title: &str, count: u64, run: impl Fn(&Sim, &mut Ledger)) {
 
 #[test]
 fn base_keeps_the_contracts() {
-    machines("base", 20, |sim, ledger| conformance::run_base(sim, ledger));
+    machines("base", |sim, ledger| conformance::run_base(sim, ledger));
 }
 
 #[test]
 fn threads_keep_the_contracts() {
-    machines("threads", 10, |sim, ledger| {
+    machines("threads", |sim, ledger| {
         conformance::run_threads(sim, ledger)
     });
 }
 
 #[test]
 fn thread_slots_keep_the_contracts() {
-    machines("slots", 10, |sim, ledger| {
-        conformance::run_slots(sim, ledger)
-    });
+    machines("slots", |sim, ledger| conformance::run_slots(sim, ledger));
 }
 
 #[test]
 fn files_keep_the_contracts() {
-    machines("files", 20, |sim, ledger| {
+    machines("files", |sim, ledger| {
         conformance::run_files(sim, b"/", ledger)
     });
 }
 
 #[test]
 fn files_keep_the_contracts_with_threads() {
-    machines("files with threads", 10, |sim, ledger| {
+    machines("files with threads", |sim, ledger| {
         conformance::run_files_with_threads(sim, b"/", ledger);
     });
 }
 
 #[test]
 fn mappings_keep_the_contracts() {
-    machines("map", 10, |sim, ledger| {
-        conformance::run_map(sim, b"/", ledger)
+    machines("map", |sim, ledger| conformance::run_map(sim, b"/", ledger));
+}
+
+#[test]
+fn sockets_and_reactor_keep_the_contracts() {
+    machines("net", |sim, ledger| conformance::run_net(sim, ledger));
+}
+
+#[test]
+fn reactor_keeps_the_contracts_with_threads() {
+    machines("net with threads", |sim, ledger| {
+        conformance::run_net_with_threads(sim, ledger);
     });
 }

@@ -81,7 +81,7 @@ bitflags::bitflags! {
         const PROTECT = 1 << 0;
         /// [`Memory::advise_huge`] is heard.
         const HUGE_PAGES = 1 << 1;
-        /// Decommitted memory faults when touched (else it reads as zero).
+        /// Decommitted memory faults when touched (else what it holds is unspecified until the next commit).
         const DECOMMIT_FAULTS = 1 << 2;
         /// [`Entropy::fill`] works.
         const ENTROPY = 1 << 3;

@@ -21,9 +21,10 @@ fn cases() -> Vec<&'static str> {
         crate::map::absent::NAMES,
         crate::socket_absent::NAMES,
     ];
+    let nested = [crate::file::NAMES, crate::net::NAMES, crate::reactor::NAMES];
     groups
         .iter()
-        .chain(crate::file::NAMES)
+        .chain(nested.into_iter().flatten())
         .flat_map(|group| group.iter().copied())
         .collect()
 }

@@ -41,14 +41,18 @@ mod entropy;
 mod file;
 mod map;
 mod memory;
+#[cfg(feature = "alloc")]
+mod net;
 mod park;
 mod platform;
+#[cfg(feature = "alloc")]
+mod reactor;
 mod socket_absent;
 mod tally;
 mod thread;
 mod thread_slot;
 
-#[cfg(test)]
+#[cfg(all(test, feature = "alloc"))]
 mod contracts;
 
 pub use tally::Tally;
@@ -190,6 +194,11 @@ pub fn run_net<P: Reactor>(platform: &P, report: &mut dyn Report) {
     let net = cx.group_is_there(Caps::NET, "net", report);
     let reactor = cx.group_is_there(Caps::REACTOR, "reactor", report);
     if net && reactor {
+        #[cfg(feature = "alloc")]
+        {
+            net::run(&cx, report);
+            reactor::run(&cx, report);
+        }
         #[cfg(not(feature = "alloc"))]
         without_alloc("net", report);
     } else {
@@ -203,6 +212,8 @@ pub fn run_net_with_threads<P: Reactor + Threads>(platform: &P, report: &mut dyn
     if cx.group_is_there(Caps::REACTOR, "reactor::concurrent", report)
         && cx.group_is_there(Caps::THREADS, "reactor::concurrent", report)
     {
+        #[cfg(feature = "alloc")]
+        reactor::concurrent::run(&cx, report);
         #[cfg(not(feature = "alloc"))]
         without_alloc("reactor::concurrent", report);
     }

@@ -373,7 +373,7 @@ fn deleted_slot_runs_no_hook<P: Threads + ThreadSlots>(cx: &Context<'_, P>) -> V
 
 /// "Deletes the slot": its place can be had again, any number of times.
 fn slots_are_given_back<P: Threads + ThreadSlots>(cx: &Context<'_, P>) -> Verdict {
-    for _ in 0..5_000 {
+    for _ in 0..cx.effort.rounds.saturating_mul(3) {
         drop(Slot::new(cx.p, Some(Record::<P>::hook))?);
     }
     Ok(())

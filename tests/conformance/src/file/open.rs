@@ -253,7 +253,7 @@ fn many_handles_at_once<P: Files>(cx: &Context<'_, P>) -> Verdict {
 fn handles_are_given_back<P: Files>(cx: &Context<'_, P>) -> Verdict {
     let path = cx.path("open-come-and-go");
     write_file(cx, &path, b"x")?;
-    for turn in 0..3_000 {
+    for turn in 0..cx.effort.rounds.saturating_mul(2) {
         let file = cx.p.open(&path, &OpenOptions::read())?;
         if turn % 2 == 0 {
             cx.p.close(file)?;
