@@ -160,17 +160,23 @@ fn a_thread_cannot_join_itself() {
     }
 }
 
-/// Address space of the process in pages.
-fn mapped_pages() -> usize {
+/// Mappings of the process: a thread's stack and its guard are two that never merge with others.
+fn mapping_count() -> usize {
     let file = Linux
-        .open(b"/proc/self/statm", &OpenOptions::read())
+        .open(b"/proc/self/maps", &OpenOptions::read())
         .expect("opens");
-    let mut bytes = [MaybeUninit::uninit(); 64];
-    let count = Linux.read_at(&file, &mut bytes, 0).expect("reads");
-    // SAFETY: `read_at` initialised that many bytes.
-    let text = unsafe { bytes[..count].assume_init_ref() };
-    let digits = text.iter().take_while(|byte| byte.is_ascii_digit());
-    digits.fold(0, |value, digit| value * 10 + usize::from(digit - b'0'))
+    let mut bytes = [MaybeUninit::uninit(); 4096];
+    let (mut offset, mut lines) = (0, 0);
+    loop {
+        let count = Linux.read_at(&file, &mut bytes, offset).expect("reads");
+        if count == 0 {
+            return lines;
+        }
+        // SAFETY: `read_at` initialised that many bytes.
+        let text = unsafe { bytes[..count].assume_init_ref() };
+        lines += text.iter().filter(|&&byte| byte == b'\n').count();
+        offset += count as u64;
+    }
 }
 
 extern "C" fn linger(argument: *mut u8) {
@@ -184,7 +190,7 @@ extern "C" fn linger(argument: *mut u8) {
 fn detached_threads_free_their_stacks() {
     SUM.store(0, Ordering::Relaxed);
     let options = ThreadOptions::new().with_stack_bytes(256 * 1024);
-    let before = mapped_pages();
+    let before = mapping_count();
     for n in 0..2000 {
         let thread = spawn(&options, linger, n % 7);
         if n % 3 == 0 {
@@ -195,11 +201,15 @@ fn detached_threads_free_their_stacks() {
     let until = Linux
         .now(ClockId::Monotonic)
         .saturating_add(Duration::from_secs(20));
-    while SUM.load(Ordering::Acquire) < 2000 || mapped_pages() > before + 1000 {
-        assert!(
-            Linux.now(ClockId::Monotonic) < until,
-            "stacks are left behind"
-        );
+    let left = || {
+        (
+            2000 - SUM.load(Ordering::Acquire),
+            mapping_count().saturating_sub(before),
+        )
+    };
+    while left().0 > 0 || left().1 > 100 {
+        let late = Linux.now(ClockId::Monotonic) >= until;
+        assert!(!late, "(threads, mappings) left behind: {:?}", left());
         Linux.yield_now();
     }
 }
