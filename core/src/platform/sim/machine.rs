@@ -97,11 +97,7 @@ impl Machine {
                 options.switch_ppm.unwrap_or(drawn),
                 stream(Stream::Schedule),
             ),
-            memory: Regions::new(
-                options.memory_bytes,
-                options.granularity_bytes,
-                options.poison_decommitted,
-            ),
+            memory: Regions::new(&options),
             disk,
             disk_rng: stream(Stream::Disk),
             crash_rng: stream(Stream::Crash),

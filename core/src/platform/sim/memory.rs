@@ -12,7 +12,7 @@
 //! Guard pages: nothing faults, so `PROTECT` is not among the capabilities.
 #![allow(unsafe_code, reason = "hands out raw memory")]
 
-use super::Sim;
+use super::{Sim, SimOptions};
 use crate::error::{Error, Kind, Operation, Result};
 use crate::platform::{Memory, MemoryInfo};
 use alloc::alloc::{alloc, dealloc};
@@ -46,19 +46,25 @@ pub(super) struct Regions {
     regions: BTreeMap<usize, Region>,
     committed_pages: usize,
     committed_pages_max: usize,
+    free_address_bytes: usize,
     granularity_bytes: usize,
     /// What decommitted memory holds.
     filler: u8,
 }
 
 impl Regions {
-    pub(super) fn new(bytes_max: usize, granularity_bytes: usize, poison: bool) -> Self {
+    pub(super) fn new(options: &SimOptions) -> Self {
         Self {
             regions: BTreeMap::new(),
             committed_pages: 0,
-            committed_pages_max: bytes_max / PAGE_BYTES,
-            granularity_bytes,
-            filler: if poison { POISON } else { 0 },
+            committed_pages_max: options.memory_bytes / PAGE_BYTES,
+            free_address_bytes: options.address_bytes,
+            granularity_bytes: options.granularity_bytes,
+            filler: if options.poison_decommitted {
+                POISON
+            } else {
+                0
+            },
         }
     }
 
@@ -88,6 +94,9 @@ impl Regions {
         if bytes == 0 || !bytes.is_multiple_of(granularity) || !align.is_power_of_two() {
             return Err(Kind::InvalidInput);
         }
+        // A bound of the machine's own, so that the host's memory does not decide what happens.
+        let free = self.free_address_bytes.checked_sub(bytes);
+        let free = free.ok_or(Kind::OutOfMemory)?;
         let layout = Layout::from_size_align(bytes, align.max(granularity))
             .map_err(|_| Kind::OutOfMemory)?;
         // SAFETY: the layout's size is not zero.
@@ -98,6 +107,7 @@ impl Regions {
             committed: vec![false; bytes / PAGE_BYTES],
         };
         self.regions.insert(base.addr().get(), region);
+        self.free_address_bytes = free;
         Ok(base)
     }
 
@@ -144,6 +154,7 @@ impl Regions {
             _ => return Err(Kind::InvalidInput),
         }
         if let Some(region) = self.regions.remove(&address) {
+            self.free_address_bytes += region.layout.size();
             self.committed_pages -= region.committed.iter().filter(|c| **c).count();
             // SAFETY: I1, and the caller of release promises that nothing refers into it.
             unsafe { dealloc(region.base.as_ptr(), region.layout) };

@@ -17,6 +17,8 @@ pub struct SimOptions {
     pub disk_bytes: u64,
     /// Memory that may be committed at once, in bytes. Default 1 GiB.
     pub memory_bytes: usize,
+    /// Address space that may be reserved at once, in bytes. Default 4 GiB, or 1 GiB where addresses have 32 bits.
+    pub address_bytes: usize,
     /// Decommitted memory holds [`POISON`](super::POISON) and counts as faulting
     /// ([`Caps::DECOMMIT_FAULTS`](crate::platform::Caps)); else it reads as zero. Default: no.
     pub poison_decommitted: bool,
@@ -56,6 +58,7 @@ impl SimOptions {
             faults: SimFaults::default(),
             disk_bytes: 1 << 30,
             memory_bytes: 1 << 30,
+            address_bytes: usize::try_from(4_u64 << 30).unwrap_or(1 << 30),
             poison_decommitted: false,
             granularity_bytes: 64 << 10,
             processors: 4,

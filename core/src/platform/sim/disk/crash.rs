@@ -54,6 +54,14 @@ impl Change {
         }
     }
 
+    /// Bytes that the change carries.
+    pub(in super::super) fn bytes(&self) -> usize {
+        match self {
+            Self::Write { bytes, .. } => bytes.len(),
+            Self::SetLength(_) | Self::Preallocate { .. } | Self::Punch { .. } => 0,
+        }
+    }
+
     /// Applies the sectors of a write that `keep` picks; other changes whole or not at all, by sector 0.
     fn apply_sectors(&self, content: &mut Content, mut keep: impl FnMut(u64) -> bool) {
         let Self::Write { offset, bytes } = self else {

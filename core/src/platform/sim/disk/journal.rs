@@ -14,6 +14,9 @@ use crate::platform::sim::rng::Rng;
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
+/// Unsynced operations that are remembered.
+const OPERATIONS_MAX: usize = 4096;
+
 /// One name's new meaning.
 #[derive(Clone, Debug)]
 pub(in super::super) struct Entry {
@@ -33,6 +36,12 @@ pub(in super::super) struct Journal {
 }
 
 impl Journal {
+    /// Takes out the older half if there are too many: a system commits its journal in time.
+    pub(in super::super) fn overflow(&mut self) -> Option<Vec<Operation>> {
+        let count = self.operations.len();
+        (count > OPERATIONS_MAX).then(|| self.operations.drain(..count / 2).collect())
+    }
+
     pub(in super::super) fn push(&mut self, operation: Operation) {
         self.operations.push(operation);
     }

@@ -149,6 +149,10 @@ impl Disk {
             }
         }
         self.journal.push(entries);
+        if let Some(older) = self.journal.overflow() {
+            self.make_durable(older);
+            self.sweep();
+        }
     }
 
     /// Gives back the space of an inode that nobody can reach any more.
@@ -341,8 +345,7 @@ impl Disk {
         };
         self.change(id, change(offset), now_ns)?;
         let file = self.file_mut(id)?;
-        file.changes.pop();
-        file.changes.push(change(wrong));
+        file.redirect(change(wrong));
         Ok(())
     }
 

@@ -307,3 +307,19 @@ fn power_goes_at_the_call_that_was_asked_for() {
     );
     assert!(work(&sim.reboot()).is_ok(), "it comes once");
 }
+
+#[test]
+fn what_is_never_synced_is_written_back_in_time() {
+    let (sim, file) = with_synced(1, b"");
+    for n in 0..10_000_u64 {
+        sim.write_all_at(&file, &n.to_le_bytes(), 0).unwrap();
+        drop(create(&sim, b"/x"));
+        sim.remove_file(b"/x").unwrap();
+    }
+    let moment = sim.disk_snapshot();
+    for seed in 0..20 {
+        let bytes = moment.after_power_loss(seed).file(b"/a").unwrap();
+        let n = u64::from_le_bytes(bytes[..8].try_into().unwrap());
+        assert!(n >= 5_000, "a change from long ago: {n}");
+    }
+}

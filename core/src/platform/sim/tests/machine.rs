@@ -122,6 +122,10 @@ fn memory_is_zeroed_bounded_checked_and_tracked() {
         "not a granule"
     );
     assert_eq!(kind(sim.reserve(65_536, 3)), Kind::InvalidInput);
+    assert_eq!(
+        kind(sim.reserve(isize::MAX as usize & !0xffff, 1)),
+        Kind::OutOfMemory
+    );
     let at = sim.reserve(2 * 65_536, 1 << 20).unwrap();
     assert_eq!(at.addr().get() % (1 << 20), 0);
     // SAFETY: calls that break the contract are refused before they touch memory; the others keep to it.
