@@ -1,4 +1,4 @@
-//! From `errno` to [`Error`]: a total table, and the two ways a C function reports.
+//! From `errno` to the seam's error: a total table, and the two ways a C function reports.
 //!
 //! Darwin's numbers are written out here so that the table is tested on every host; on macOS they are checked against
 //! `libc`'s at compile time, and `xtask/rigs/macos-audit.c` checks them against Apple's headers.

@@ -13,7 +13,7 @@
 //! - `fsync` does not empty the device's cache; `F_FULLFSYNC` does (fsync(2)). Each level says which one it is.
 //! - Reads and writes of more than `INT_MAX` bytes fail with `EINVAL` (read(2), write(2)): they are cut, which makes them short.
 //! - `pwrite` on a descriptor with `O_APPEND` appends, whatever the offset (XNU, `vn_write`): refused before the call.
-//! - `close` may say `EINTR`; the descriptor is gone all the same (XNU, `close_nocancel`), and closing again could hit someone
+//! - `close` may say `EINTR`; the descriptor is gone all the same (XNU, `sys_close`), and closing again could hit someone
 //!   else's.
 //! - `unlink` of a directory is `EPERM` (unlink(2)).
 //! - `flock` locks belong to the open file and are seen by other handles of the process; `fcntl` locks would end with any handle

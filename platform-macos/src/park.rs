@@ -217,10 +217,11 @@ mod tests {
         let until = clock::monotonic().saturating_add(Duration::from_millis(20));
         assert_eq!(TABLE.wait(&word, 0, Some(until)), Woken::TimedOut);
         assert!(clock::monotonic() >= until);
-        assert_eq!(TABLE.wait(&word, 1, None), Woken::Changed);
+        let patience = Some(until.saturating_add(Duration::from_secs(10)));
+        assert_eq!(TABLE.wait(&word, 1, patience), Woken::Changed);
         let sleeper = {
             let word = word.clone();
-            thread::spawn(move || TABLE.wait(&word, 0, None))
+            thread::spawn(move || TABLE.wait(&word, 0, patience))
         };
         while TABLE.wake(Arc::as_ptr(&word), 1) == 0 {
             thread::yield_now();

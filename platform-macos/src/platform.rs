@@ -27,8 +27,8 @@ fn say(mut bytes: &[u8]) {
 impl Platform for Macos {
     const NAME: &'static str = "macos";
 
-    /// Nothing to probe: each call is as old as the oldest system that Rust's own library supports (macOS 10.12), and what
-    /// a file system refuses is told by the call.
+    /// Nothing to probe: each call is in macOS 10.13 and later, and what a file system refuses is told by the call. What is
+    /// newer (`symbol`) has a way around and shows in no bit.
     fn caps(&self) -> Caps {
         Caps::PROTECT
             | Caps::DECOMMIT_FAULTS

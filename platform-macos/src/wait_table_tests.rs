@@ -81,6 +81,25 @@ fn after_ms(ms: u64) -> Option<Instant> {
     Some(StdMonitor::now().saturating_add(Duration::from_millis(ms)))
 }
 
+/// A deadline that only a lost wake reaches.
+fn patience() -> Option<Instant> {
+    after_ms(10_000)
+}
+
+/// Two words whose waiters share a queue: among more words than there are queues there are two.
+fn words_of_one_bucket(table: &Table) -> [&'static AtomicU32; 2] {
+    let words: &'static [AtomicU32] = Box::leak((0..=BUCKETS).map(|_| AtomicU32::new(0)).collect());
+    let bucket = |word: &AtomicU32| ptr::from_ref(table.bucket(ptr::from_ref(word).addr()));
+    for (index, first) in words.iter().enumerate() {
+        for second in &words[index + 1..] {
+            if bucket(first) == bucket(second) {
+                return [first, second];
+            }
+        }
+    }
+    unreachable!("more words than buckets")
+}
+
 /// Waits until `count` threads are in the table; fails after ten seconds.
 fn await_waiters(table: &Table, count: usize) {
     for _ in 0..10_000 {
@@ -96,7 +115,7 @@ fn await_waiters(table: &Table, count: usize) {
 fn a_changed_word_returns_at_once_and_leaves_no_waiter() {
     let table = Table::new();
     let word = AtomicU32::new(1);
-    assert_eq!(table.wait(&word, 2, None), Woken::Changed);
+    assert_eq!(table.wait(&word, 2, patience()), Woken::Changed);
     assert_eq!(table.waiters(), 0);
 }
 
@@ -116,26 +135,26 @@ fn a_timeout_is_never_early_and_leaves_no_waiter() {
 #[test]
 fn a_wake_reaches_as_many_as_it_says_and_only_its_own_word() {
     let table = leaked();
-    let words = Arc::new([AtomicU32::new(0), AtomicU32::new(0)]);
+    let words = words_of_one_bucket(table);
     let spawn = |index: usize| {
-        let words = words.clone();
-        thread::spawn(move || table.wait(&words[index], 0, None))
+        let word = words[index];
+        thread::spawn(move || table.wait(word, 0, patience()))
     };
     let first: Vec<_> = (0..5).map(|_| spawn(0)).collect();
     let other = spawn(1);
     await_waiters(table, 6);
 
-    assert_eq!(table.wake(&raw const words[0], 0), 0);
-    assert_eq!(table.wake(&raw const words[0], 2), 2);
+    assert_eq!(table.wake(words[0], 0), 0);
+    assert_eq!(table.wake(words[0], 2), 2);
     await_waiters(table, 4);
-    assert_eq!(table.wake(&raw const words[0], u32::MAX), 3);
+    assert_eq!(table.wake(words[0], u32::MAX), 3);
     for handle in first {
         assert_eq!(handle.join().unwrap(), Woken::Woken);
     }
     assert!(!other.is_finished());
-    assert_eq!(table.wake(&raw const words[1], 1), 1);
+    assert_eq!(table.wake(words[1], 1), 1);
     assert_eq!(other.join().unwrap(), Woken::Woken);
-    assert_eq!(table.wake(&raw const words[1], 1), 0, "nobody waits");
+    assert_eq!(table.wake(words[1], 1), 0, "nobody waits");
 }
 
 #[test]
@@ -146,11 +165,11 @@ fn a_timeout_in_the_middle_of_a_queue_keeps_its_neighbours() {
         let word = word.clone();
         thread::spawn(move || table.wait(&word, 0, until))
     };
-    let before = spawn(None);
+    let before = spawn(patience());
     await_waiters(table, 1);
     let middle = spawn(after_ms(200));
     await_waiters(table, 2);
-    let last = spawn(None);
+    let last = spawn(patience());
     await_waiters(table, 3);
     assert_eq!(middle.join().unwrap(), Woken::TimedOut);
     assert_eq!(table.waiters(), 2);
@@ -173,7 +192,7 @@ fn no_wake_is_lost_under_contention() {
             let (word, total) = (word.clone(), total.clone());
             thread::spawn(move || {
                 for _ in 0..ROUNDS {
-                    let deadline = after_ms(60_000);
+                    let deadline = patience();
                     if word
                         .compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed)
                         .is_err()

@@ -17,7 +17,7 @@ use libc::{c_int, iovec, off_t, ssize_t};
 use underpin_core::error::{Error, Kind, Operation, Result};
 use underpin_core::platform::Files;
 
-/// Buffers of one call: 512 bytes of stack, and half of what other systems promise to take (POSIX `_XOPEN_IOV_MAX` is 16).
+/// Buffers of one call: 512 bytes of stack. The system takes 1,024 (`IOV_MAX`).
 const PARTS_MAX: usize = 32;
 
 /// `preadv` and `pwritev` have the same shape.
