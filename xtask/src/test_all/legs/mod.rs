@@ -225,7 +225,7 @@ pub(super) const LEGS: &[Leg] = &[
         how: How::CompiledOnly,
         quick: false,
         needs: &[DEBIAN_RUST, Need::Python("ziglang")],
-        limit_s: 900,
+        limit_s: 1200,
         run: macos::aarch64,
     },
     Leg {
@@ -234,7 +234,7 @@ pub(super) const LEGS: &[Leg] = &[
         how: How::CompiledOnly,
         quick: false,
         needs: &[DEBIAN_RUST, Need::Python("ziglang")],
-        limit_s: 900,
+        limit_s: 1200,
         run: macos::x86_64,
     },
     Leg {
