@@ -1,4 +1,5 @@
-//! Clocks. The performance counter is monotonic across processors and counts sleep, so it is the boot clock too.
+//! Clocks. The performance counter is monotonic across processors and counts sleep, so it is the
+//! boot clock too.
 #![allow(unsafe_code, reason = "system calls fill in numbers")]
 
 use crate::Windows;
@@ -16,7 +17,8 @@ const NS_PER_S: u64 = 1_000_000_000;
 /// A `FILETIME` counts in units of 100 ns.
 const FILETIME_NS: u64 = 100;
 
-/// From 1601-01-01, where `FILETIME` starts, to 1970-01-01, in its units: 369 years with 89 leap days.
+/// From 1601-01-01, where `FILETIME` starts, to 1970-01-01, in its units: 369 years with 89 leap
+/// days.
 const FILETIME_OF_1970: u64 = (369 * 365 + 89) * 86_400 * 10_000_000;
 
 impl Clock for Windows {
@@ -96,7 +98,8 @@ fn tick_ns() -> u64 {
 fn thread_cpu() -> Option<Instant> {
     let mut times = [FILETIME::default(); 4];
     let [made, ended, kernel, user] = &mut times;
-    // SAFETY: the pseudo handle of the calling thread is always valid; the call fills in the four times.
+    // SAFETY: the pseudo handle of the calling thread is always valid; the call fills in the four
+    // times.
     let succeeded = unsafe { GetThreadTimes(GetCurrentThread(), made, ended, kernel, user) };
     (succeeded != 0).then(|| {
         let ticks = ticks_of(times[2]).saturating_add(ticks_of(times[3]));

@@ -1,7 +1,8 @@
 //! What a Win32 error code means, in the seam's terms.
 //!
-//! [`kind_of`] is total: a code that is not in the table is `Other`, and the raw code stays in the error either way.
-//! The table is compiled and tested on every host; the names are those of `winerror.h`.
+//! [`kind_of`] is total: a code that is not in the table is `Other`, and the raw code stays in the
+//! error either way. The table is compiled and tested on every host; the names are those of
+//! `winerror.h`.
 #![forbid(unsafe_code)]
 
 use underpin_core::{Domain, Error, Kind, Operation};
@@ -37,26 +38,27 @@ pub(crate) const fn kind_of(raw: u32) -> Kind {
         121 | 258 | 1460 => Kind::TimedOut,
         // OPERATION_ABORTED, CANCELLED
         995 | 1223 => Kind::Cancelled,
-        // SHARING_VIOLATION, LOCK_VIOLATION, DRIVE_LOCKED, LOCK_FAILED, BUSY, PIPE_BUSY, USER_MAPPED_FILE,
-        // POSSIBLE_DEADLOCK
+        // SHARING_VIOLATION, LOCK_VIOLATION, DRIVE_LOCKED, LOCK_FAILED, BUSY, PIPE_BUSY,
+        // USER_MAPPED_FILE, POSSIBLE_DEADLOCK
         32 | 33 | 108 | 167 | 170 | 231 | 1224 | 1131 => Kind::Busy,
         // NOT_ENOUGH_MEMORY, OUTOFMEMORY, NO_SYSTEM_RESOURCES, NONPAGED_SYSTEM_RESOURCES,
-        // PAGED_SYSTEM_RESOURCES, WORKING_SET_QUOTA, PAGEFILE_QUOTA, COMMITMENT_LIMIT, NOT_ENOUGH_QUOTA
+        // PAGED_SYSTEM_RESOURCES, WORKING_SET_QUOTA, PAGEFILE_QUOTA, COMMITMENT_LIMIT,
+        // NOT_ENOUGH_QUOTA
         8 | 14 | 1450 | 1451 | 1452 | 1453 | 1454 | 1455 | 1816 => Kind::OutOfMemory,
         // HANDLE_DISK_FULL, DISK_FULL, DISK_QUOTA_EXCEEDED
         39 | 112 | 1295 => Kind::NoSpace,
-        // INVALID_HANDLE, INVALID_DATA, BAD_LENGTH, INVALID_PARAMETER, INVALID_NAME, NEGATIVE_SEEK, BAD_PATHNAME,
-        // FILENAME_EXCED_RANGE, BAD_ARGUMENTS, INVALID_ADDRESS, MAPPED_ALIGNMENT, FILE_INVALID, NOACCESS,
-        // INVALID_FLAGS, NO_UNICODE_TRANSLATION
+        // INVALID_HANDLE, INVALID_DATA, BAD_LENGTH, INVALID_PARAMETER, INVALID_NAME, NEGATIVE_SEEK,
+        // BAD_PATHNAME, FILENAME_EXCED_RANGE, BAD_ARGUMENTS, INVALID_ADDRESS, MAPPED_ALIGNMENT,
+        // FILE_INVALID, NOACCESS, INVALID_FLAGS, NO_UNICODE_TRANSLATION
         6 | 13 | 24 | 87 | 123 | 131 | 160 | 161 | 206 | 487 | 1132 | 1006 | 998 | 1004 | 1113 => {
             Kind::InvalidInput
         }
         // INVALID_FUNCTION, NOT_SUPPORTED, CALL_NOT_IMPLEMENTED, INVALID_LEVEL, PROC_NOT_FOUND,
         // VOLUME_NOT_SUPPORT_EFS
         1 | 50 | 120 | 124 | 127 | 6014 => Kind::Unsupported,
-        // CRC, SEEK, SECTOR_NOT_FOUND, WRITE_FAULT, READ_FAULT, GEN_FAILURE, NOT_READY, NET_WRITE_FAULT, IO_DEVICE,
-        // FILE_CORRUPT, DISK_CORRUPT, DISK_OPERATION_FAILED, DISK_RESET_FAILED, DEVICE_NOT_CONNECTED,
-        // UNEXP_NET_ERR, DATA_CHECKSUM_ERROR
+        // CRC, SEEK, SECTOR_NOT_FOUND, WRITE_FAULT, READ_FAULT, GEN_FAILURE, NOT_READY,
+        // NET_WRITE_FAULT, IO_DEVICE, FILE_CORRUPT, DISK_CORRUPT, DISK_OPERATION_FAILED,
+        // DISK_RESET_FAILED, DEVICE_NOT_CONNECTED, UNEXP_NET_ERR, DATA_CHECKSUM_ERROR
         23 | 25 | 27 | 29 | 30 | 31 | 21 | 88 | 1117 | 1392 | 1393 | 1127 | 1128 | 1167 | 59
         | 323 => Kind::Io,
         // BROKEN_PIPE, NO_DATA ("the pipe is being closed"), PIPE_NOT_CONNECTED
@@ -97,7 +99,8 @@ pub(crate) const fn with_kind(operation: Operation, kind: Kind, raw: u32) -> Err
     Error::from_raw(operation, kind, Domain::Win32, raw.cast_signed())
 }
 
-/// Whether `raw` says that the system or this file system does not know the call, so that an older one may do.
+/// Whether `raw` says that the system or this file system does not know the call, so that an older
+/// one may do.
 pub(crate) const fn is_missing_call(raw: u32) -> bool {
     matches!(
         raw,

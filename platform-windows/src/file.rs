@@ -1,19 +1,23 @@
-//! Files: opening, positional reads and writes, lengths. Names, durability, locks and listings are in the submodules.
+//! Files: opening, positional reads and writes, lengths. Names, durability, locks and listings are
+//! in the submodules.
 //!
 //! # How the contract is met
-//! - Every handle shares reading, writing and deleting, so names can be removed and replaced while files are open.
-//! - Reads and writes carry their offset in an `OVERLAPPED`. On handles opened without `FILE_FLAG_OVERLAPPED` they
-//!   complete before they return; the system serialises them per handle, and the cursor that it moves is never used.
-//! - Appending is a write at the offset that the system reads as "the end". The handle has ordinary write access, so
-//!   that its length can be set; [`Files::write_at`] is refused by this crate.
-//! - Growing a file without ever cutting it, for [`Files::preallocate`], is done by making a section of the wanted size
-//!   over it: that extends a shorter file and leaves a longer one alone, where setting the end of file or the allocation
-//!   would cut what somebody appended meanwhile. NTFS and FAT give clusters to all of a file that is neither sparse nor
-//!   compressed; on those the answer is `Unsupported`.
+//! - Every handle shares reading, writing and deleting, so names can be removed and replaced while
+//!   files are open.
+//! - Reads and writes carry their offset in an `OVERLAPPED`. On handles opened without
+//!   `FILE_FLAG_OVERLAPPED` they complete before they return; the system serialises them per
+//!   handle, and the cursor that it moves is never used.
+//! - Appending is a write at the offset that the system reads as "the end". The handle has ordinary
+//!   write access, so that its length can be set; [`Files::write_at`] is refused by this crate.
+//! - Growing a file without ever cutting it, for [`Files::preallocate`], is done by making a
+//!   section of the wanted size over it: that extends a shorter file and leaves a longer one alone,
+//!   where setting the end of file or the allocation would cut what somebody appended meanwhile.
+//!   NTFS and FAT give clusters to all of a file that is neither sparse nor compressed; on those
+//!   the answer is `Unsupported`.
 //!
 //! # Executed where
-//! Under wine. It has no `FSCTL_SET_ZERO_DATA`, so the success of [`Files::punch`] was not executed; nor, on wine's
-//! file systems, that preallocated space is really there.
+//! Under wine. It has no `FSCTL_SET_ZERO_DATA`, so the success of [`Files::punch`] was not
+//! executed; nor, on wine's file systems, that preallocated space is really there.
 #![allow(unsafe_code, reason = "system calls take raw buffers")]
 
 mod directory;
@@ -89,7 +93,8 @@ impl Drop for File {
     }
 }
 
-// SAFETY: `read_at` returns what ReadFile reports as transferred into the buffer, at most the length that it was given.
+// SAFETY: `read_at` returns what ReadFile reports as transferred into the buffer, at most the
+// length that it was given.
 unsafe impl Files for Windows {
     type File = File;
 
@@ -130,8 +135,8 @@ unsafe impl Files for Windows {
     fn close(&self, file: File) -> Result<()> {
         let file = ManuallyDrop::new(file);
         let unlocked = file.lock.release(&file.handle);
-        // SAFETY: `file` is never dropped or used again, so the handle moves out of it once; its other parts
-        // own nothing.
+        // SAFETY: `file` is never dropped or used again, so the handle moves out of it once; its
+        // other parts own nothing.
         let handle = unsafe { core::ptr::read(&raw const file.handle) };
         handle.close(Operation::Close).and(unlocked)
     }
@@ -386,7 +391,8 @@ fn set_end(operation: Operation, handle: &Handle, bytes: u64) -> Result<()> {
     })
 }
 
-/// Sets one class of a file's information, or gives the system's code. `T` is the class's structure.
+/// Sets one class of a file's information, or gives the system's code. `T` is the class's
+/// structure.
 fn set_information<T>(handle: &Handle, class: i32, info: &T) -> core::result::Result<(), u32> {
     // SAFETY: the handle is open and `info` is read within its size.
     let succeeded = unsafe {
@@ -492,8 +498,8 @@ fn kind_of_entry(attributes: u32, tag: u32) -> FileKind {
     match tag {
         IO_REPARSE_TAG_SYMLINK | IO_REPARSE_TAG_MOUNT_POINT => FileKind::Link,
         IO_REPARSE_TAG_AF_UNIX => FileKind::Other,
-        // Other tags (cloud files, deduplication, compression) are for the file system's filters; the entry is what
-        // its attributes say.
+        // Other tags (cloud files, deduplication, compression) are for the file system's filters;
+        // the entry is what its attributes say.
         _ if attributes & FILE_ATTRIBUTE_DEVICE != 0 => FileKind::Other,
         _ if attributes & FILE_ATTRIBUTE_DIRECTORY != 0 => FileKind::Directory,
         _ => FileKind::File,

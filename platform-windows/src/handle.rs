@@ -39,7 +39,8 @@ unsafe impl Send for Handle {}
 unsafe impl Sync for Handle {}
 
 impl Handle {
-    /// Takes what a call that makes handles returned; both null and `INVALID_HANDLE_VALUE` mean that it failed.
+    /// Takes what a call that makes handles returned; both null and `INVALID_HANDLE_VALUE` mean
+    /// that it failed.
     ///
     /// # Safety
     /// A valid `raw` is open, and nobody else closes it.
@@ -66,7 +67,8 @@ impl Handle {
     /// A second handle to the same open object.
     pub(crate) fn duplicate(&self, operation: Operation) -> Result<Self> {
         let mut copy = core::ptr::null_mut();
-        // SAFETY: the handle is open; `copy` is a valid place for the new one, which is not inherited.
+        // SAFETY: the handle is open; `copy` is a valid place for the new one, which is not
+        // inherited.
         let succeeded = unsafe {
             let process = GetCurrentProcess();
             DuplicateHandle(

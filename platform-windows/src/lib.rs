@@ -1,15 +1,18 @@
 //! underpin's platform capabilities on Windows, over the Win32 calls of `windows-sys`.
 //!
-//! [`Windows`] is a zero-sized value with the traits of [`underpin_core::platform`]: memory over `VirtualAlloc`, waiting over
-//! `WaitOnAddress`, threads, per-thread slots, clocks, entropy, files with POSIX-like names and durability, and
-//! mapped files. Nothing here allocates from the global allocator, so an allocator can be built on it.
+//! [`Windows`] is a zero-sized value with the traits of [`underpin_core::platform`]: memory over
+//! `VirtualAlloc`, waiting over `WaitOnAddress`, threads, per-thread slots, clocks, entropy, files
+//! with POSIX-like names and durability, and mapped files. Nothing here allocates from the global
+//! allocator, so an allocator can be built on it.
 //!
-//! Not here yet: [`Net`](underpin_core::platform::Net) and [`Reactor`](underpin_core::platform::Reactor) answer
-//! `Unsupported`; their bits are not in [`Platform::caps`](underpin_core::platform::Platform::caps).
+//! Not here yet: [`Net`](underpin_core::platform::Net) and
+//! [`Reactor`](underpin_core::platform::Reactor) answer `Unsupported`; their bits are not in
+//! [`Platform::caps`](underpin_core::platform::Platform::caps).
 //!
 //! # Where it ran
-//! The tests run under wine, not on Windows. Each module says which of its paths wine does not have and were therefore not
-//! executed. Windows 10 and newer is meant; calls that came later than 1507 are looked up or have a fallback.
+//! The tests run under wine, not on Windows. Each module says which of its paths wine does not have
+//! and were therefore not executed. Windows 10 and newer is meant; calls that came later than 1507
+//! are looked up or have a fallback.
 //!
 //! On other systems the crate is empty, but for the pure tables (errors, paths) in its own tests.
 #![no_std]

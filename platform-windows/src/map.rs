@@ -98,7 +98,8 @@ impl Map for Windows {
         };
         // SAFETY: the section was made for us. It may be closed once there is a view.
         let section = unsafe { Handle::from_raw(operation, section) }?;
-        // SAFETY: the section is open and at least as long as the range; the system picks a free address.
+        // SAFETY: the section is open and at least as long as the range; the system picks a free
+        // address.
         let view = unsafe {
             MapViewOfFile(
                 section.raw(),
@@ -128,7 +129,8 @@ impl Map for Windows {
         {
             return Err(Error::new(operation, Kind::InvalidInput));
         }
-        // The system would take a length of 0 for "to the end"; and nothing is written through a view for reading.
+        // The system would take a length of 0 for "to the end"; and nothing is written through a
+        // view for reading.
         if bytes == 0 || !mapping.mutable {
             return Ok(());
         }

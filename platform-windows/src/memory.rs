@@ -1,9 +1,10 @@
 //! Address space and memory over `VirtualAlloc`.
 //!
-//! Reserving aligns to the allocation granularity (64 KiB). For more, address space larger by the alignment is reserved and
-//! released, and the aligned part of it reserved at its address; another thread may take that address in between, so
-//! this is tried [`ALIGN_ATTEMPTS`] times. Large pages want a privilege and are committed when they are reserved, which is not what
-//! this trait offers: there are none here.
+//! Reserving aligns to the allocation granularity (64 KiB). For more, address space larger by the
+//! alignment is reserved and released, and the aligned part of it reserved at its address; another
+//! thread may take that address in between, so this is tried [`ALIGN_ATTEMPTS`] times. Large pages
+//! want a privilege and are committed when they are reserved, which is not what this trait offers:
+//! there are none here.
 #![allow(unsafe_code, reason = "memory is raw")]
 
 use crate::handle::{check, last_code};
@@ -21,8 +22,9 @@ use windows_sys::Win32::System::SystemInformation::{GetSystemInfo, SYSTEM_INFO};
 /// Losing the race for an aligned address this often means that something else is wrong.
 const ALIGN_ATTEMPTS: u32 = 64;
 
-// SAFETY: 1 and 4 are VirtualAlloc's own promises; 2 holds because commit asks for PAGE_READWRITE; 3 because the system gives out
-// zeroed pages, decommit drops them, and committing a committed page keeps its contents.
+// SAFETY: 1 and 4 are VirtualAlloc's own promises; 2 holds because commit asks for PAGE_READWRITE;
+// 3 because the system gives out zeroed pages, decommit drops them, and committing a committed page
+// keeps its contents.
 unsafe impl Memory for Windows {
     fn memory_info(&self) -> MemoryInfo {
         let (page_bytes, granularity_bytes) = sizes();
@@ -88,8 +90,8 @@ unsafe impl Memory for Windows {
         if !whole {
             return Err(Error::new(Operation::Release, Kind::InvalidInput));
         }
-        // SAFETY: the caller gives up a whole reservation. The system knows its size and takes 0 for it; it refuses an
-        // address that is not the start of one.
+        // SAFETY: the caller gives up a whole reservation. The system knows its size and takes 0
+        // for it; it refuses an address that is not the start of one.
         check(Operation::Release, unsafe {
             VirtualFree(at.as_ptr().cast(), 0, MEM_RELEASE)
         })
@@ -104,7 +106,8 @@ unsafe impl Memory for Windows {
             _ => return Err(Error::unsupported(Operation::Protect)),
         };
         let mut before = 0;
-        // SAFETY: the caller names committed memory and promises that no access conflicts; `before` is a valid place.
+        // SAFETY: the caller names committed memory and promises that no access conflicts; `before`
+        // is a valid place.
         check(Operation::Protect, unsafe {
             VirtualProtect(at.as_ptr().cast(), bytes, wanted, &raw mut before)
         })
@@ -118,7 +121,8 @@ fn reserve_at(address: *const u8, bytes: usize) -> Result<NonNull<u8>> {
     NonNull::new(reserved.cast()).ok_or_else(|| no_memory(Operation::Reserve))
 }
 
-/// The arguments were checked, so whatever code a failed allocation gives, it means that there is no room.
+/// The arguments were checked, so whatever code a failed allocation gives, it means that there is
+/// no room.
 fn no_memory(operation: Operation) -> Error {
     error::with_kind(operation, Kind::OutOfMemory, last_code())
 }

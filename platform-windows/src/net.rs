@@ -1,4 +1,5 @@
-//! Sockets: not here yet. Every call that could make one is `Unsupported`, so there is no socket to use.
+//! Sockets: not here yet. Every call that could make one is `Unsupported`, so there is no socket to
+//! use.
 #![allow(unsafe_code, reason = "the trait is unsafe to implement")]
 
 use crate::Windows;

@@ -1,7 +1,8 @@
 //! Waiting on a word with `WaitOnAddress`, which compares and goes to sleep in one step.
 //!
-//! Its timeout is relative and in milliseconds, so a wait may go to sleep several times: the deadline is always judged by
-//! the monotonic clock, and rounding up keeps a wait from ending early.
+//! Its timeout is relative and in milliseconds, so a wait may go to sleep several times: the
+//! deadline is always judged by the monotonic clock, and rounding up keeps a wait from ending
+//! early.
 #![allow(unsafe_code, reason = "the system compares memory by address")]
 
 use crate::clock::monotonic;
@@ -14,7 +15,8 @@ use windows_sys::Win32::System::Threading::{
     INFINITE, WaitOnAddress, WakeByAddressAll, WakeByAddressSingle,
 };
 
-/// From so many on, waking some is waking all: the system wakes one or all, and a waiter may be woken for no reason.
+/// From so many on, waking some is waking all: the system wakes one or all, and a waiter may be
+/// woken for no reason.
 const WAKE_SINGLY_MAX: u32 = 1024;
 
 impl Park for Windows {
@@ -33,7 +35,8 @@ impl Park for Windows {
                     milliseconds(left)
                 }
             };
-            // SAFETY: both addresses are of live four-byte words; the system reads them and keeps neither.
+            // SAFETY: both addresses are of live four-byte words; the system reads them and keeps
+            // neither.
             let woken = unsafe {
                 WaitOnAddress(
                     word.as_ptr().cast(),

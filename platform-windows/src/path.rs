@@ -1,12 +1,13 @@
 //! Paths: WTF-8 at the seam, UTF-16 with a final NUL at the system.
 //!
-//! WTF-8 is UTF-8 that may also hold a lone surrogate as three bytes, so every name that Windows can store has exactly
-//! one spelling; a surrogate *pair* written as two such triples is refused, because it would be a second one.
-//! No path allocates: it lives in a buffer of [`CAPACITY_UNITS`].
+//! WTF-8 is UTF-8 that may also hold a lone surrogate as three bytes, so every name that Windows
+//! can store has exactly one spelling; a surrogate *pair* written as two such triples is refused,
+//! because it would be a second one. No path allocates: it lives in a buffer of [`CAPACITY_UNITS`].
 //!
-//! `/` and `\` both separate. Win32 cuts a path off at 260 units unless it starts with `\\?\`, so a path that is long once
-//! it is made absolute gets that prefix; `GetFullPathNameW` has then resolved `.` and `..` and dropped trailing dots and
-//! spaces exactly as Win32 does for short paths. Device names (`NUL`, `COM1`) mean what they mean to every Windows program.
+//! `/` and `\` both separate. Win32 cuts a path off at 260 units unless it starts with `\\?\`, so a
+//! path that is long once it is made absolute gets that prefix; `GetFullPathNameW` has then
+//! resolved `.` and `..` and dropped trailing dots and spaces exactly as Win32 does for short
+//! paths. Device names (`NUL`, `COM1`) mean what they mean to every Windows program.
 #![cfg_attr(
     windows,
     allow(unsafe_code, reason = "GetFullPathNameW fills a buffer")
@@ -23,8 +24,8 @@ const EXTRA_UNITS: usize = 8 + 1;
 /// A path of the longest accepted length in bytes has at most as many units, plus prefix and NUL.
 pub(crate) const CAPACITY_UNITS: usize = PATH_BYTES_MAX + EXTRA_UNITS;
 
-/// Longest path without the prefix. 260 with the NUL is the limit for files; directories must leave room for a short name
-/// of 12 in them.
+/// Longest path without the prefix. 260 with the NUL is the limit for files; directories must leave
+/// room for a short name of 12 in them.
 const PLAIN_UNITS_MAX: usize = 247;
 
 const BACKSLASH: u16 = b'\\' as u16;
@@ -102,7 +103,8 @@ impl WidePath {
         self.units.as_ptr()
     }
 
-    /// The path with its last name replaced by `name`; `None` if that does not fit or there is no directory part.
+    /// The path with its last name replaced by `name`; `None` if that does not fit or there is no
+    /// directory part.
     pub(crate) fn with_last_name(&self, name: &[u16]) -> Option<Self> {
         let parent = self
             .units()
@@ -213,7 +215,8 @@ impl WidePath {
     }
 }
 
-/// The first code point of `bytes` (surrogates included) and what follows; `None` if that is not WTF-8.
+/// The first code point of `bytes` (surrogates included) and what follows; `None` if that is not
+/// WTF-8.
 fn decode(bytes: &[u8]) -> Option<(u32, &[u8])> {
     let bits = |byte: u8| u32::from(byte & 0x3F);
     match *bytes {

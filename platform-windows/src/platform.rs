@@ -14,8 +14,8 @@ const FAIL_FAST_EXIT: u32 = 0xC000_0409;
 impl Platform for Windows {
     const NAME: &'static str = "windows";
 
-    /// Every Windows 10 has these, so nothing is probed. What depends on the file system (holes, preallocation, hard links,
-    /// durable directories) is tried, and refused by those that lack it.
+    /// Every Windows 10 has these, so nothing is probed. What depends on the file system (holes,
+    /// preallocation, hard links, durable directories) is tried, and refused by those that lack it.
     fn caps(&self) -> Caps {
         Caps::PROTECT
             | Caps::DECOMMIT_FAULTS
@@ -53,7 +53,8 @@ impl Platform for Windows {
 fn write_to_stderr(bytes: &[u8]) {
     let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
     let mut written = 0;
-    // SAFETY: the bytes are valid for `length`; a handle that is null or invalid makes the call fail.
+    // SAFETY: the bytes are valid for `length`; a handle that is null or invalid makes the call
+    // fail.
     unsafe {
         WriteFile(
             GetStdHandle(STD_ERROR_HANDLE),

@@ -1,12 +1,14 @@
 //! Threads over `CreateThread`.
 //!
-//! A thread is made suspended, then named and bound by its handle, then let go, so that an affinity that cannot be had
-//! starts nothing: the thread's start block says "do not run" and the thread ends at once. The block comes from the
-//! process heap, not from the global allocator, which may itself be waiting for this crate.
+//! A thread is made suspended, then named and bound by its handle, then let go, so that an affinity
+//! that cannot be had starts nothing: the thread's start block says "do not run" and the thread
+//! ends at once. The block comes from the process heap, not from the global allocator, which may
+//! itself be waiting for this crate.
 //!
 //! # Processors
-//! Windows counts processors in groups of 64. [`CpuSet`]'s number is `group * 64 + number in the group`. A thread runs in
-//! one group at a time, so a set over several groups binds to the group where most of it can be used.
+//! Windows counts processors in groups of 64. [`CpuSet`]'s number is `group * 64 + number in the
+//! group`. A thread runs in one group at a time, so a set over several groups binds to the group
+//! where most of it can be used.
 #![allow(unsafe_code, reason = "a thread starts at a raw pointer")]
 
 use crate::error::{self, code_of_hresult};
@@ -30,7 +32,8 @@ use windows_sys::Win32::System::Threading::{
 /// Units of a thread name that are kept; far more than every system's 15 bytes.
 const NAME_UNITS_MAX: usize = 63;
 
-/// Largest stack that is asked for: more than any program fills, and far from what the system cannot even round up.
+/// Largest stack that is asked for: more than any program fills, and far from what the system
+/// cannot even round up.
 const STACK_BYTES_MAX: usize = 1 << if usize::BITS > 32 { 40 } else { 30 };
 
 /// Processors in a group.
@@ -40,7 +43,8 @@ const GROUP_CPUS: usize = 64;
 #[derive(Debug)]
 pub struct Thread(Handle);
 
-/// What a new thread needs. Written by the spawner while the thread is suspended, then read and freed by the thread.
+/// What a new thread needs. Written by the spawner while the thread is suspended, then read and
+/// freed by the thread.
 struct Start {
     entry: ThreadEntry,
     argument: *mut u8,
@@ -66,7 +70,8 @@ impl Threads for Windows {
             .map(|cpus| usable(Operation::Spawn, cpus))
             .transpose()?;
         let start = allocate_start()?;
-        // SAFETY: the block is fresh, aligned and large enough, and the thread that will read it does not exist yet.
+        // SAFETY: the block is fresh, aligned and large enough, and the thread that will read it
+        // does not exist yet.
         unsafe {
             start.write(Start {
                 entry,
@@ -104,7 +109,8 @@ impl Threads for Windows {
         }
         // SAFETY: the thread was made suspended and is let go once.
         if unsafe { ResumeThread(thread.raw()) } == u32::MAX && bound.is_ok() {
-            // Cannot happen with a handle of full access; the thread stays suspended and its block with it.
+            // Cannot happen with a handle of full access; the thread stays suspended and its block
+            // with it.
             return Err(error::from_code(Operation::Spawn, last_code()));
         }
         bound.map(|()| Thread(thread))
@@ -216,7 +222,8 @@ fn usable(operation: Operation, cpus: &CpuSet) -> Result<GROUP_AFFINITY> {
                 mask |= 1 << bit;
             }
         }
-        // A process that is bound at all is bound within its own group, the first unless it is moved.
+        // A process that is bound at all is bound within its own group, the first unless it is
+        // moved.
         if restricted {
             mask = if group == 0 { mask & allowed } else { 0 };
         }
@@ -240,7 +247,8 @@ fn bind(operation: Operation, thread: HANDLE, group: &GROUP_AFFINITY) -> Result<
     })
 }
 
-/// Which processors of its group the process may use, and which there are; both 0 if its threads are in several groups.
+/// Which processors of its group the process may use, and which there are; both 0 if its threads
+/// are in several groups.
 fn process_masks() -> (usize, usize) {
     let (mut allowed, mut all) = (0, 0);
     // SAFETY: the pseudo handle is always valid; the call fills in both masks.

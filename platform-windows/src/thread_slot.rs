@@ -1,20 +1,23 @@
 //! Per-thread pointers in TLS slots, and one FLS callback that runs the hooks when a thread ends.
 //!
-//! Windows has slots without hooks (TLS) and slots with them (FLS), but an FLS callback learns neither its slot nor may it
-//! be kept from running when the slot is freed. So values live in TLS, which is also the faster of the two to read, and a
-//! single FLS slot serves as a marker: a thread that set any value also set the marker, and the marker's callback, which
-//! Windows runs on the ending thread before its handle is signalled, walks the table of hooks.
+//! Windows has slots without hooks (TLS) and slots with them (FLS), but an FLS callback learns
+//! neither its slot nor may it be kept from running when the slot is freed. So values live in TLS,
+//! and a single FLS slot serves as a marker: a thread that set any value also set the marker, and
+//! the marker's callback, which Windows runs on the ending thread before its handle is signalled,
+//! walks the table of hooks.
 //!
 //! # Invariants
 //! - I1: the table is read and written under [`Table`]'s lock alone; no hook runs under it.
 //! - I2: a TLS index that stands in the table is allocated.
 //!
 //! # Bounds
-//! [`HOOKS_MAX`] slots with a hook; slots without one as Windows has TLS indexes, 1,088. [`ROUNDS`] rounds of hooks a thread.
+//! [`HOOKS_MAX`] slots with a hook; slots without one as Windows has TLS indexes, 1,088. [`ROUNDS`]
+//! rounds of hooks a thread.
 //!
 //! # Not here
-//! While the process is exiting its other threads are gone, perhaps with locks held, so no hook runs then. A program that
-//! deletes fibers runs the hooks of the deleting thread early; they find its values set to null and are made again.
+//! While the process is exiting its other threads are gone, perhaps with locks held, so no hook
+//! runs then. A program that deletes the fiber on which a thread set its values runs the deleting
+//! thread's hooks early; that thread then reads null and may set its slots again.
 #![allow(unsafe_code, reason = "slots hold raw pointers")]
 
 use crate::Windows;
@@ -33,7 +36,8 @@ use windows_sys::Win32::System::Threading::{
 /// Slots with a hook in one process.
 const HOOKS_MAX: usize = 128;
 
-/// How often a thread's hooks may set slots again before the values are dropped; one round is one call of each hook.
+/// How often a thread's hooks may set slots again before the values are dropped; one round is one
+/// call of each hook.
 const ROUNDS: usize = 4;
 
 /// A slot's TLS index and hook.
@@ -53,7 +57,8 @@ static TABLE: Table = Table {
     entries: UnsafeCell::new([None; HOOKS_MAX]),
 };
 
-/// The FLS index of the marker; `FLS_OUT_OF_INDEXES` before the first slot is made. Never freed: threads hold it.
+/// The FLS index of the marker; `FLS_OUT_OF_INDEXES` before the first slot is made. Never freed:
+/// threads hold it.
 static MARKER: AtomicU32 = AtomicU32::new(FLS_OUT_OF_INDEXES);
 
 #[link(name = "ntdll", kind = "raw-dylib")]
@@ -65,8 +70,8 @@ unsafe extern "system" {
 impl Table {
     /// Runs `change` on the entries, alone.
     fn with<R>(&self, change: impl FnOnce(&mut [Option<Entry>; HOOKS_MAX]) -> R) -> R {
-        // SAFETY: the lock lives in a static, so it never moves, and is not held by this thread: `change` is always a
-        // few lines of this file that do not come back here.
+        // SAFETY: the lock lives in a static, so it never moves, and is not held by this thread:
+        // `change` is always a few lines of this file that do not come back here.
         unsafe { AcquireSRWLockExclusive(self.lock.get()) };
         // SAFETY: I1.
         let result = change(unsafe { &mut *self.entries.get() });
@@ -156,8 +161,8 @@ fn ensure_marker() -> Result<()> {
 /// Sees to it that the callback runs when this thread ends.
 fn mark_thread() -> Result<()> {
     let marker = MARKER.load(Ordering::Acquire);
-    // SAFETY: a live key means that the marker was made, and it is never freed. The value is an address that tells set
-    // from unset and is never read through.
+    // SAFETY: a live key means that the marker was made, and it is never freed. The value is an
+    // address that tells set from unset and is never read through.
     unsafe {
         if FlsGetValue(marker).is_null() && FlsSetValue(marker, (&raw const TABLE).cast()) == 0 {
             return Err(last_error(Operation::Slot));
@@ -178,8 +183,9 @@ unsafe extern "system" fn on_thread_end(_marker: *const c_void) {
             let Some((index, hook)) = TABLE.with(|entries| entries[position]) else {
                 continue;
             };
-            // SAFETY: I2. Were the slot deleted at this very moment, its index would read as null here, since freeing
-            // an index clears it on every thread, and this thread sets nothing meanwhile.
+            // SAFETY: I2. Were the slot deleted at this very moment, its index would read as null
+            // here, since freeing an index clears it on every thread, and this thread sets nothing
+            // meanwhile.
             let value = unsafe { TlsGetValue(index) };
             if !value.is_null() {
                 // SAFETY: as above.

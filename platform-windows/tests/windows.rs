@@ -1,4 +1,5 @@
-//! What only Windows does: its paths, its names of open files, its mandatory locks, its processor groups, its way to die.
+//! What only Windows does: its paths, its names of open files, its mandatory locks, its processor
+//! groups, its way to die.
 //!
 //! The contracts that all platforms share are in the conformance suite.
 #![cfg(windows)]
@@ -389,7 +390,8 @@ fn thread_names_reach_the_system() {
     ] {
         P.set_name(name).unwrap();
         let mut description = core::ptr::null_mut();
-        // SAFETY: the pseudo handle is valid; the system's copy ends in a NUL and is left to the process.
+        // SAFETY: the pseudo handle is valid; the system's copy ends in a NUL and is left to the
+        // process.
         let units = unsafe {
             assert!(GetThreadDescription(GetCurrentThread(), &raw mut description) >= 0);
             let mut length = 0;

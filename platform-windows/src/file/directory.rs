@@ -1,6 +1,7 @@
 //! Listing a directory, by its handle, so that no character of its path is taken for a wildcard.
 //!
-//! The system fills a buffer with records of variable size; they are read as bytes, with every bound checked.
+//! The system fills a buffer with records of variable size; they are read as bytes, with every
+//! bound checked.
 #![allow(unsafe_code, reason = "a system call fills a buffer")]
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
@@ -67,7 +68,8 @@ pub(super) fn list(
 
 /// Fetches the next records; false at the end.
 fn fill(handle: &Handle, class: i32, records: &mut Records) -> Result<bool> {
-    // SAFETY: the handle is open; the buffer is valid for the size passed and aligned as the records want it.
+    // SAFETY: the handle is open; the buffer is valid for the size passed and aligned as the
+    // records want it.
     let succeeded = unsafe {
         GetFileInformationByHandleEx(
             handle.raw(),

@@ -6,11 +6,11 @@
 //! | data, where that call or flag is missing | as full | full |
 //! | barrier, full | `FlushFileBuffers`: contents, all metadata, and the device's cache | full |
 //!
-//! Only a missing call leads to the next best one. A flush that was tried and failed is reported: a second flush that
-//! succeeds would not bring back what the first lost.
+//! Only a missing call leads to the next best one. A flush that was tried and failed is reported: a
+//! second flush that succeeds would not bring back what the first lost.
 //!
-//! Executed under wine, which lacks the data-only call; the decision about its results is tested alone, the call itself was
-//! not executed on Windows.
+//! Executed under wine, which lacks the data-only call; the decision about its results is tested
+//! alone, the call itself was not executed on Windows.
 #![allow(unsafe_code, reason = "a function is looked up by name")]
 
 use super::{GENERIC_WRITE, Handle, OPEN_EXISTING, information, open_path, reopen};
@@ -84,7 +84,8 @@ pub(super) fn flush_directory(path: &[u8]) -> Result<()> {
 /// What came of the data-only flush; `None` if the file system does not know it.
 fn flush_data(operation: Operation, handle: &Handle, call: DataFlush) -> Option<Result<()>> {
     let mut block = IO_STATUS_BLOCK::default();
-    // SAFETY: the handle is open and `block` a valid place; the handle is synchronous, so the call is over when it returns.
+    // SAFETY: the handle is open and `block` a valid place; the handle is synchronous, so the call
+    // is over when it returns.
     let status = unsafe {
         call(
             handle.raw(),
@@ -100,7 +101,8 @@ fn flush_data(operation: Operation, handle: &Handle, call: DataFlush) -> Option<
 fn outcome_of(operation: Operation, status: NTSTATUS) -> Option<Result<()>> {
     let kind = match status.cast_unsigned() {
         0..=0x7FFF_FFFF => return Some(Ok(())),
-        // NOT_IMPLEMENTED, INVALID_PARAMETER, INVALID_DEVICE_REQUEST, NOT_SUPPORTED, INVALID_PARAMETER_2
+        // NOT_IMPLEMENTED, INVALID_PARAMETER, INVALID_DEVICE_REQUEST, NOT_SUPPORTED,
+        // INVALID_PARAMETER_2
         0xC000_0002 | 0xC000_000D | 0xC000_0010 | 0xC000_00BB | 0xC000_00F0 => return None,
         // ACCESS_DENIED
         0xC000_0022 => Kind::PermissionDenied,

@@ -1,8 +1,12 @@
 //! Advisory locks out of mandatory ones: `LockFileEx` on one byte far past any data.
 //!
-//! A locked range refuses reads and writes through other handles, so it must lie where nobody reads or writes. The lock belongs to
-//! the handle as the seam wants it, but a second one by the same handle would conflict with the first; so each
-//! file remembers what it holds and a new kind replaces the old one, as `flock` does.
+//! A locked range refuses reads and writes through other handles, so it must lie where nobody reads
+//! or writes. The lock belongs to the handle as the seam wants it, but a second one by the same
+//! handle would conflict with the first; so each file remembers what it holds and a new kind
+//! replaces the old one, as `flock` does.
+//!
+//! Executed under wine, which does not hold readers and writers off a locked range: that the byte
+//! is out of their way was not seen at work.
 #![allow(unsafe_code, reason = "system calls")]
 
 use super::{Handle, overlapped_at};
@@ -16,7 +20,8 @@ use windows_sys::Win32::Storage::FileSystem::{
 };
 use windows_sys::Win32::System::Threading::SwitchToThread;
 
-/// Where the locked byte is: 4 EiB, past the largest file of any file system of Windows, and positive as a signed number.
+/// Where the locked byte is: 4 EiB, past the largest file of any file system of Windows, and
+/// positive as a signed number.
 const LOCK_OFFSET: u64 = 1 << 62;
 
 const NONE: u8 = 0;

@@ -1,9 +1,10 @@
 //! Names: rename, remove, link, directories.
 //!
 //! # Two ways
-//! Since Windows 10 1709 NTFS can rename and delete with POSIX semantics: the name is replaced or gone when the call returns,
-//! even while files are open. That is tried first, by `FileRenameInfoEx` and `FileDispositionInfoEx`. Where the
-//! system or the file system does not know it (older Windows, FAT, some network shares), the classic calls do:
+//! Since Windows 10 1709 NTFS can rename and delete with POSIX semantics: the name is replaced or
+//! gone when the call returns, even while files are open. That is tried first, by
+//! `FileRenameInfoEx` and `FileDispositionInfoEx`. Where the system or the file system does not
+//! know it (older Windows, FAT, some network shares), the classic calls do:
 //!
 //! | | POSIX semantics | classic |
 //! |---|---|---|
@@ -12,11 +13,12 @@
 //! | remove a file that is open | gone, handles go on | moved to a fresh hidden name beside it, which goes with the last handle |
 //! | remove a file with the read-only attribute | gone (1809) | `PermissionDenied` |
 //!
-//! The fresh name starts with [`ASIDE_PREFIX`]; it stays behind only if the process dies between the two steps.
+//! The fresh name starts with [`ASIDE_PREFIX`]; it stays behind only if the process dies between
+//! the two steps.
 //!
 //! # Executed where
-//! The classic way under wine, which refuses the other; the POSIX way was not executed on Windows. That its buffers have the
-//! system's layout is asserted below.
+//! The classic way under wine, which refuses the other; the POSIX way was not executed on Windows.
+//! That its buffers have the system's layout is asserted below.
 #![allow(unsafe_code, reason = "system calls take raw buffers")]
 
 use super::{Handle, OPEN_EXISTING, open_path, set_information};
@@ -45,8 +47,8 @@ const ASIDE_PREFIX: &[u8] = b".underpin-removed-";
 /// `FILE_RENAME_FLAG_REPLACE_IF_EXISTS | FILE_RENAME_FLAG_POSIX_SEMANTICS`.
 const REPLACE_POSIX: u32 = 1 | 2;
 
-/// How often a classic rename is tried again, and after what pause. Windows rounds pauses up to its tick of 16 ms, so this is half a
-/// second in all.
+/// How often a classic rename is tried again, and after what pause. Windows rounds pauses up to its
+/// tick of 16 ms, so this is half a second in all.
 const REFUSALS_MAX: u32 = 32;
 const REFUSAL_PAUSE_MS: u32 = 5;
 
@@ -121,8 +123,8 @@ pub(super) fn rename(from: &[u8], to: &[u8]) -> Result<()> {
     rename_classic(&from, directory, &to)
 }
 
-/// The classic rename. It is refused while somebody has the target open, if only a virus scanner for a moment, so
-/// a refused one is tried again, within [`REFUSALS_MAX`].
+/// The classic rename. It is refused while somebody has the target open, if only a virus scanner
+/// for a moment, so a refused one is tried again, within [`REFUSALS_MAX`].
 fn rename_classic(from: &WidePath, from_directory: bool, to: &WidePath) -> Result<()> {
     let mut refusals = 0;
     loop {
@@ -159,8 +161,8 @@ fn set_name(
     info.name[..used].copy_from_slice(to.units());
     // The size covers the name and the NUL after it, not the empty rest.
     let bytes = offset_of!(RenameInfo, name) + (used + 1) * size_of::<u16>();
-    // SAFETY: the handle is open; the structure has the layout of the class and is read within `bytes`, which lies in it since
-    // a path is shorter than the capacity.
+    // SAFETY: the handle is open; the structure has the layout of the class and is read within
+    // `bytes`, which lies in it since a path is shorter than the capacity.
     let succeeded = unsafe {
         SetFileInformationByHandle(handle.raw(), class, (&raw const info).cast(), bytes as u32)
     };
@@ -171,8 +173,8 @@ fn set_name(
     }
 }
 
-/// The error of a rename. Kinds that do not match were refused before, so for a directory "access denied" and "exists" mean that
-/// the target has entries.
+/// The error of a rename. Kinds that do not match were refused before, so for a directory "access
+/// denied" and "exists" mean that the target has entries.
 fn refused_rename(raw: u32, from_directory: bool) -> Error {
     let kind = match raw {
         code::ACCESS_DENIED | code::ALREADY_EXISTS if from_directory => Kind::DirectoryNotEmpty,
@@ -181,7 +183,8 @@ fn refused_rename(raw: u32, from_directory: bool) -> Error {
     error::with_kind(Operation::Rename, kind, raw)
 }
 
-/// The attributes of what `path` names, of a link itself; `None` if there is nothing, or no way to tell.
+/// The attributes of what `path` names, of a link itself; `None` if there is nothing, or no way to
+/// tell.
 fn attributes(path: &WidePath) -> Option<u32> {
     // SAFETY: the path ends in a NUL.
     let attributes = unsafe { GetFileAttributesW(path.as_ptr()) };

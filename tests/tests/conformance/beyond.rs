@@ -1,9 +1,11 @@
-//! Contracts that the system under the tests is known to break, not the platform: each case with what the system lacks.
+//! Contracts that the system under the tests is known to break, not the platform: each case with
+//! what the system lacks.
 
 /// The cases that cannot pass here.
 ///
-/// wine lacks POSIX renames and deletes, so the Windows platform takes its classic way, which replaces no open file; and
-/// it finds the end of a file and writes there in two steps. On Windows itself nothing is excused.
+/// wine lacks POSIX renames and deletes, so the Windows platform takes its classic way, which
+/// replaces no open file; and it finds the end of a file and writes there in two steps. On Windows
+/// itself nothing is excused.
 pub(crate) fn of_this_system() -> &'static [(&'static str, &'static str)] {
     let wine = cfg!(windows) && std::path::Path::new("C:/windows/system32/winecfg.exe").exists();
     if !wine {
