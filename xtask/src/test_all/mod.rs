@@ -11,7 +11,8 @@
 //!
 //! # Bounds
 //!
-//! Each leg has a time limit; when it is over, the leg's process group is killed and the leg has failed.
+//! Each leg has a time limit, many times what it takes on an idle machine of two cores; when it is over, the leg's process
+//! group is killed and the leg has failed.
 
 mod job;
 mod leg;

@@ -63,7 +63,7 @@ pub(super) const LEGS: &[Leg] = &[
         how: How::CompiledOnly,
         quick: true,
         needs: &[],
-        limit_s: 600,
+        limit_s: 900,
         run: host::clippy,
     },
     Leg {
@@ -81,7 +81,7 @@ pub(super) const LEGS: &[Leg] = &[
         how: How::Native,
         quick: true,
         needs: &[],
-        limit_s: 900,
+        limit_s: 1200,
         run: host::unit,
     },
     Leg {
@@ -90,7 +90,7 @@ pub(super) const LEGS: &[Leg] = &[
         how: How::Native,
         quick: false,
         needs: &[],
-        limit_s: 300,
+        limit_s: 600,
         run: host::conformance_linux,
     },
     Leg {
@@ -99,7 +99,7 @@ pub(super) const LEGS: &[Leg] = &[
         how: How::Simulated,
         quick: false,
         needs: &[],
-        limit_s: 300,
+        limit_s: 600,
         run: host::conformance_sim,
     },
     Leg {
@@ -108,7 +108,7 @@ pub(super) const LEGS: &[Leg] = &[
         how: How::Simulated,
         quick: false,
         needs: &[],
-        limit_s: 600,
+        limit_s: 900,
         run: host::crash_sim,
     },
     Leg {
@@ -117,7 +117,7 @@ pub(super) const LEGS: &[Leg] = &[
         how: How::Native,
         quick: false,
         needs: &[REDIS],
-        limit_s: 600,
+        limit_s: 900,
         run: host::server,
     },
     Leg {
@@ -126,7 +126,7 @@ pub(super) const LEGS: &[Leg] = &[
         how: How::Native,
         quick: false,
         needs: &[REDIS, WORDS],
-        limit_s: 600,
+        limit_s: 900,
         run: host::kill_nine,
     },
     Leg {
@@ -135,7 +135,7 @@ pub(super) const LEGS: &[Leg] = &[
         how: How::Native,
         quick: false,
         needs: &[REDIS, Need::Python("redis"), Need::Node("redis")],
-        limit_s: 600,
+        limit_s: 900,
         run: clients::run,
     },
     Leg {
@@ -144,7 +144,7 @@ pub(super) const LEGS: &[Leg] = &[
         how: How::Native,
         quick: false,
         needs: &[],
-        limit_s: 600,
+        limit_s: 900,
         run: host::dist,
     },
     Leg {
@@ -153,7 +153,7 @@ pub(super) const LEGS: &[Leg] = &[
         how: How::Native,
         quick: false,
         needs: &[REDIS],
-        limit_s: 900,
+        limit_s: 1200,
         run: host::bench_smoke,
     },
     Leg {
@@ -162,7 +162,7 @@ pub(super) const LEGS: &[Leg] = &[
         how: How::Simulated,
         quick: false,
         needs: &[],
-        limit_s: 600,
+        limit_s: 900,
         run: checkers::loom,
     },
     Leg {
@@ -171,7 +171,7 @@ pub(super) const LEGS: &[Leg] = &[
         how: How::CompiledOnly,
         quick: false,
         needs: &[DEBIAN_RUST],
-        limit_s: 300,
+        limit_s: 600,
         run: bare::core_thumbv7em,
     },
     Leg {
@@ -180,7 +180,7 @@ pub(super) const LEGS: &[Leg] = &[
         how: How::CompiledOnly,
         quick: false,
         needs: &[DEBIAN_RUST],
-        limit_s: 300,
+        limit_s: 600,
         run: bare::core_x86_64,
     },
     Leg {
@@ -189,7 +189,7 @@ pub(super) const LEGS: &[Leg] = &[
         how: How::Emulated,
         quick: false,
         needs: &[DEBIAN_RUST, LLD, QEMU_ARM],
-        limit_s: 400,
+        limit_s: 600,
         run: bare::firmware,
     },
     Leg {
@@ -198,7 +198,7 @@ pub(super) const LEGS: &[Leg] = &[
         how: How::Emulated,
         quick: false,
         needs: &[DEBIAN_RUST, LLD, QEMU_X86],
-        limit_s: 400,
+        limit_s: 600,
         run: bare::kernel,
     },
     Leg {
@@ -207,7 +207,7 @@ pub(super) const LEGS: &[Leg] = &[
         how: How::CompiledOnly,
         quick: false,
         needs: &[DEBIAN_RUST, MINGW],
-        limit_s: 600,
+        limit_s: 1200,
         run: windows::clippy,
     },
     Leg {
@@ -216,7 +216,7 @@ pub(super) const LEGS: &[Leg] = &[
         how: How::Wine,
         quick: false,
         needs: &[DEBIAN_RUST, MINGW, WINE],
-        limit_s: 900,
+        limit_s: 1200,
         run: windows::wine,
     },
     Leg {
@@ -243,7 +243,7 @@ pub(super) const LEGS: &[Leg] = &[
         how: How::Native,
         quick: false,
         needs: &[Need::Nightly],
-        limit_s: 600,
+        limit_s: 900,
         run: checkers::asan,
     },
     Leg {
