@@ -5,5 +5,5 @@ mod crc32c;
 mod reader;
 pub mod varint;
 
-pub use crc32c::{Crc32c, crc32c};
+pub use crc32c::{Crc32c, crc32c, is_same};
 pub use reader::Reader;

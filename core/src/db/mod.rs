@@ -41,6 +41,8 @@ mod entry;
 mod error;
 mod file_name;
 mod filter;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod iter;
 mod maintenance;
 mod memtable;

@@ -6,7 +6,7 @@
 )]
 
 use super::builder::TableInfo;
-use crate::codec::{Crc32c, Reader, crc32c, varint};
+use crate::codec::{Crc32c, Reader, crc32c, is_same, varint};
 use crate::db::error::{Error, Result};
 use crate::db::file_name::FileName;
 use alloc::vec::Vec;
@@ -79,20 +79,19 @@ pub(super) fn check_block(
     let name = FileName::Table(number);
     let end = block.len().saturating_sub(TRAILER_BYTES);
     let (bytes, found) = block.split_at_checked(end).unwrap_or_default();
-    let expected = trailer(number, offset, bytes, kind);
-    if found != expected {
-        let [stated, crc @ ..] = found.first_chunk::<5>().copied().unwrap_or_default();
-        if stated != kind as u8 {
-            return Err(Error::corrupt(
-                name,
-                offset,
-                "kind of a block",
-                kind as u64,
-                stated.into(),
-            ));
-        }
-        let [_, expected @ ..] = expected;
-        let (expected, found) = (u32::from_le_bytes(expected), u32::from_le_bytes(crc));
+    let [stated, crc @ ..] = found.first_chunk::<5>().copied().unwrap_or_default();
+    if stated != kind as u8 {
+        return Err(Error::corrupt(
+            name,
+            offset,
+            "kind of a block",
+            kind as u64,
+            stated.into(),
+        ));
+    }
+    let [_, expected @ ..] = trailer(number, offset, bytes, kind);
+    let (expected, found) = (u32::from_le_bytes(expected), u32::from_le_bytes(crc));
+    if !is_same(expected, found) {
         return Err(Error::corrupt(
             name,
             offset,
@@ -152,7 +151,7 @@ impl Footer {
         if magic != u64::from_le_bytes(MAGIC) {
             return corrupt("magic number of a table", u64::from_le_bytes(MAGIC), magic);
         }
-        if expected != found {
+        if !is_same(expected, found) {
             return corrupt("checksum of the footer", expected.into(), found.into());
         }
         if version != VERSION {

@@ -14,7 +14,7 @@
     deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)
 )]
 
-use crate::codec::{Reader, crc32c, varint};
+use crate::codec::{Reader, crc32c, is_same, varint};
 use crate::db::directory::Directory;
 use crate::db::error::{Error, Result};
 use crate::db::file_name::FileName;
@@ -114,7 +114,7 @@ impl Manifest {
             return corrupt(0, "bytes of the file", 4, bytes.len() as u64);
         };
         let (expected, found) = (crc32c(covered), u32::from_le_bytes(*stated));
-        if expected != found {
+        if !is_same(expected, found) {
             return corrupt(0, "checksum of the file", expected.into(), found.into());
         }
         if version != VERSION {

@@ -9,7 +9,7 @@ use super::{
     BATCH_HEADER_BYTES, BLOCK_BYTES, FIRST, FRAGMENT_HEADER_BYTES, FULL, HEADER_BYTES, LAST, MAGIC,
     PADDING_BYTES_MAX, SEAL, SYNCED, VERSION, checksum,
 };
-use crate::codec::{Reader, crc32c};
+use crate::codec::{Reader, crc32c, is_same};
 use crate::db::directory::Directory;
 use crate::db::error::{Error, Result};
 use crate::db::file_name::FileName;
@@ -304,7 +304,7 @@ fn read_header(name: FileName, number: u64, header: &[u8; HEADER_BYTES]) -> Resu
     if magic != u64::from_le_bytes(MAGIC) {
         return corrupt(0, "magic number of a log", u64::from_le_bytes(MAGIC), magic);
     }
-    if crc != found {
+    if !is_same(crc, found) {
         return corrupt(0, "checksum of the header", crc.into(), found.into());
     }
     if version != VERSION {
@@ -354,7 +354,7 @@ fn parse(
     };
     let body = rest.get(4..reader.offset()).unwrap_or_default();
     let expected = checksum(salt, offset, body);
-    if expected != crc {
+    if !is_same(expected, crc) {
         return bad("checksum of a record", expected.into(), crc.into());
     }
     Ok(Fragment { kind, payload })
