@@ -39,6 +39,10 @@ mod pthread;
 )]
 mod raw_thread;
 mod reactor;
+#[cfg_attr(
+    not(any(target_arch = "x86_64", target_arch = "aarch64")),
+    allow(dead_code, reason = "its hooks run at the end of raw threads")
+)]
 mod slot_table;
 mod syscall;
 mod thread;
