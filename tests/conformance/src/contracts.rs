@@ -1,8 +1,32 @@
-//! Every case has a name of its own.
+//! `CONTRACTS.md` is true: its cases exist, every case is in it, and its sentences stand in the traits' documentation.
 #![forbid(unsafe_code)]
 
 use alloc::collections::BTreeSet;
+use alloc::string::String;
 use alloc::vec::Vec;
+
+const TABLE: &str = include_str!("../CONTRACTS.md");
+
+/// The sources whose documentation holds the contracts, as the table's headings name them.
+macro_rules! sources {
+    ($($name:literal),* $(,)?) => {
+        &[$(($name, include_str!(concat!("../../../core/src/platform/", $name)))),*]
+    };
+}
+
+const SOURCES: &[(&str, &str)] = sources![
+    "mod.rs",
+    "clock.rs",
+    "entropy.rs",
+    "memory.rs",
+    "park.rs",
+    "thread.rs",
+    "thread_slot.rs",
+    "file.rs",
+    "map.rs",
+    "net.rs",
+    "reactor.rs",
+];
 
 /// The names of all cases.
 fn cases() -> Vec<&'static str> {
@@ -29,9 +53,77 @@ fn cases() -> Vec<&'static str> {
         .collect()
 }
 
+/// Rows of the table: the heading they are under, the contract, the second column.
+fn rows() -> Vec<(&'static str, String, &'static str)> {
+    let mut heading = "";
+    let mut rows = Vec::new();
+    for line in TABLE.lines() {
+        if let Some(name) = line.strip_prefix("## `") {
+            heading = name.trim_end_matches('`');
+        } else if let Some(cells) = line
+            .strip_prefix("| ")
+            .and_then(|line| line.strip_suffix(" |"))
+            && let Some((contract, second)) = cells.rsplit_once(" | ")
+            && contract != "contract"
+        {
+            rows.push((heading, contract.replace("\\|", "|"), second));
+        }
+    }
+    rows
+}
+
+/// The documentation of a source as running text: comment marks, link targets and brackets gone, one space between words.
+fn plain(source: &str) -> String {
+    let mut text = String::new();
+    for line in source.lines().map(str::trim_start) {
+        if let Some(doc) = line.strip_prefix("///").or(line.strip_prefix("//!")) {
+            text.push_str(doc);
+            text.push(' ');
+        }
+    }
+    let mut unlinked = String::new();
+    let mut rest = text.as_str();
+    while let Some((before, after)) = rest.split_once("](") {
+        unlinked.push_str(before);
+        rest = after.split_once(')').map_or("", |(_target, after)| after);
+    }
+    unlinked.push_str(rest);
+    let words: Vec<&str> = unlinked.split_whitespace().collect();
+    words.join(" ").replace(['[', ']'], "")
+}
+
 #[test]
 fn names_are_unique() {
     let cases = cases();
     let unique: BTreeSet<_> = cases.iter().collect();
     assert_eq!(unique.len(), cases.len());
+}
+
+#[test]
+fn every_case_is_in_the_table_and_the_other_way_round() {
+    let cases: BTreeSet<&str> = cases().into_iter().collect();
+    let mut named = BTreeSet::new();
+    for (_, contract, second) in rows() {
+        for name in second.split('`').filter(|name| name.contains("::")) {
+            assert!(cases.contains(name), "no case {name}, for: {contract}");
+            named.insert(name);
+        }
+    }
+    let missing: Vec<_> = cases.difference(&named).collect();
+    assert!(missing.is_empty(), "cases without a contract: {missing:?}");
+}
+
+#[test]
+fn every_contract_in_the_table_stands_in_the_documentation() {
+    let sources: Vec<(&str, String)> = SOURCES
+        .iter()
+        .map(|(name, source)| (*name, plain(source)))
+        .collect();
+    let rows = rows();
+    assert!(rows.len() > 150, "{} contracts", rows.len());
+    for (heading, contract, _) in rows {
+        let source = sources.iter().find(|(name, _)| *name == heading);
+        let found = source.is_some_and(|(_, text)| text.contains(&contract));
+        assert!(found, "{heading} does not say: {contract}");
+    }
 }
