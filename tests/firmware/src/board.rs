@@ -9,7 +9,10 @@
 //!
 //! # Invariants
 //! - I1: [`REGION`] is handed out once, by [`start`], which a flag lets succeed once.
-#![allow(unsafe_code, reason = "hands a static region out, and reads a timer's registers")]
+#![allow(
+    unsafe_code,
+    reason = "hands a static region out, and reads a timer's registers"
+)]
 
 use core::cell::{Cell, UnsafeCell};
 use core::mem::MaybeUninit;

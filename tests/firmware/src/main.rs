@@ -42,7 +42,11 @@ fn main() -> ! {
 /// Ends the emulator with the exit code of a program.
 fn finish(success: bool) -> ! {
     loop {
-        debug::exit(if success { debug::EXIT_SUCCESS } else { debug::EXIT_FAILURE });
+        debug::exit(if success {
+            debug::EXIT_SUCCESS
+        } else {
+            debug::EXIT_FAILURE
+        });
     }
 }
 

@@ -9,7 +9,10 @@
 //!
 //! # Invariants
 //! - I1: [`REGION`] and [`MEMORY`] are handed out once, by [`start`], which a flag lets succeed once.
-#![allow(unsafe_code, reason = "hands a static region out, and asks the processor")]
+#![allow(
+    unsafe_code,
+    reason = "hands a static region out, and asks the processor"
+)]
 
 use crate::port;
 use core::arch::x86_64::{__cpuid, __rdtscp, _rdrand64_step};
@@ -47,7 +50,11 @@ pub(crate) fn start() -> Option<Machine> {
         let region = &mut *REGION.0.get().cast::<[MaybeUninit<u8>; REGION_BYTES]>();
         &*(*MEMORY.0.get()).write(FixedMemory::new(region, PAGE_BYTES))
     };
-    let caps = if HardwareRandom::is_there() { Caps::ENTROPY } else { Caps::empty() };
+    let caps = if HardwareRandom::is_there() {
+        Caps::ENTROPY
+    } else {
+        Caps::empty()
+    };
     Some(Bundle::new(
         TimeStamp,
         HardwareRandom,

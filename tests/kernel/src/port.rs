@@ -15,7 +15,9 @@ const EXIT: u16 = 0xf4;
 /// The device behind the port does nothing to memory.
 pub(crate) unsafe fn write(port: u16, byte: u8) {
     // SAFETY: the caller's promise.
-    unsafe { asm!("out dx, al", in("dx") port, in("al") byte, options(nomem, nostack, preserves_flags)) };
+    unsafe {
+        asm!("out dx, al", in("dx") port, in("al") byte, options(nomem, nostack, preserves_flags))
+    };
 }
 
 /// Reads a byte from a port.
@@ -25,7 +27,9 @@ pub(crate) unsafe fn write(port: u16, byte: u8) {
 pub(crate) unsafe fn read(port: u16) -> u8 {
     let byte;
     // SAFETY: the caller's promise.
-    unsafe { asm!("in al, dx", in("dx") port, out("al") byte, options(nomem, nostack, preserves_flags)) };
+    unsafe {
+        asm!("in al, dx", in("dx") port, out("al") byte, options(nomem, nostack, preserves_flags))
+    };
     byte
 }
 
