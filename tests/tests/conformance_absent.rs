@@ -11,7 +11,8 @@ use underpin_conformance as conformance;
 use underpin_core::platform::absent::{
     Bundle, FixedMemory, NoEntropy, NoFiles, NoNet, NoThreads, SpinPark,
 };
-use underpin_core::platform::{Caps, Clock, ClockId, Instant};
+use underpin_core::platform::sim::Sim;
+use underpin_core::platform::{Caps, Clock, ClockId, Files, Instant};
 
 /// A clock from the standard library.
 #[derive(Clone, Copy)]
@@ -34,18 +35,24 @@ impl Clock for StdClock {
     }
 }
 
-#[test]
-fn ready_made_parts_keep_the_contracts() {
+type Board = Bundle<StdClock, NoEntropy, &'static FixedMemory, SpinPark<StdClock>>;
+
+fn board() -> Board {
     let region = Box::leak(vec![MaybeUninit::<u8>::uninit(); 4 << 20].into_boxed_slice());
     let memory: &'static FixedMemory = Box::leak(Box::new(FixedMemory::new(region, 4096)));
-    let board = Bundle::new(
+    Bundle::new(
         StdClock,
         NoEntropy,
         memory,
         SpinPark::new(StdClock),
         Caps::empty(),
         |message| panic!("{message}"),
-    );
+    )
+}
+
+#[test]
+fn ready_made_parts_keep_the_contracts() {
+    let board = board();
     let mut ledger = Ledger::new("absent");
     conformance::run_base(&board, &mut ledger);
     conformance::run_threads(&NoThreads(board), &mut ledger);
@@ -54,4 +61,24 @@ fn ready_made_parts_keep_the_contracts() {
     conformance::run_net(&NoNet(board), &mut ledger);
     ledger.settle();
     assert!(ledger.passed() > 30, "{} cases passed", ledger.passed());
+}
+
+#[test]
+fn absent_parts_stack_and_keep_what_is_there() {
+    let bare = NoNet(NoFiles(NoThreads(board())));
+    let mut ledger = Ledger::new("absent, stacked");
+    conformance::run_base(&bare, &mut ledger);
+    conformance::run_threads(&bare, &mut ledger);
+    conformance::run_map(&bare, b"", &mut ledger);
+    conformance::run_net(&bare, &mut ledger);
+    let without_files = NoThreads(NoFiles(Sim::new(1)));
+    conformance::run_net(&without_files, &mut ledger);
+    let without_sockets = NoThreads(NoNet(Sim::new(1)));
+    without_sockets
+        .create_directory(b"/here")
+        .expect("the simulator's files are still there");
+    conformance::run_files(&without_sockets, b"/here", &mut ledger);
+    conformance::run_map(&without_sockets, b"/here", &mut ledger);
+    ledger.settle();
+    assert!(ledger.passed() > 150, "{} cases passed", ledger.passed());
 }

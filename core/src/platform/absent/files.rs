@@ -1,7 +1,7 @@
 //! No files.
 #![allow(unsafe_code, reason = "implements and forwards unsafe traits")]
 
-use super::forward::forward_platform;
+use super::forward::{forward_net, forward_platform, forward_threads};
 use crate::error::{Error, Operation, Result};
 use crate::platform::{
     Caps, Clock, ClockId, DirectoryEntry, Durability, Entropy, Files, Instant, LockKind, Map,
@@ -47,6 +47,8 @@ forward_platform!(NoFiles, without Caps::FILES
     | Caps::HARD_LINKS
     | Caps::LOCKS
     | Caps::MAP);
+forward_threads!(NoFiles);
+forward_net!(NoFiles);
 
 // SAFETY: no read ever succeeds.
 unsafe impl<P: Platform> Files for NoFiles<P> {

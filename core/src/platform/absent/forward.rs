@@ -74,4 +74,170 @@ macro_rules! forward_platform {
     };
 }
 
-pub(super) use {forward_memory, forward_platform};
+/// Safe methods that only pass on to field 0.
+macro_rules! forward_methods {
+    ($(fn $name:ident(&self $(, $argument:ident: $type:ty)*) $(-> $result:ty)?;)*) => {
+        $(
+            #[inline]
+            fn $name(&self $(, $argument: $type)*) $(-> $result)? {
+                self.0.$name($($argument),*)
+            }
+        )*
+    };
+}
+
+/// Unsafe methods that only pass on to field 0.
+macro_rules! forward_unsafe_methods {
+    ($(fn $name:ident(&self $(, $argument:ident: $type:ty)*) $(-> $result:ty)?;)*) => {
+        $(
+            #[inline]
+            unsafe fn $name(&self $(, $argument: $type)*) $(-> $result)? {
+                // SAFETY: the caller's promise.
+                unsafe { self.0.$name($($argument),*) }
+            }
+        )*
+    };
+}
+
+/// `Threads` and `ThreadSlots` by field 0, where it has them.
+macro_rules! forward_threads {
+    ($type:ident) => {
+        impl<P: $crate::platform::Threads> $crate::platform::Threads for $type<P> {
+            type Thread = P::Thread;
+            $crate::platform::absent::forward::forward_unsafe_methods! {
+                fn spawn(
+                    &self,
+                    options: &$crate::platform::ThreadOptions<'_>,
+                    entry: $crate::platform::ThreadEntry,
+                    argument: *mut u8
+                ) -> Result<P::Thread>;
+            }
+            $crate::platform::absent::forward::forward_methods! {
+                fn join(&self, thread: P::Thread) -> Result<()>;
+                fn set_name(&self, name: &str) -> Result<()>;
+                fn set_affinity(&self, cpus: &$crate::platform::CpuSet) -> Result<()>;
+                fn thread_id(&self) -> u64;
+                fn parallelism(&self) -> usize;
+                fn yield_now(&self);
+            }
+        }
+        $crate::platform::absent::forward::forward_thread_slots!($type);
+    };
+}
+
+/// `ThreadSlots` by field 0, where it has them.
+macro_rules! forward_thread_slots {
+    ($type:ident) => {
+        impl<P: $crate::platform::ThreadSlots> $crate::platform::ThreadSlots for $type<P> {
+            $crate::platform::absent::forward::forward_unsafe_methods! {
+                fn slot_create(
+                    &self,
+                    hook: Option<$crate::platform::SlotHook>
+                ) -> Result<$crate::platform::SlotKey>;
+                fn slot_get(&self, key: $crate::platform::SlotKey) -> *mut u8;
+                fn slot_set(&self, key: $crate::platform::SlotKey, value: *mut u8) -> Result<()>;
+                fn slot_delete(&self, key: $crate::platform::SlotKey);
+            }
+        }
+    };
+}
+
+/// `Files` and `Map` by field 0, where it has them.
+macro_rules! forward_files {
+    ($type:ident) => {
+        // SAFETY: forwards to a platform that keeps the contract.
+        unsafe impl<P: $crate::platform::Files> $crate::platform::Files for $type<P> {
+            type File = P::File;
+            $crate::platform::absent::forward::forward_methods! {
+                fn open(&self, path: &[u8], options: &$crate::platform::OpenOptions) -> Result<P::File>;
+                fn close(&self, file: P::File) -> Result<()>;
+                fn read_at(&self, file: &P::File, buffer: &mut [MaybeUninit<u8>], offset: u64) -> Result<usize>;
+                fn read_vectored_at(
+                    &self,
+                    file: &P::File,
+                    buffers: &mut [&mut [MaybeUninit<u8>]],
+                    offset: u64
+                ) -> Result<usize>;
+                fn write_at(&self, file: &P::File, bytes: &[u8], offset: u64) -> Result<usize>;
+                fn write_vectored_at(&self, file: &P::File, slices: &[&[u8]], offset: u64) -> Result<usize>;
+                fn append(&self, file: &P::File, bytes: &[u8]) -> Result<usize>;
+                fn file_metadata(&self, file: &P::File) -> Result<$crate::platform::Metadata>;
+                fn metadata(&self, path: &[u8]) -> Result<$crate::platform::Metadata>;
+                fn set_length(&self, file: &P::File, bytes: u64) -> Result<()>;
+                fn preallocate(&self, file: &P::File, offset: u64, bytes: u64) -> Result<()>;
+                fn punch(&self, file: &P::File, offset: u64, bytes: u64) -> Result<()>;
+                fn sync(
+                    &self,
+                    file: &P::File,
+                    level: $crate::platform::Durability
+                ) -> Result<$crate::platform::Durability>;
+                fn sync_directory(&self, path: &[u8]) -> Result<()>;
+                fn rename(&self, from: &[u8], to: &[u8]) -> Result<()>;
+                fn hard_link(&self, existing: &[u8], new: &[u8]) -> Result<()>;
+                fn remove_file(&self, path: &[u8]) -> Result<()>;
+                fn create_directory(&self, path: &[u8]) -> Result<()>;
+                fn remove_directory(&self, path: &[u8]) -> Result<()>;
+                fn list(
+                    &self,
+                    path: &[u8],
+                    visit: &mut dyn FnMut($crate::platform::DirectoryEntry<'_>) -> core::ops::ControlFlow<()>
+                ) -> Result<()>;
+                fn lock(&self, file: &P::File, kind: $crate::platform::LockKind) -> Result<()>;
+                fn unlock(&self, file: &P::File) -> Result<()>;
+            }
+        }
+
+        impl<P: $crate::platform::Map> $crate::platform::Map for $type<P> {
+            type Mapping = P::Mapping;
+            $crate::platform::absent::forward::forward_unsafe_methods! {
+                fn map(
+                    &self,
+                    file: &P::File,
+                    offset: u64,
+                    bytes: usize,
+                    access: $crate::platform::MapAccess
+                ) -> Result<P::Mapping>;
+            }
+            $crate::platform::absent::forward::forward_methods! {
+                fn flush_map(&self, mapping: &P::Mapping, offset: usize, bytes: usize) -> Result<()>;
+            }
+        }
+    };
+}
+
+/// `Net` and `Reactor` by field 0, where it has them.
+macro_rules! forward_net {
+    ($type:ident) => {
+        // SAFETY: forwards to a platform that keeps the contract.
+        unsafe impl<P: $crate::platform::Net> $crate::platform::Net for $type<P> {
+            type Socket = P::Socket;
+            $crate::platform::absent::forward::forward_methods! {
+                fn listen(
+                    &self,
+                    address: &core::net::SocketAddr,
+                    options: &$crate::platform::ListenOptions
+                ) -> Result<P::Socket>;
+                fn try_accept(&self, listener: &P::Socket) -> Result<(P::Socket, core::net::SocketAddr)>;
+                fn try_receive(&self, socket: &P::Socket, buffer: &mut [MaybeUninit<u8>]) -> Result<usize>;
+                fn try_send(&self, socket: &P::Socket, bytes: &[u8]) -> Result<usize>;
+                fn try_send_vectored(&self, socket: &P::Socket, slices: &[&[u8]]) -> Result<usize>;
+                fn shutdown(&self, socket: &P::Socket, how: $crate::platform::ShutdownHow) -> Result<()>;
+                fn local_address(&self, socket: &P::Socket) -> Result<core::net::SocketAddr>;
+                fn peer_address(&self, socket: &P::Socket) -> Result<core::net::SocketAddr>;
+                fn set_no_delay(&self, socket: &P::Socket, on: bool) -> Result<()>;
+            }
+        }
+
+        impl<P: $crate::platform::Reactor> $crate::platform::Reactor for $type<P> {
+            type Ring = P::Ring;
+            $crate::platform::absent::forward::forward_methods! {
+                fn ring(&self, options: &$crate::platform::RingOptions) -> Result<P::Ring>;
+            }
+        }
+    };
+}
+
+pub(super) use {
+    forward_files, forward_memory, forward_methods, forward_net, forward_platform,
+    forward_thread_slots, forward_threads, forward_unsafe_methods,
+};

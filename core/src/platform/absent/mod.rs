@@ -10,6 +10,7 @@
 //! | a platform without files | [`NoFiles`] | `Files` and `Map` that refuse to open |
 //! | a platform without sockets | [`NoNet`] | `Net` and `Reactor` that refuse to listen |
 //!
+//! The last three pass on whatever else the platform has, so they stack: `NoThreads<NoNet<P>>` still has `P`'s files.
 //! Refusing means [`Kind::Unsupported`](crate::Kind::Unsupported). The handle types are uninhabited, so what
 //! would need one can't be called at all and costs nothing.
 

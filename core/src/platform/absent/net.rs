@@ -1,7 +1,7 @@
 //! No sockets.
 #![allow(unsafe_code, reason = "implements and forwards unsafe traits")]
 
-use super::forward::forward_platform;
+use super::forward::{forward_files, forward_platform, forward_threads};
 use crate::error::{Error, Operation, Result};
 use crate::platform::{
     Cancel, Caps, Clock, ClockId, Completion, Entropy, Instant, ListenOptions, Memory, MemoryInfo,
@@ -65,6 +65,8 @@ impl Ring for NoRing {
 pub struct NoNet<P>(pub P);
 
 forward_platform!(NoNet, without Caps::NET | Caps::REACTOR);
+forward_threads!(NoNet);
+forward_files!(NoNet);
 
 // SAFETY: no read ever succeeds.
 unsafe impl<P: Platform> Net for NoNet<P> {

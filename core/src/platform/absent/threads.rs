@@ -1,7 +1,7 @@
 //! No threads but the one that runs.
 #![allow(unsafe_code, reason = "forwards unsafe traits")]
 
-use super::forward::forward_platform;
+use super::forward::{forward_files, forward_net, forward_platform, forward_thread_slots};
 use crate::error::{Error, Operation, Result};
 use crate::platform::{
     Caps, Clock, ClockId, CpuSet, Entropy, Instant, Memory, MemoryInfo, Park, Platform, Protection,
@@ -20,6 +20,9 @@ pub enum NoThread {}
 pub struct NoThreads<P>(pub P);
 
 forward_platform!(NoThreads, without Caps::THREADS | Caps::THREAD_NAMES | Caps::AFFINITY);
+forward_thread_slots!(NoThreads);
+forward_files!(NoThreads);
+forward_net!(NoThreads);
 
 impl<P: Platform> Threads for NoThreads<P> {
     type Thread = NoThread;
