@@ -47,13 +47,14 @@ pub(crate) fn main(workspace: &Workspace, mut parser: lexopt::Parser) -> Result<
         .arg("--version")
         .output()
         .map_err(|e| format!("{}: {e}", binary.display()))?;
-    let said = String::from_utf8_lossy(&version.stdout);
+    let output = String::from_utf8_lossy(&version.stdout);
+    let said = output.lines().next().unwrap_or("");
     let expected = env!("CARGO_PKG_VERSION");
     if !version.status.success() || !said.contains(expected) {
         say!(
             "{} --version says `{}`, not {expected}",
             binary.display(),
-            said.trim()
+            said
         );
         return Ok(ExitCode::FAILURE);
     }
@@ -61,7 +62,7 @@ pub(crate) fn main(workspace: &Workspace, mut parser: lexopt::Parser) -> Result<
     say!(
         "target/dist/{}  {bytes} bytes, answers `{}`",
         binary.display(),
-        said.trim()
+        said
     );
     say!("not built yet: {}", NOT_BUILT_YET.join(", "));
     Ok(ExitCode::SUCCESS)

@@ -51,8 +51,11 @@ pub(crate) struct Subject {
     pub(crate) name: &'static str,
     pub(crate) version: String,
     /// Prepares, does the task, verifies; only the task is in the sample's time.
-    pub(crate) run: Box<dyn FnMut(&Path) -> Result<Sample, String>>,
+    pub(crate) run: Run,
 }
+
+/// One round of a subject, in a directory of its own that outlives the round.
+pub(crate) type Run = Box<dyn FnMut(&Path) -> Result<Sample, String>>;
 
 impl Subject {
     pub(crate) fn new(

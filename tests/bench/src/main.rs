@@ -30,8 +30,10 @@ use std::process::ExitCode;
 /// A part: its name, and its cases if it has any yet.
 struct Part {
     name: &'static str,
-    cases: Option<fn(&Settings) -> Result<Vec<Case>, String>>,
+    cases: Option<Cases>,
 }
+
+type Cases = fn(&Settings) -> Result<Vec<Case>, String>;
 
 const PARTS: &[Part] = &[
     Part {

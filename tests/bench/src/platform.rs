@@ -106,12 +106,11 @@ fn mutex(count: u64) -> Case {
         terms: format!("{count} times lock, add one, unlock, on one thread"),
         ours: ours(move |_| {
             let mutex = Mutex::new(0, Linux);
-            let sample = timed(count, |index| {
+            timed(count, |index| {
                 let mut guard = black_box(&mutex).lock();
                 *guard += 1;
                 *guard == index + 1
-            });
-            sample
+            })
         }),
         peers: vec![std_subject(move |_| {
             let mutex = std::sync::Mutex::new(0);

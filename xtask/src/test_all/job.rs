@@ -159,6 +159,7 @@ impl<'w> Job<'w> {
 pub(super) fn kill_group(child: &mut Child) {
     let _ = Command::new("kill")
         .args(["-KILL", "--", &format!("-{}", child.id())])
+        .stderr(Stdio::null())
         .status();
     let _ = child.kill();
     let _ = child.wait();

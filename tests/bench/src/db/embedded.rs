@@ -2,7 +2,7 @@
 
 use super::store::{Level, Open, Pair, Store};
 use super::subjects;
-use crate::case::{Case, Sample, Settings, Subject};
+use crate::case::{Case, Run, Sample, Settings, Subject};
 use crate::random::{key, looks_right, mix, value};
 use std::cell::Cell;
 use std::fs;
@@ -55,7 +55,7 @@ pub(super) fn cases(settings: &Settings) -> Vec<Case> {
 }
 
 /// Makes the subjects of a case from what each does with a store's `Open`.
-fn case(name: &str, terms: &str, task: impl Fn(Open) -> Task) -> Case {
+fn case(name: &str, terms: &str, task: impl Fn(Open) -> Run) -> Case {
     let mut subjects = subjects::all()
         .into_iter()
         .map(|(name, version, open)| Subject::new(name, version, task(open)));
@@ -68,10 +68,8 @@ fn case(name: &str, terms: &str, task: impl Fn(Open) -> Task) -> Case {
     }
 }
 
-type Task = Box<dyn FnMut(&Path) -> Result<Sample, String>>;
-
 /// `count` puts into an empty store, `batch` at a time; afterwards every hundredth is read back whole.
-fn put(count: u64, batch: usize, level: Level) -> impl Fn(Open) -> Task {
+fn put(count: u64, batch: usize, level: Level) -> impl Fn(Open) -> Run {
     move |open| {
         Box::new(move |dir| {
             let dir = fresh(dir)?;
@@ -104,7 +102,7 @@ fn put(count: u64, batch: usize, level: Level) -> impl Fn(Open) -> Task {
 }
 
 /// `count` gets from a store of `held` pairs that is filled and reopened in the first round.
-fn get(count: u64, held: u64, hit: bool) -> impl Fn(Open) -> Task {
+fn get(count: u64, held: u64, hit: bool) -> impl Fn(Open) -> Run {
     move |open| {
         let store: Cell<Option<Box<dyn Store>>> = Cell::new(None);
         let rounds = Cell::new(0);

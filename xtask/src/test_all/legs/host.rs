@@ -44,10 +44,21 @@ pub(super) fn tidy(job: &mut Job<'_>) -> Result<(), String> {
 
 pub(super) fn dist(job: &mut Job<'_>) -> Result<(), String> {
     let mut dist = own(job, &["dist"])?;
-    job.run(&mut dist)
+    job.run(&mut dist)?;
+    let output = job.output();
+    for line in output.lines() {
+        if line.starts_with("target/dist/") || line.starts_with("not built yet") {
+            job.note(line);
+        }
+    }
+    Ok(())
 }
 
 pub(super) fn bench_smoke(job: &mut Job<'_>) -> Result<(), String> {
+    let mut lint = job.cargo("clippy");
+    lint.args(["--manifest-path", "tests/bench/Cargo.toml", "--target-dir"])
+        .arg(job.workspace.target.join("bench"));
+    job.run(lint.args(["--all-targets", "--", "-D", "warnings"]))?;
     let json = job.workspace.target.join("test-all/bench-smoke.json");
     let mut bench = own(job, &["bench", "db", "platform", "--quick", "--json"])?;
     bench.arg(&json).arg("--plot").arg(json.with_extension(""));
