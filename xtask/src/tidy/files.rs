@@ -48,6 +48,16 @@ pub(super) fn check_sizes(tree: &Tree, findings: &mut Findings) {
     }
 }
 
+/// A compiler that only checks leaves an empty `a.out` behind, and `git add` takes it along.
+pub(super) fn check_contents(tree: &Tree, findings: &mut Findings) {
+    let kept = |path: &str| path.starts_with("tests/golden/");
+    for file in tree.files.iter().filter(|file| file.text.is_empty()) {
+        if !kept(&file.path) {
+            findings.add(&file.path, 0, "nothing is in it: remove it");
+        }
+    }
+}
+
 pub(super) fn check_words(tree: &Tree, findings: &mut Findings) {
     for file in tree.files.iter().filter(|file| is_source(&file.path)) {
         if file.path == OWN_WORDS {
@@ -115,6 +125,13 @@ mod tests {
         assert_eq!(run(check_sizes, "a.rs", &long), 1);
         assert_eq!(run(check_sizes, "a.rs", &long[2..]), 0);
         assert_eq!(run(check_sizes, "Cargo.lock", &long), 0);
+    }
+
+    #[test]
+    fn empty_files_are_found_outside_the_golden_ones() {
+        assert_eq!(run(check_contents, "a.out", ""), 1);
+        assert_eq!(run(check_contents, "core/src/lib.rs", "//! x"), 0);
+        assert_eq!(run(check_contents, "tests/golden/v1/LOCK", ""), 0);
     }
 
     #[test]

@@ -79,6 +79,11 @@ const CHECKS: &[Check] = &[
         run: files::check_sizes,
     },
     Check {
+        name: "file-contents",
+        rule: "no file is empty, but for a kept sample of the on-disk format",
+        run: files::check_contents,
+    },
+    Check {
         name: "words",
         rule: "no leftover markers, no paths of somebody's machine",
         run: files::check_words,
