@@ -212,7 +212,9 @@ fn round_stack(stack_bytes: usize) -> Result<usize> {
         .ok_or(Error::new(Operation::Spawn, Kind::InvalidInput))
 }
 
-impl Threads for Linux {
+// SAFETY: `Start::run` calls the entry once, on a thread that was made; one whose affinity was refused ends without the call. Both kinds
+// of join wait for the end.
+unsafe impl Threads for Linux {
     type Thread = Thread;
 
     unsafe fn spawn(

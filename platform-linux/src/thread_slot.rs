@@ -38,7 +38,8 @@ fn number(key: SlotKey) -> u32 {
     key.as_raw() as u32
 }
 
-impl ThreadSlots for Linux {
+// SAFETY: the C library's keys promise this (POSIX), and the table's cells are kept by thread and slot (its I1 and I3).
+unsafe impl ThreadSlots for Linux {
     unsafe fn slot_create(&self, hook: Option<SlotHook>) -> Result<SlotKey> {
         let key = match keeper() {
             Keeper::Pthread(calls) => {

@@ -134,7 +134,8 @@ fn check(code: c_int) -> Result<()> {
     }
 }
 
-impl Threads for Macos {
+// SAFETY: `start` calls the entry once, on a thread that was made; `pthread_join` waits for its end.
+unsafe impl Threads for Macos {
     type Thread = Thread;
 
     unsafe fn spawn(

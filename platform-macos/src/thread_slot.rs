@@ -19,7 +19,8 @@ const fn system_key(key: SlotKey) -> pthread_key_t {
     key.as_raw() as pthread_key_t
 }
 
-impl ThreadSlots for Macos {
+// SAFETY: what pthread keys promise (POSIX).
+unsafe impl ThreadSlots for Macos {
     unsafe fn slot_create(&self, hook: Option<SlotHook>) -> Result<SlotKey> {
         let mut key: pthread_key_t = 0;
         // SAFETY: the two types differ only in what the one pointer argument points to.

@@ -52,7 +52,9 @@ struct Start {
     run: bool,
 }
 
-impl Threads for Windows {
+// SAFETY: `run_start` calls the entry once, unless the spawn failed after the thread was made; the
+// handle is signalled at the thread's end.
+unsafe impl Threads for Windows {
     type Thread = Thread;
 
     unsafe fn spawn(

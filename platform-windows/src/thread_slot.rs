@@ -81,7 +81,8 @@ impl Table {
     }
 }
 
-impl ThreadSlots for Windows {
+// SAFETY: TLS slots are kept by thread; the hooks get what stood in them.
+unsafe impl ThreadSlots for Windows {
     unsafe fn slot_create(&self, hook: Option<SlotHook>) -> Result<SlotKey> {
         ensure_marker()?;
         // SAFETY: takes nothing.

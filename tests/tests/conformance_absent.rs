@@ -7,7 +7,8 @@ mod ledger;
 use core::mem::MaybeUninit;
 use ledger::Ledger;
 use std::sync::OnceLock;
-use underpin_conformance as conformance;
+use underpin::sys::native;
+use underpin_conformance::{self as conformance, Effort};
 use underpin_core::platform::absent::{
     Bundle, FixedMemory, NoEntropy, NoFiles, NoNet, NoThreads, SpinPark,
 };
@@ -66,9 +67,10 @@ fn ready_made_parts_keep_the_contracts() {
 #[test]
 fn absent_parts_stack_and_keep_what_is_there() {
     let bare = NoNet(NoFiles(NoThreads(board())));
-    let mut ledger = Ledger::new("absent, stacked");
+    let mut ledger = Ledger::new("absent, stacked").with_effort(Effort::default().with_rounds(100));
     conformance::run_base(&bare, &mut ledger);
     conformance::run_threads(&bare, &mut ledger);
+    conformance::run_slots(&bare, &mut ledger);
     conformance::run_map(&bare, b"", &mut ledger);
     conformance::run_net(&bare, &mut ledger);
     let without_files = NoThreads(NoFiles(Sim::new(1)));
@@ -79,6 +81,9 @@ fn absent_parts_stack_and_keep_what_is_there() {
         .expect("the simulator's files are still there");
     conformance::run_files(&without_sockets, b"/here", &mut ledger);
     conformance::run_map(&without_sockets, b"/here", &mut ledger);
+    let threads_alone = NoNet(NoFiles(native()));
+    conformance::run_threads(&threads_alone, &mut ledger);
+    conformance::run_slots(&threads_alone, &mut ledger);
     ledger.settle();
     assert!(ledger.passed() > 150, "{} cases passed", ledger.passed());
 }

@@ -197,7 +197,8 @@ impl<'a> DirectoryEntry<'a> {
 /// Files, directories, durability and advisory locks.
 ///
 /// # Safety
-/// A `read_at` that returns `Ok(n)` has `n <= buffer.len()` and has initialised the first `n` bytes.
+/// A `read_at` that returns `Ok(n)` has `n <= buffer.len()` and has initialised the first `n` bytes; a `read_vectored_at` the
+/// same of its buffers, taken as one. Neither leaves a byte uninitialised that was initialised before, also when it fails.
 pub unsafe trait Files: Platform {
     /// An open file. Dropping it closes it and swallows the error; [`close`](Self::close) reports it.
     type File: Send + Sync + core::fmt::Debug + 'static;
@@ -381,8 +382,7 @@ pub unsafe trait Files: Platform {
         while done < buffer.len() {
             let rest = &mut buffer[done..];
             let rest_bytes = rest.len();
-            // SAFETY: initialised bytes viewed as maybe-uninitialised; read_at only ever stores
-            // initialised bytes through the view (it has no uninitialised bytes to store).
+            // SAFETY: initialised bytes viewed as maybe-uninitialised; by the trait's contract read_at leaves them so.
             let view = unsafe {
                 core::slice::from_raw_parts_mut(
                     rest.as_mut_ptr().cast::<MaybeUninit<u8>>(),

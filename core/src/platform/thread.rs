@@ -107,7 +107,11 @@ impl<'a> ThreadOptions<'a> {
 pub type ThreadEntry = unsafe extern "C" fn(argument: *mut u8);
 
 /// Starts and joins threads.
-pub trait Threads: Platform {
+///
+/// # Safety
+/// Implementors promise that a `spawn` calls the entry once if it succeeds and never if it fails, and that a `join` which succeeds
+/// returns after the thread's end.
+pub unsafe trait Threads: Platform {
     /// A started thread that nobody has joined. Dropping it detaches the thread.
     type Thread: Send + core::fmt::Debug + 'static;
 

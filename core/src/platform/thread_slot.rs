@@ -26,7 +26,11 @@ impl SlotKey {
 pub type SlotHook = unsafe extern "C" fn(value: *mut u8);
 
 /// Per-thread pointers.
-pub trait ThreadSlots: Platform {
+///
+/// # Safety
+/// Implementors promise that a live slot reads, on each thread, null or what that thread set last, and that hooks get
+/// nothing else.
+pub unsafe trait ThreadSlots: Platform {
     /// Makes a slot that is null on every thread.
     ///
     /// When a thread ends whose value is not null, the value is set to null and `hook` runs with the old one,

@@ -8,7 +8,8 @@
 //! - I2: bytes that belong to a reservation are touched by its owner alone; others by the holder of the table's lock.
 //!
 //! # Bounds
-//! [`RESERVATIONS_MAX`] reservations at once; reserve and release are linear in it.
+//! [`RESERVATIONS_MAX`] reservations at once; reserve and release are linear in it, and reserve in the bytes that it zeroes. They
+//! spin for each other: an interrupt handler that calls them can wait for ever for what it interrupted.
 #![allow(unsafe_code, reason = "hands out parts of a raw memory region")]
 
 use crate::error::{Error, Kind, Operation, Result};

@@ -102,7 +102,8 @@ macro_rules! forward_unsafe_methods {
 /// `Threads` and `ThreadSlots` by field 0, where it has them.
 macro_rules! forward_threads {
     ($type:ident) => {
-        impl<P: $crate::platform::Threads> $crate::platform::Threads for $type<P> {
+        // SAFETY: forwards to a platform that keeps the contract.
+        unsafe impl<P: $crate::platform::Threads> $crate::platform::Threads for $type<P> {
             type Thread = P::Thread;
             $crate::platform::absent::forward::forward_unsafe_methods! {
                 fn spawn(
@@ -121,14 +122,9 @@ macro_rules! forward_threads {
                 fn yield_now(&self);
             }
         }
-        $crate::platform::absent::forward::forward_thread_slots!($type);
-    };
-}
 
-/// `ThreadSlots` by field 0, where it has them.
-macro_rules! forward_thread_slots {
-    ($type:ident) => {
-        impl<P: $crate::platform::ThreadSlots> $crate::platform::ThreadSlots for $type<P> {
+        // SAFETY: forwards to a platform that keeps the contract.
+        unsafe impl<P: $crate::platform::ThreadSlots> $crate::platform::ThreadSlots for $type<P> {
             $crate::platform::absent::forward::forward_unsafe_methods! {
                 fn slot_create(
                     &self,
@@ -238,6 +234,6 @@ macro_rules! forward_net {
 }
 
 pub(super) use {
-    forward_files, forward_memory, forward_methods, forward_net, forward_platform,
-    forward_thread_slots, forward_threads, forward_unsafe_methods,
+    forward_files, forward_memory, forward_methods, forward_net, forward_platform, forward_threads,
+    forward_unsafe_methods,
 };

@@ -6,11 +6,12 @@
 //! | one core, no scheduler | [`SpinPark`] | `Park` that relaxes and returns |
 //! | no source of randomness | [`NoEntropy`] | `Entropy` that says so |
 //! | the four base parts | [`Bundle`] | a whole `Platform` |
-//! | a platform without threads | [`NoThreads`] | `Threads` that refuses to spawn |
+//! | a platform without threads | [`NoThreads`] | `Threads` and `ThreadSlots` that refuse to spawn and to make a slot |
 //! | a platform without files | [`NoFiles`] | `Files` and `Map` that refuse to open |
 //! | a platform without sockets | [`NoNet`] | `Net` and `Reactor` that refuse to listen |
 //!
 //! The last three pass on whatever else the platform has, so they stack: `NoThreads<NoNet<P>>` still has `P`'s files.
+//!
 //! Refusing means [`Kind::Unsupported`](crate::Kind::Unsupported). The handle types are uninhabited, so what
 //! would need one can't be called at all and costs nothing.
 

@@ -1,11 +1,11 @@
-//! No threads but the one that runs.
+//! No threads but the one that runs, and so no slots whose hooks could see one end.
 #![allow(unsafe_code, reason = "forwards unsafe traits")]
 
-use super::forward::{forward_files, forward_net, forward_platform, forward_thread_slots};
+use super::forward::{forward_files, forward_net, forward_platform};
 use crate::error::{Error, Operation, Result};
 use crate::platform::{
     Caps, Clock, ClockId, CpuSet, Entropy, Instant, Memory, MemoryInfo, Park, Platform, Protection,
-    ThreadEntry, ThreadOptions, Threads, Woken,
+    SlotHook, SlotKey, ThreadEntry, ThreadOptions, ThreadSlots, Threads, Woken,
 };
 use crate::sync::atomic::AtomicU32;
 use core::mem::MaybeUninit;
@@ -19,12 +19,15 @@ pub enum NoThread {}
 #[derive(Clone, Copy, Debug)]
 pub struct NoThreads<P>(pub P);
 
-forward_platform!(NoThreads, without Caps::THREADS | Caps::THREAD_NAMES | Caps::AFFINITY);
-forward_thread_slots!(NoThreads);
+forward_platform!(
+    NoThreads,
+    without Caps::THREADS | Caps::THREAD_NAMES | Caps::AFFINITY | Caps::THREAD_SLOTS
+);
 forward_files!(NoThreads);
 forward_net!(NoThreads);
 
-impl<P: Platform> Threads for NoThreads<P> {
+// SAFETY: no thread ever starts, so none is joined.
+unsafe impl<P: Platform> Threads for NoThreads<P> {
     type Thread = NoThread;
 
     unsafe fn spawn(
@@ -57,4 +60,22 @@ impl<P: Platform> Threads for NoThreads<P> {
     }
 
     fn yield_now(&self) {}
+}
+
+// SAFETY: no slot is ever live.
+unsafe impl<P: Platform> ThreadSlots for NoThreads<P> {
+    unsafe fn slot_create(&self, _hook: Option<SlotHook>) -> Result<SlotKey> {
+        Err(Error::unsupported(Operation::Slot))
+    }
+
+    /// Null: no key is live.
+    unsafe fn slot_get(&self, _key: SlotKey) -> *mut u8 {
+        core::ptr::null_mut()
+    }
+
+    unsafe fn slot_set(&self, _key: SlotKey, _value: *mut u8) -> Result<()> {
+        Err(Error::unsupported(Operation::Slot))
+    }
+
+    unsafe fn slot_delete(&self, _key: SlotKey) {}
 }

@@ -7,7 +7,8 @@ use crate::platform::{
     CpuSet, SlotHook, SlotKey, ThreadEntry, ThreadOptions, ThreadSlots, Threads,
 };
 
-impl<P: Threads, L: Layer> Threads for Layered<P, L> {
+// SAFETY: a call either reaches the inner platform, which keeps the contract, or fails and starts or joins nothing.
+unsafe impl<P: Threads, L: Layer> Threads for Layered<P, L> {
     type Thread = P::Thread;
 
     unsafe fn spawn(
@@ -46,7 +47,8 @@ impl<P: Threads, L: Layer> Threads for Layered<P, L> {
     }
 }
 
-impl<P: ThreadSlots, L: Layer> ThreadSlots for Layered<P, L> {
+// SAFETY: as above; values are the inner platform's.
+unsafe impl<P: ThreadSlots, L: Layer> ThreadSlots for Layered<P, L> {
     unsafe fn slot_create(&self, hook: Option<SlotHook>) -> Result<SlotKey> {
         // SAFETY: the caller's promise.
         self.pass(Call::of(Operation::Slot), |inner| unsafe {

@@ -54,7 +54,8 @@ impl Sim {
     }
 }
 
-impl ThreadSlots for Sim {
+// SAFETY: values are kept by thread and key, and keys are not used again.
+unsafe impl ThreadSlots for Sim {
     unsafe fn slot_create(&self, hook: Option<SlotHook>) -> Result<SlotKey> {
         let mut state = self.enter(Operation::Slot)?;
         if state.slots.live.len() == SLOTS_MAX {

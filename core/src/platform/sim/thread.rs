@@ -41,7 +41,9 @@ fn cut(name: &str) -> &str {
     &name[..name.floor_char_boundary(THREAD_NAME_BYTES_MAX)]
 }
 
-impl Threads for Sim {
+// SAFETY: the entry is called when the baton comes to the body, once, since a body is; and it comes only to a thread that the host
+// took. `join` returns success only for a thread whose phase is `Ended`, which it sets after its entry and hooks.
+unsafe impl Threads for Sim {
     type Thread = SimThread;
 
     /// `Unsupported` on a machine that was made without a host.
