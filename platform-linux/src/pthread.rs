@@ -106,10 +106,11 @@ fn raw() -> &'static Raw {
     unsafe { &RAW }
 }
 
-/// Whether the threads of this process belong to a C library.
+/// Whether the threads of this process belong to a C library: one that a statically linked program has only parts of, too.
 #[inline]
 pub(crate) fn owns_threads() -> bool {
-    raw().pthread_create.is_some()
+    let raw = raw();
+    raw.pthread_create.is_some() || raw.pthread_self.is_some() || raw.pthread_getspecific.is_some()
 }
 
 /// The functions for threads, if all are there.
