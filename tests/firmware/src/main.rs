@@ -33,6 +33,7 @@ fn main() -> ! {
     let mut tally = Tally::new(Console, Effort::default().with_rounds(200));
     conformance::run_base(&board, &mut tally);
     conformance::run_threads(&NoThreads(board), &mut tally);
+    conformance::run_slots(&NoThreads(board), &mut tally);
     conformance::run_files(&NoFiles(board), b"", &mut tally);
     conformance::run_map(&NoFiles(board), b"", &mut tally);
     conformance::run_net(&NoNet(board), &mut tally);

@@ -25,6 +25,7 @@ pub(crate) fn main() -> ! {
     let mut tally = Tally::new(Serial, Effort::default().with_rounds(200));
     conformance::run_base(&machine, &mut tally);
     conformance::run_threads(&NoThreads(machine), &mut tally);
+    conformance::run_slots(&NoThreads(machine), &mut tally);
     conformance::run_files(&NoFiles(machine), b"", &mut tally);
     conformance::run_map(&NoFiles(machine), b"", &mut tally);
     conformance::run_net(&NoNet(machine), &mut tally);
