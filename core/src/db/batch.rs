@@ -87,6 +87,12 @@ impl Batch {
         self.count = 0;
     }
 
+    /// Memory that it holds, also when it is empty.
+    #[must_use]
+    pub const fn memory_bytes(&self) -> usize {
+        self.bytes.capacity()
+    }
+
     /// The encoded writes.
     pub(super) fn as_bytes(&self) -> &[u8] {
         &self.bytes

@@ -3,7 +3,8 @@
 //! # A tick
 //!
 //! 1. Wait for readiness.
-//! 2. Each ready connection has one turn: one read of at most 64 KiB, and every whole request in it is run.
+//! 2. Each ready connection has one turn: one read of at most 64 KiB, and the whole requests in it are run, until
+//!    [`TURN_TIME`] is over; what is left has its turn in the next tick.
 //! 3. What the tick wrote is handed to the log's file, and with `always` to the disk, in one call.
 //! 4. Only then do replies leave.
 //! 5. Timers: the sync of `everysec`, expiry, tidying.
@@ -49,6 +50,8 @@ use underpin_core::platform::{
 const LISTENER: u64 = u64::MAX;
 /// Connections accepted in one tick.
 const ACCEPTS_MAX: usize = 256;
+/// How long requests of one connection are begun in its turn: many slow ones must not keep the others waiting.
+const TURN_TIME: Duration = Duration::from_millis(5);
 /// How long accepting rests when handles have run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Time between two looks for expired values, while there are values that expire.
@@ -73,6 +76,8 @@ pub struct EventLoop<P: Files + Reactor> {
     read_buffer: ReadBuffer,
     /// Connections with a turn in the next tick.
     turns: Vec<usize>,
+    /// When the present turn is over.
+    turn_until: Instant,
     /// Connections that had a turn or became writable in this tick.
     touched: Vec<usize>,
     housekeeping: Box<dyn Housekeeping + Send>,
@@ -158,6 +163,7 @@ impl<P: Files + Reactor> EventLoop<P> {
             next_id: 1,
             read_buffer: ReadBuffer::new(),
             turns: Vec::new(),
+            turn_until: now,
             touched: Vec::new(),
             housekeeping,
             now,
@@ -378,6 +384,8 @@ impl<P: Files + Reactor> EventLoop<P> {
             return;
         };
         connection.queued = false;
+        let now = self.state.platform.now(ClockId::Monotonic);
+        self.turn_until = now.saturating_add(TURN_TIME);
         if !self.draining && !connection.client.closing {
             if connection.has_more {
                 self.feed(&mut connection, &[]);
@@ -392,8 +400,10 @@ impl<P: Files + Reactor> EventLoop<P> {
         self.touched.push(index);
     }
 
+    /// Requests that wait come before more of them.
     fn may_read(&self, connection: &Connection<P::Socket>) -> bool {
-        !connection.client.closing && !connection.ended && !self.is_full(connection)
+        let waits = connection.has_more || self.is_full(connection);
+        !connection.client.closing && !connection.ended && !waits
     }
 
     /// Whether so much output is unsent that further requests wait.
@@ -443,8 +453,8 @@ impl<P: Files + Reactor> EventLoop<P> {
         }
     }
 
-    /// Runs requests from the start of `input` until there is no whole one, the output is full, or the client
-    /// is done with; returns how many bytes they took.
+    /// Runs requests from the start of `input` until there is no whole one, the output is full, the turn is over, or
+    /// the client is done with; returns how many bytes they took.
     fn run_requests(&mut self, connection: &mut Connection<P::Socket>, input: &[u8]) -> usize {
         let mut taken = 0;
         while !connection.client.closing && !self.state.stop.is_set() {
@@ -469,6 +479,10 @@ impl<P: Files + Reactor> EventLoop<P> {
                         command::execute(&mut context, args, &mut reply);
                     }
                     taken += bytes;
+                    if self.state.platform.now(ClockId::Monotonic) >= self.turn_until {
+                        connection.has_more = true;
+                        break;
+                    }
                 }
                 Err(error) => {
                     let text = format!("ERR {error}");
@@ -604,7 +618,14 @@ impl<P: Files + Reactor> EventLoop<P> {
             .is_some_and(|since| since.saturating_add(SECOND) <= self.now)
         {
             self.undurable_since = None;
-            self.state.requested |= Work::SYNC;
+            if self.state.progress.want_sync() {
+                self.state.requested |= Work::SYNC;
+            } else {
+                // The thread has been at something long for a second, such as a merge. A failure poisons the database,
+                // which tells every writer.
+                let result = self.state.store.db().sync(WriteLevel::Data);
+                self.state.progress.synced(result.is_ok());
+            }
         }
         if self.tidy_at <= self.now {
             self.tidy();
@@ -762,3 +783,8 @@ mod tests {
         }
     }
 }
+
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+#[path = "event_loop_tests.rs"]
+mod loop_tests;

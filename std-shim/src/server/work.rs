@@ -26,6 +26,8 @@ bitflags::bitflags! {
 pub(crate) struct Progress {
     last_save_ms: AtomicU64,
     failed: AtomicBool,
+    /// A sync was asked for and has not begun.
+    sync_waits: AtomicBool,
 }
 
 impl Progress {
@@ -37,6 +39,16 @@ impl Progress {
     /// When the last save was, in milliseconds since 1970.
     pub(crate) fn last_save_ms(&self) -> u64 {
         self.last_save_ms.load(Ordering::Relaxed)
+    }
+
+    /// Notes that a sync is wanted; false if an earlier one still waits behind other work.
+    pub(crate) fn want_sync(&self) -> bool {
+        !self.sync_waits.swap(true, Ordering::Relaxed)
+    }
+
+    /// Notes how a sync that the loop did itself went.
+    pub(crate) fn synced(&self, succeeded: bool) {
+        self.failed.store(!succeeded, Ordering::Relaxed);
     }
 
     /// Whether the last piece of work failed.
@@ -88,6 +100,8 @@ impl<P: Files> Worker<P> {
 
     fn try_perform(&self, work: Work) -> db::Result<()> {
         if work.contains(Work::SYNC) {
+            // Before it begins: a wish that comes meanwhile may be about a later write.
+            self.progress.sync_waits.store(false, Ordering::Relaxed);
             self.db.sync(WriteLevel::Data)?;
         }
         if work.contains(Work::SAVE) {

@@ -136,6 +136,22 @@ fn noise_is_answered_with_errors() {
 }
 
 #[test]
+fn a_browser_is_cut_off_before_the_body_of_its_request() {
+    let scratch = Scratch::new("http");
+    let server = Server::start(scratch.path(), &[]);
+    for head in [
+        "POST / HTTP/1.1\r\n",
+        "GET / HTTP/1.1\r\nhost: localhost\r\n",
+    ] {
+        let mut client = server.client();
+        client.send(format!("{head}Content-Length: 18\r\n\r\nSET injected yes\r\n").as_bytes());
+        let rest = client.rest(Duration::from_secs(10)).expect("closed");
+        assert!(!rest.ends_with(b"+OK\r\n"), "{}", rest.escape_ascii());
+    }
+    assert_eq!(server.client().text("EXISTS injected"), ":0\r\n");
+}
+
+#[test]
 fn a_client_that_does_not_read_holds_up_only_itself() {
     let scratch = Scratch::new("deaf");
     let server = Server::start(scratch.path(), &[]);

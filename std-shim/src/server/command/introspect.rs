@@ -27,7 +27,7 @@ pub(super) fn count<P: Files + Reactor>(
 }
 
 pub(super) fn info<P: Files + Reactor>(
-    _c: &mut Context<'_, P>,
+    c: &mut Context<'_, P>,
     args: Args<'_>,
     reply: &mut Reply<'_>,
 ) -> Outcome {
@@ -41,6 +41,7 @@ pub(super) fn info<P: Files + Reactor>(
             Some(command) => describe(command, reply),
             None => reply.null(),
         }
+        c.check_reply(reply)?;
     }
     Ok(())
 }
@@ -101,7 +102,7 @@ pub(super) fn getkeys<P: Files + Reactor>(
 }
 
 pub(super) fn docs<P: Files + Reactor>(
-    _c: &mut Context<'_, P>,
+    c: &mut Context<'_, P>,
     args: Args<'_>,
     reply: &mut Reply<'_>,
 ) -> Outcome {
@@ -113,6 +114,7 @@ pub(super) fn docs<P: Files + Reactor>(
     reply.map(commands.len());
     for command in commands {
         document(command, reply);
+        c.check_reply(reply)?;
     }
     Ok(())
 }

@@ -105,6 +105,10 @@ fn dispatch<P: Files + Reactor>(
 ) -> Outcome {
     let command = match find::<P>(args) {
         Ok(command) => command,
+        Err(_) if is_http(args.at(0)) => {
+            context.client.closing = true;
+            return Ok(());
+        }
         Err(failure) => {
             if let Some(multi) = &mut context.client.multi {
                 multi.broken = true;
@@ -136,6 +140,12 @@ fn dispatch<P: Files + Reactor>(
         }
     }
     run(context, command, args, reply)
+}
+
+/// Whether a line is of an HTTP request. A web page can make a browser send one here, with commands in its body, so the
+/// connection ends before they are read, as Redis does it.
+fn is_http(name: &[u8]) -> bool {
+    name.eq_ignore_ascii_case(b"POST") || name.eq_ignore_ascii_case(b"Host:")
 }
 
 /// Runs a command whose name and arity were checked.

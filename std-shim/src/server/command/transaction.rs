@@ -55,9 +55,11 @@ pub(super) fn exec<P: Files + Reactor>(
         reply.null_array();
         return Ok(());
     }
+    let first = reply.len();
     reply.array(multi.queue.len());
     c.store().begin();
     c.in_exec = true;
+    let mut too_large = false;
     for queued in &multi.queue {
         let start = reply.len();
         let args = queued.args();
@@ -73,10 +75,18 @@ pub(super) fn exec<P: Files + Reactor>(
             reply.truncate(start);
             reply.error(failure.as_bytes());
         }
+        // The rest still runs, as it does in Redis, but replies that nobody will get do not pile up.
+        too_large |= c.check_reply(reply).is_err();
+        if too_large {
+            reply.truncate(first);
+        }
     }
     c.in_exec = false;
     c.store().commit()?;
-    c.check_reply(reply)
+    match too_large {
+        true => Err(Failure::REPLY_TOO_LARGE),
+        false => Ok(()),
+    }
 }
 
 /// Ends a transaction whose `EXEC` itself was refused.

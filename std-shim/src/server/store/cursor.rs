@@ -34,6 +34,9 @@ impl Cursors {
         let mut cursor = (self.hash.hash_one(key) & MASK).max(1);
         while let Some(other) = self.keys.get(&cursor) {
             if **other == *key {
+                // Given out anew, so it must not be the next to go.
+                self.age.retain(|aged| *aged != cursor);
+                self.age.push_back(cursor);
                 return cursor;
             }
             cursor = (cursor.wrapping_add(1) & MASK).max(1);
@@ -70,6 +73,9 @@ mod tests {
             cursors.remember(format!("key {index}").as_bytes());
         }
         assert_eq!(cursors.key(first), None);
+        let oldest = cursors.remember(b"key 0");
+        cursors.remember(b"one more");
+        assert!(cursors.key(oldest).is_some(), "it was just given out");
         assert_eq!(cursors.keys.len(), CURSORS_MAX);
         assert_eq!(cursors.age.len(), CURSORS_MAX);
     }

@@ -29,7 +29,9 @@ use alloc::collections::BTreeMap;
 use core::ops::{Bound, ControlFlow};
 use cursor::Cursors;
 use sweep::Sweep;
-use underpin_core::db::{self, Batch, Db, KEY_BYTES_MAX, VALUE_BYTES_MAX, WriteLevel};
+use underpin_core::db::{
+    self, BATCH_BYTES_MAX, Batch, Db, KEY_BYTES_MAX, VALUE_BYTES_MAX, WriteLevel,
+};
 use underpin_core::platform::Files;
 use watch::Watchers;
 
@@ -86,6 +88,46 @@ struct Size {
 /// By key, the stored value, or `None` for a removal.
 type Writes = BTreeMap<Box<[u8]>, Option<Box<[u8]>>>;
 
+/// Writes of a transaction, which are to fit one batch.
+#[derive(Debug, Default)]
+struct Kept {
+    writes: Writes,
+    bytes: usize,
+}
+
+impl Kept {
+    /// At least what a write takes in a batch beside its key and value.
+    const WRITE_BYTES: usize = 24;
+
+    fn bytes_of(key: &[u8], stored: Option<&[u8]>) -> usize {
+        key.len() + stored.map_or(0, <[u8]>::len) + Self::WRITE_BYTES
+    }
+
+    /// Keeps a value, if there is room: a short command may make a long value, so the request's own length is no bound.
+    fn put(&mut self, key: &[u8], stored: &[u8]) -> Result<()> {
+        let old = self.writes.get(key);
+        let old = old.map_or(0, |old| Self::bytes_of(key, old.as_deref()));
+        let bytes = self.bytes - old + Self::bytes_of(key, Some(stored));
+        if bytes > BATCH_BYTES_MAX {
+            return Err(Error::Database(db::Error::Limit {
+                what: "transaction",
+                found: bytes as u64,
+                max: BATCH_BYTES_MAX as u64,
+            }));
+        }
+        self.bytes = bytes;
+        self.writes.insert(key.into(), Some(stored.into()));
+        Ok(())
+    }
+
+    fn remove(&mut self, key: &[u8]) {
+        self.bytes += Self::bytes_of(key, None);
+        if let Some(old) = self.writes.insert(key.into(), None) {
+            self.bytes -= Self::bytes_of(key, old.as_deref());
+        }
+    }
+}
+
 /// The keyspace. See the [module](self).
 #[derive(Debug)]
 pub struct Store<P: Files> {
@@ -94,7 +136,7 @@ pub struct Store<P: Files> {
     batch: Batch,
     stored: Vec<u8>,
     /// Writes of the transaction that is being executed.
-    transaction: Option<Writes>,
+    transaction: Option<Kept>,
     changes: u64,
     unsynced: bool,
     size: Option<Size>,
@@ -162,7 +204,8 @@ impl<P: Files> Store<P> {
             let value = Value::decode(stored).ok_or(Error::Foreign)?;
             Ok(!value.is_expired(now_ms))
         };
-        let kept = self.transaction.as_ref().and_then(|writes| writes.get(key));
+        let kept = self.transaction.as_ref();
+        let kept = kept.and_then(|kept| kept.writes.get(key));
         let mut read = Some(read);
         let mut answer = |value: Option<Value<'_>>| read.take().map(|read| read(value));
         let mut found = None;
@@ -214,9 +257,9 @@ impl<P: Files> Store<P> {
             self.sweep.wake();
         }
         match &mut self.transaction {
-            Some(writes) => {
+            Some(kept) => {
                 check_key(key)?;
-                writes.insert(key.into(), Some(self.stored.as_slice().into()));
+                kept.put(key, &self.stored)?;
             }
             None => {
                 self.batch.clear();
@@ -258,9 +301,7 @@ impl<P: Files> Store<P> {
             return Ok(());
         }
         match &mut self.transaction {
-            Some(writes) => {
-                writes.insert(key.into(), None);
-            }
+            Some(kept) => kept.remove(key),
             None => {
                 self.batch.clear();
                 self.batch.remove(key)?;
@@ -316,7 +357,7 @@ impl<P: Files> Store<P> {
 
     /// From now on writes are kept aside until [`commit`](Self::commit).
     pub fn begin(&mut self) {
-        self.transaction = Some(Writes::new());
+        self.transaction = Some(Kept::default());
     }
 
     /// Writes what was kept aside, as one batch. Without [`begin`](Self::begin), nothing happens.
@@ -324,7 +365,7 @@ impl<P: Files> Store<P> {
     /// # Errors
     /// Then none of it was written.
     pub fn commit(&mut self) -> Result<()> {
-        let Some(writes) = self.transaction.take() else {
+        let Some(Kept { writes, .. }) = self.transaction.take() else {
             return Ok(());
         };
         if writes.is_empty() {
@@ -356,7 +397,8 @@ impl<P: Files> Store<P> {
         };
         let mut scan = self.db.scan(start, Bound::Unbounded)?;
         let empty = Writes::new();
-        let writes = self.transaction.as_ref().unwrap_or(&empty);
+        let kept = self.transaction.as_ref();
+        let writes = kept.map_or(&empty, |kept| &kept.writes);
         let mut kept = writes
             .range::<[u8], _>((start, Bound::Unbounded))
             .peekable();
@@ -451,11 +493,13 @@ impl<P: Files> Store<P> {
         self.watchers.touch(key);
     }
 
-    /// Gives back the memory of a large value.
+    /// Gives back the memory of a large value or batch.
     fn trim(&mut self) {
         const KEPT_BYTES: usize = 1 << 20;
         if self.stored.capacity() > KEPT_BYTES {
             self.stored = Vec::new();
+        }
+        if self.batch.memory_bytes() > KEPT_BYTES {
             self.batch = Batch::new();
         }
     }
@@ -470,4 +514,26 @@ fn check_key(key: &[u8]) -> Result<()> {
         }));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_transaction_keeps_no_more_than_a_batch_holds() {
+        let mut kept = Kept {
+            bytes: BATCH_BYTES_MAX - 1000,
+            ..Kept::default()
+        };
+        assert!(kept.put(b"a", &[0; 2000]).is_err());
+        assert!(kept.writes.is_empty());
+        for _ in 0..3 {
+            kept.put(b"a", &[0; 900]).unwrap();
+        }
+        assert!(kept.put(b"b", &[0; 900]).is_err());
+        kept.remove(b"a");
+        kept.put(b"b", &[0; 900]).unwrap();
+        assert_eq!(kept.bytes, BATCH_BYTES_MAX - 1000 + 25 + 925);
+    }
 }

@@ -1,0 +1,153 @@
+//! The loop against real sockets, a tick at a time.
+
+use super::*;
+use crate::server::store::Value;
+use crate::sys::{Native, native};
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::TcpStream;
+use underpin_core::platform::Clock as _;
+
+/// A server in a directory of its own, which goes with it.
+struct Served {
+    server: EventLoop<Native>,
+    directory: std::path::PathBuf,
+}
+
+impl Served {
+    fn new(
+        name: &str,
+        change: impl FnOnce(&mut Options),
+        start: impl FnOnce(Worker<Native>) -> Result<Box<dyn Housekeeping + Send>, Error>,
+    ) -> Self {
+        let directory =
+            std::env::temp_dir().join(format!("underpin-{name}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&directory);
+        let mut options = Options::new(directory.as_os_str().as_encoded_bytes());
+        options.listen.set_port(0);
+        change(&mut options);
+        let server = EventLoop::open_with(native(), options, start).unwrap();
+        Self { server, directory }
+    }
+
+    fn inline(name: &str, change: impl FnOnce(&mut Options)) -> Self {
+        Self::new(name, change, |worker| Ok(Box::new(Inline(Some(worker)))))
+    }
+
+    fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(self.server.address()).unwrap();
+        stream.set_nonblocking(true).unwrap();
+        stream
+    }
+
+    fn tick(&mut self) {
+        let until = self.server.state.platform.now(ClockId::Monotonic);
+        let until = until.saturating_add(Duration::from_millis(10));
+        self.server.tick(Some(until)).unwrap();
+    }
+
+    /// Sends a request and ticks until the replies end in `end`.
+    fn ask(&mut self, stream: &mut TcpStream, request: &[u8], end: &str) -> String {
+        stream.write_all(request).unwrap();
+        let mut replies = Vec::new();
+        for _ in 0..10_000 {
+            self.tick();
+            match stream.read_to_end(&mut replies) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                other => panic!("the connection ended: {other:?}"),
+            }
+            if replies.ends_with(end.as_bytes()) {
+                return String::from_utf8_lossy(&replies).into_owned();
+            }
+        }
+        panic!("no reply");
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.directory);
+    }
+}
+
+#[test]
+fn replies_of_a_transaction_do_not_pile_up_over_the_limit() {
+    let mut served = Served::inline("exec", |options| options.client_output_bytes_max = 1 << 20);
+    let value = vec![b'v'; 256 << 10];
+    served
+        .server
+        .state
+        .store
+        .put(b"k", Value::new(&value))
+        .unwrap();
+    let mut client = served.connect();
+    served.ask(&mut client, b"MULTI\r\n", "+OK\r\n");
+    for _ in 0..64 {
+        served.ask(&mut client, b"GET k\r\n", "+QUEUED\r\n");
+    }
+    let reply = served.ask(&mut client, b"SET done yes\r\nEXEC\r\n", "buffer\r\n");
+    assert!(reply.contains("-ERR reply exceeds"), "{reply}");
+    // The last turn counted the buffer as it was before the reply left.
+    let held = served.server.state.clients_memory;
+    assert!(held < 4 << 20, "{held} bytes");
+    // As before, what the transaction wrote stays.
+    served.ask(&mut client, b"GET done\r\n", "yes\r\n");
+}
+
+#[test]
+fn descriptions_of_commands_do_not_pile_up_over_the_limit() {
+    for word in ["INFO", "DOCS"] {
+        let mut served = Served::inline("describe", |options| {
+            options.client_output_bytes_max = 1 << 16
+        });
+        let mut client = served.connect();
+        let request = format!("COMMAND {word}{}\r\n", " client".repeat(1000));
+        served.ask(&mut client, request.as_bytes(), "output buffer\r\n");
+    }
+}
+
+#[test]
+fn slow_requests_of_one_client_are_spread_over_ticks() {
+    let mut served = Served::inline("slow", |_| {});
+    for key in 0..20_000u32 {
+        let store = &mut served.server.state.store;
+        store.put(&key.to_be_bytes(), Value::new(b"")).unwrap();
+    }
+    let (mut slow, mut quick) = (served.connect(), served.connect());
+    served.ask(&mut slow, b"PING\r\n", "+PONG\r\n");
+    served.ask(&mut quick, b"PING\r\n", "+PONG\r\n");
+    let count = 6000;
+    slow.write_all(&b"KEYS none\r\n".repeat(count)).unwrap();
+    let before = served.server.state.counters.commands;
+    served.tick();
+    served.ask(&mut quick, b"PING\r\n", "+PONG\r\n");
+    let done = served.server.state.counters.commands - before;
+    assert!(
+        done < 1000,
+        "{done} requests were run before another client's"
+    );
+    // More than one read's worth is not taken in while requests wait.
+    let held = served.server.state.clients_memory;
+    assert!(held < 256 << 10, "{held} bytes");
+}
+
+/// A thread that is busy with something else for ever.
+struct Busy;
+
+impl Housekeeping for Busy {
+    fn request(&mut self, _work: Work) {}
+
+    fn stop(&mut self) {}
+}
+
+#[test]
+fn a_write_is_durable_in_about_a_second_although_the_thread_is_busy() {
+    let mut served = Served::new("busy", |_| {}, |_| Ok(Box::new(Busy)));
+    let mut client = served.connect();
+    let before = served.server.state.store.db().stats().log_syncs;
+    let until = std::time::Instant::now() + Duration::from_secs(30);
+    while served.server.state.store.db().stats().log_syncs == before {
+        served.ask(&mut client, b"SET k v\r\n", "+OK\r\n");
+        std::thread::sleep(Duration::from_millis(50));
+        assert!(std::time::Instant::now() < until, "nothing was synced");
+    }
+}
