@@ -223,6 +223,9 @@ unsafe impl Files for Windows {
 
     fn preallocate(&self, file: &File, offset: u64, bytes: u64) -> Result<()> {
         let operation = Operation::Preallocate;
+        if bytes == 0 {
+            return Ok(());
+        }
         let end = end_of_range(operation, offset, bytes)?;
         if !file.is_writable() {
             return Err(Error::new(operation, Kind::PermissionDenied));
@@ -259,6 +262,9 @@ unsafe impl Files for Windows {
 
     fn punch(&self, file: &File, offset: u64, bytes: u64) -> Result<()> {
         let operation = Operation::Punch;
+        if bytes == 0 {
+            return Ok(());
+        }
         let end = end_of_range(operation, offset, bytes)?;
         if !file.is_writable() {
             return Err(Error::new(operation, Kind::PermissionDenied));
@@ -443,11 +449,8 @@ fn control<T>(
     }
 }
 
-/// The end of a range that is not empty and that the system can express.
+/// The end of a range, if the system can express it.
 fn end_of_range(operation: Operation, offset: u64, bytes: u64) -> Result<u64> {
-    if bytes == 0 {
-        return Err(Error::new(operation, Kind::InvalidInput));
-    }
     match offset.checked_add(bytes) {
         Some(end) if end <= OFFSET_MAX => Ok(end),
         _ => Err(Error::new(operation, Kind::FileTooLarge)),

@@ -293,13 +293,14 @@ pub unsafe trait Files: Platform {
     fn set_length(&self, file: &Self::File, bytes: u64) -> Result<()>;
 
     /// Reserves disk space for `bytes` from `offset`, so that writes there do not fail for want of space.
-    /// The length grows to cover the range; new bytes read as zeros.
+    /// The length grows to cover the range; new bytes read as zeros. For no bytes nothing happens.
     ///
     /// # Errors
     /// `NoSpace`; `Unsupported`.
     fn preallocate(&self, file: &Self::File, offset: u64, bytes: u64) -> Result<()>;
 
     /// Gives back the disk space of `bytes` from `offset`, which then read as zeros. The length does not change.
+    /// For no bytes nothing happens.
     ///
     /// # Errors
     /// `Unsupported`.

@@ -16,6 +16,7 @@ cases!("file::length", Files:
     punch_answers_as_the_caps_say,
     punched_range_reads_zero,
     punch_does_not_change_the_length,
+    a_range_of_no_bytes_changes_nothing,
     metadata_tells_length_and_kind,
     metadata_ids_tell_files_apart,
     modification_time_moves_on,
@@ -156,6 +157,22 @@ fn punch_does_not_change_the_length<P: Files>(cx: &Context<'_, P>) -> Verdict {
     }
     ensure_filled(cx, &file, 0, 4_096, 0xbb)?;
     ensure_filled(cx, &file, 4_096, 4_904, 0)
+}
+
+/// "For no bytes nothing happens", wherever the range is.
+fn a_range_of_no_bytes_changes_nothing<P: Files>(cx: &Context<'_, P>) -> Verdict {
+    let file = cx.p.open(&cx.path("no-bytes"), &fresh())?;
+    fill(cx, &file, 0, 5_000, 0x77)?;
+    for offset in [0, 100, 5_000, 9_000] {
+        if cx.caps.contains(underpin_core::platform::Caps::PREALLOCATE) {
+            tried(cx.p.preallocate(&file, offset, 0))?;
+        }
+        if cx.caps.contains(underpin_core::platform::Caps::PUNCH) {
+            tried(cx.p.punch(&file, offset, 0))?;
+        }
+        ensure_eq!(cx.p.file_metadata(&file)?.bytes, 5_000);
+    }
+    ensure_filled(cx, &file, 0, 5_000, 0x77)
 }
 
 /// "The size and kind of an open file", and "of what `path` names".
