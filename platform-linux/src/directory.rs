@@ -28,7 +28,7 @@ pub(crate) fn rename(from: &[u8], to: &[u8]) -> Result<()> {
     const OP: Operation = Operation::Rename;
     with_path(OP, from, |from| {
         with_path(OP, to, |to| {
-            rustix::fs::rename(from, to).map_err(|errno| error(OP, errno))
+            retry_on_intr(|| rustix::fs::rename(from, to)).map_err(|errno| error(OP, errno))
         })
     })
 }
@@ -37,7 +37,7 @@ pub(crate) fn hard_link(existing: &[u8], new: &[u8]) -> Result<()> {
     const OP: Operation = Operation::HardLink;
     with_path(OP, existing, |existing| {
         with_path(OP, new, |new| {
-            rustix::fs::linkat(CWD, existing, CWD, new, AtFlags::empty())
+            retry_on_intr(|| rustix::fs::linkat(CWD, existing, CWD, new, AtFlags::empty()))
                 .map_err(|errno| error(OP, errno))
         })
     })
@@ -46,7 +46,8 @@ pub(crate) fn hard_link(existing: &[u8], new: &[u8]) -> Result<()> {
 pub(crate) fn remove_file(path: &[u8]) -> Result<()> {
     const OP: Operation = Operation::RemoveFile;
     with_path(OP, path, |path| {
-        rustix::fs::unlinkat(CWD, path, AtFlags::empty()).map_err(|errno| error(OP, errno))
+        retry_on_intr(|| rustix::fs::unlinkat(CWD, path, AtFlags::empty()))
+            .map_err(|errno| error(OP, errno))
     })
 }
 
@@ -54,14 +55,15 @@ pub(crate) fn create(path: &[u8]) -> Result<()> {
     const OP: Operation = Operation::CreateDirectory;
     let mode = Mode::from_raw_mode(0o777);
     with_path(OP, path, |path| {
-        rustix::fs::mkdirat(CWD, path, mode).map_err(|errno| error(OP, errno))
+        retry_on_intr(|| rustix::fs::mkdirat(CWD, path, mode)).map_err(|errno| error(OP, errno))
     })
 }
 
 pub(crate) fn remove(path: &[u8]) -> Result<()> {
     const OP: Operation = Operation::RemoveDirectory;
     with_path(OP, path, |path| {
-        rustix::fs::unlinkat(CWD, path, AtFlags::REMOVEDIR).map_err(|errno| error(OP, errno))
+        retry_on_intr(|| rustix::fs::unlinkat(CWD, path, AtFlags::REMOVEDIR))
+            .map_err(|errno| error(OP, errno))
     })
 }
 
@@ -88,10 +90,12 @@ pub(crate) fn list(
         }
         let kind = match entry.file_type() {
             // Some file systems do not tell; a file that is gone by now stays of unknown kind.
-            FileType::Unknown => rustix::fs::statat(&fd, name, AtFlags::SYMLINK_NOFOLLOW)
-                .map_or(FileType::Unknown, |stat| {
-                    FileType::from_raw_mode(stat.st_mode)
-                }),
+            FileType::Unknown => {
+                retry_on_intr(|| rustix::fs::statat(&fd, name, AtFlags::SYMLINK_NOFOLLOW))
+                    .map_or(FileType::Unknown, |stat| {
+                        FileType::from_raw_mode(stat.st_mode)
+                    })
+            }
             known => known,
         };
         if visit(DirectoryEntry::new(name.to_bytes(), file_kind(kind))).is_break() {

@@ -277,7 +277,7 @@ unsafe impl Files for Linux {
     }
 
     fn file_metadata(&self, file: &File) -> Result<Metadata> {
-        rustix::fs::fstat(&file.fd)
+        retry_on_intr(|| rustix::fs::fstat(&file.fd))
             .map(|stat| metadata(&stat))
             .map_err(|errno| error(Operation::Metadata, errno))
     }
@@ -285,7 +285,7 @@ unsafe impl Files for Linux {
     fn metadata(&self, path: &[u8]) -> Result<Metadata> {
         const OP: Operation = Operation::Metadata;
         with_path(OP, path, |path| {
-            rustix::fs::stat(path)
+            retry_on_intr(|| rustix::fs::stat(path))
                 .map(|stat| metadata(&stat))
                 .map_err(|errno| error(OP, errno))
         })

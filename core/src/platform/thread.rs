@@ -120,7 +120,8 @@ pub unsafe trait Threads: Platform {
     ///
     /// # Errors
     /// `Limit` or `OutOfMemory` when the system has no room for a thread, `InvalidInput` for a stack size or
-    /// affinity that cannot be had; then nothing was started.
+    /// affinity that cannot be had, `Unsupported` for an affinity without
+    /// [`Caps::AFFINITY`](super::Caps::AFFINITY); then nothing was started.
     ///
     /// # Safety
     /// `entry` may be called once with `argument` on another thread, at any time until the thread is

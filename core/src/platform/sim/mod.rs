@@ -86,6 +86,7 @@ mod seeds;
 mod slot;
 mod snapshot;
 #[cfg(test)]
+#[cfg(not(loom))]
 mod tests;
 mod thread;
 mod trace;
