@@ -29,6 +29,51 @@ pub(super) fn asan(job: &mut Job<'_>) -> Result<(), String> {
     job.run(&mut test)
 }
 
+/// What `tests/fuzz` has a target for.
+const FUZZ_TARGETS: &[&str] = &["log", "manifest", "table", "resp"];
+
+/// A smoke run: the targets build, and a few seconds each find nothing. Long runs are a person's, by cargo-fuzz, whose flags these are.
+pub(super) fn fuzz(job: &mut Job<'_>) -> Result<(), String> {
+    const TARGET: &str = "x86_64-unknown-linux-gnu";
+    let directory = job.workspace.target.join("fuzz");
+    let mut build = Command::new("rustup");
+    build
+        .current_dir(&job.workspace.root)
+        .env_remove("CARGO")
+        .env("CARGO_TERM_COLOR", "never")
+        .env(
+            "RUSTFLAGS",
+            "--cfg fuzzing --cap-lints allow -Cdebug-assertions -Ccodegen-units=1 -Cpasses=sancov-module \
+             -Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters \
+             -Cllvm-args=-sanitizer-coverage-pc-table -Cllvm-args=-sanitizer-coverage-trace-compares",
+        )
+        .env("CARGO_TARGET_DIR", &directory)
+        .args(["run", "nightly", "cargo", "build", "--locked", "--release"])
+        .args(["--target", TARGET, "--manifest-path", "tests/fuzz/Cargo.toml"]);
+    job.run(&mut build)?;
+    for target in FUZZ_TARGETS {
+        let corpus = directory.join("corpus").join(target);
+        std::fs::create_dir_all(&corpus).map_err(|e| format!("{}: {e}", corpus.display()))?;
+        let mut run = job
+            .workspace
+            .program(directory.join(TARGET).join("release").join(target));
+        run.args([
+            "-max_total_time=10",
+            "-rss_limit_mb=1024",
+            "-timeout=10",
+            "-print_final_stats=1",
+        ])
+        .arg(format!(
+            "-artifact_prefix={}/{target}-",
+            directory.display()
+        ))
+        .arg(&corpus);
+        job.run(&mut run)?;
+    }
+    job.note(&FUZZ_TARGETS.join(", "));
+    Ok(())
+}
+
 pub(super) fn deny(job: &mut Job<'_>) -> Result<(), String> {
     let mut check = job.cargo("deny");
     job.run(check.args(["--offline", "check", "bans", "licenses", "sources"]))

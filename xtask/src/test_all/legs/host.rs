@@ -85,7 +85,12 @@ fn own(job: &Job<'_>, arguments: &[&str]) -> Result<Command, String> {
 }
 
 /// Integration tests that are legs of their own, being long or in need of other programs.
-const OWN_LEGS: &[&str] = &["db_crash", "server"];
+const OWN_LEGS: &[&str] = &[
+    "conformance_native",
+    "conformance_sim",
+    "db_crash",
+    "server",
+];
 
 /// Everything else that `cargo test --workspace` runs: unit, integration and documentation tests.
 pub(super) fn unit(job: &mut Job<'_>) -> Result<(), String> {

@@ -247,6 +247,15 @@ pub(super) const LEGS: &[Leg] = &[
         run: checkers::asan,
     },
     Leg {
+        name: "fuzz",
+        proves: "what reads logs, tables, manifests and requests builds as fuzz targets and survives some seconds of noise",
+        how: How::Native,
+        quick: false,
+        needs: &[Need::Nightly],
+        limit_s: 600,
+        run: checkers::fuzz,
+    },
+    Leg {
         name: "deny",
         proves: "licences, sources and duplicate versions of every dependency",
         how: How::Native,
