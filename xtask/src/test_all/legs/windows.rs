@@ -10,25 +10,35 @@ const WINDOWS: Rig = Rig {
     config: Some("xtask/rigs/windows-gnu.toml"),
 };
 
-/// The packages whose code differs on Windows.
-const PACKAGES: &[&str] = &["--package", "underpin-windows"];
+/// The packages whose code differs on Windows, and the tests that run there.
+const LINTED: &[&str] = &[
+    "--package",
+    "underpin-windows",
+    "--package",
+    "underpin",
+    "--package",
+    "underpin-conformance",
+    "--package",
+    "underpin-tests",
+];
 
 /// Rounds of each stress case of the contracts: a call costs far more under wine than on a system of its own.
 const WINE_ROUNDS: &str = "200";
 
 pub(super) fn clippy(job: &mut Job<'_>) -> Result<(), String> {
     let mut check = WINDOWS.clippy(job);
-    job.run(check.args(PACKAGES).arg("--all-targets"))
+    job.run(check.args(LINTED).arg("--all-targets"))
 }
 
 pub(super) fn wine(job: &mut Job<'_>) -> Result<(), String> {
     let prefix = prefix(job)?;
     let mut own = WINDOWS.cargo(job, "test");
-    job.run(
-        own.env("WINEPREFIX", &prefix)
-            .args(PACKAGES)
-            .args(["--lib", "--tests"]),
-    )?;
+    job.run(own.env("WINEPREFIX", &prefix).args([
+        "--package",
+        "underpin-windows",
+        "--lib",
+        "--tests",
+    ]))?;
     let mut contracts = WINDOWS.cargo(job, "test");
     job.run(
         contracts
