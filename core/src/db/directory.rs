@@ -41,13 +41,17 @@ impl<P: Files> Directory<P> {
         String::from_utf8_lossy(&self.path)
     }
 
-    /// Makes the directory if it is not there, durably in its parent.
+    /// Makes the directory if it is not there, durably in its parent. One with a manifest is so already: its parent, which may be
+    /// unreadable, is left alone.
     pub(super) fn create(&self) -> Result<()> {
         let made = match self.platform.create_directory(&self.path) {
             Ok(()) => true,
             Err(error) if error.kind() == Kind::AlreadyExists => false,
             Err(error) => return Err(Error::io(FileName::Directory, error)),
         };
+        if !made && self.exists(FileName::Manifest)? {
+            return Ok(());
+        }
         let parent = match self.path.iter().rposition(|&byte| byte == b'/') {
             Some(0) => &b"/"[..],
             Some(at) => self.path.get(..at).unwrap_or_default(),

@@ -1,4 +1,5 @@
-//! Maintenance: memtables go to tables, tables are merged, all keys are dropped; one of these at a time.
+//! Maintenance: memtables go to tables, all keys are dropped, the database is closed; one of these at a time. Merges run beside
+//! them, see `merging`.
 //!
 //! # Flush
 //! ```text
@@ -8,6 +9,10 @@
 //! manifest: + T, recovery starts at L2              (failure: see `version::manifest`)
 //! view without the frozen memtable; L1 removed
 //! ```
+//! # Tables are bounded
+//! A flush waits for no merge while it leaves at most three times `tables_max` tables. Past that, whoever wants to flush (and so
+//! a writer without room in the memtable) waits for the running merge, or merges itself.
+//!
 //! # Clear
 //! A manifest without tables whose recovery starts at a new log, stored while no writer can append: before it the old state
 //! is whole, after it the database is empty.
@@ -18,14 +23,20 @@ use super::error::Result;
 use super::file_name::FileName;
 use super::iter::Source;
 use super::memtable::{Memtable, MemtableCursor};
-use super::options::WriteLevel;
+use super::options::{Maintenance, WriteLevel};
 use super::shared::Shared;
 use super::table::Table;
 use super::version::{Manifest, StoreError, Version, View};
 use super::wal::ActiveLog;
-use crate::platform::{Durability, Files, MutexGuard};
+use crate::platform::{ClockId, Durability, Files, MutexGuard};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::sync::atomic::Ordering;
+use core::time::Duration;
+
+/// How soon after a failure maintenance is asked for again; doubled up to the other with each more.
+const RETRY_MIN: Duration = Duration::from_secs(1);
+const RETRY_MAX: Duration = Duration::from_secs(64);
 
 /// What the maintenance lock guards.
 #[derive(Debug)]
@@ -51,10 +62,10 @@ pub(super) struct Frozen {
     log_number: u64,
 }
 
-type Guard<'a, P> = MutexGuard<'a, MaintenanceState, P>;
+pub(super) type Guard<'a, P> = MutexGuard<'a, MaintenanceState, P>;
 
 impl MaintenanceState {
-    fn number(&mut self) -> u64 {
+    pub(super) fn number(&mut self) -> u64 {
         let number = self.next_number;
         self.next_number += 1;
         number
@@ -62,43 +73,100 @@ impl MaintenanceState {
 }
 
 impl<P: Files> Shared<P> {
-    /// Whether a memtable is full, waits to be flushed, or tables wait to be merged.
+    /// Whether a memtable is full, waits to be flushed, or tables wait to be merged, and it is not too early to try again.
     pub(super) fn maintenance_needed(&self) -> bool {
         let reads = self.reads.lock();
-        reads.view.frozen.is_some()
+        let needed = reads.view.frozen.is_some()
             || reads.view.active.bytes() >= self.options.memtable_bytes
-            || reads.view.version.tables.len() > self.options.tables_max
+            || reads.view.version.tables.len() > self.options.tables_max;
+        let too_early = |(at, _)| self.directory.platform.now(ClockId::Monotonic) < at;
+        needed && !reads.retry.is_some_and(too_early)
     }
 
     /// Does what is needed.
     pub(super) fn maintain(&self) -> Result<()> {
-        let mut state = self.maintenance.lock();
-        if self.reads.lock().view.active.bytes() >= self.options.memtable_bytes {
-            self.flush_locked(&mut state)?;
+        let result = self.flush_full().and_then(|()| self.merge_if_needed());
+        let mut reads = self.reads.lock();
+        reads.retry = match (&result, reads.retry) {
+            (Ok(()), _) => None,
+            (Err(_), last) => {
+                let delay = last.map_or(RETRY_MIN, |(_, delay)| RETRY_MAX.min(delay * 2));
+                let now = self.directory.platform.now(ClockId::Monotonic);
+                Some((now.saturating_add(delay), delay))
+            }
+        };
+        result
+    }
+
+    /// Flushes a memtable that is full or waits.
+    fn flush_full(&self) -> Result<()> {
+        let full = |view: &View<P>| view.active.bytes() >= self.options.memtable_bytes;
+        let Some(mut state) = self.lock_to_flush(|view| view.frozen.is_some() || full(view))?
+        else {
+            return Ok(());
+        };
+        let both = full(&self.reads.lock().view);
+        if both {
+            self.flush_locked(&mut state)
         } else {
-            self.flush_frozen(&mut state)?;
+            self.flush_frozen(&mut state)
         }
-        self.merge_if_needed(&mut state)
     }
 
     /// Moves all that is in memory to a table.
     pub(super) fn flush(&self) -> Result<()> {
-        let mut state = self.maintenance.lock();
-        self.flush_locked(&mut state)?;
-        self.merge_if_needed(&mut state)
+        let anything = |view: &View<P>| view.frozen.is_some() || view.active.entries() > 0;
+        if let Some(mut state) = self.lock_to_flush(anything)? {
+            self.flush_locked(&mut state)?;
+        }
+        match self.options.maintenance {
+            Maintenance::Inline => self.merge_if_needed(),
+            Maintenance::Caller => self.commit.lock().check(),
+        }
     }
 
     /// For a writer that finds the memtable full.
     pub(super) fn make_room(&self) -> Result<()> {
-        let mut state = self.maintenance.lock();
+        let full = |view: &View<P>| view.active.bytes() >= self.memtable_bytes_max();
         // Whoever had the lock before may have done it.
-        if self.reads.lock().view.active.bytes() < self.memtable_bytes_max() {
+        let Some(mut state) = self.lock_to_flush(full)? else {
             return Ok(());
-        }
+        };
         self.flush_locked(&mut state)?;
-        // There is room now. That a merge failed matters once there are twice as many tables as there should be.
-        match self.merge_if_needed(&mut state) {
-            Err(error) if state.manifest.tables.len() > self.options.tables_max * 2 => Err(error),
+        drop(state);
+        if self.options.maintenance == Maintenance::Inline {
+            // There is room now. That a merge failed matters once there are as many tables as there may be.
+            let _ = self.merge_if_needed();
+        }
+        Ok(())
+    }
+
+    /// The maintenance lock, when what is `wanted` of a flush still is and its tables are within the bound; for that alone it
+    /// waits for a merge, or merges.
+    fn lock_to_flush(&self, wanted: impl Fn(&View<P>) -> bool) -> Result<Option<Guard<'_, P>>> {
+        loop {
+            let state = self.maintenance.lock();
+            if !wanted(&self.reads.lock().view) {
+                return Ok(None);
+            }
+            if self.has_table_room(&state) {
+                return Ok(Some(state));
+            }
+            drop(state);
+            self.merge_for_room()?;
+        }
+    }
+
+    /// Whether a flush may go on: it makes at most two tables.
+    pub(super) fn has_table_room(&self, state: &MaintenanceState) -> bool {
+        state.manifest.tables.len() + 2 <= self.tables_bound()
+    }
+
+    /// Flushes a full memtable while this thread merges, unless somebody else does or there are too many tables.
+    pub(super) fn flush_beside_merge(&self) -> Result<()> {
+        let full = self.reads.lock().view.active.bytes() >= self.options.memtable_bytes;
+        match self.maintenance.try_lock() {
+            Some(mut state) if full && self.has_table_room(&state) => self.flush_locked(&mut state),
             _ => Ok(()),
         }
     }
@@ -120,7 +188,7 @@ impl<P: Files> Shared<P> {
         let mut commit = self.lock_quiet();
         commit.check()?;
         let seal = commit.log.seal(log_number);
-        if let Err(error) = seal.send(&self.directory, Some(Durability::Data)) {
+        if let Err(error) = seal.send(&self.directory, Some(Durability::Full)) {
             commit.poison();
             self.committed.notify_all();
             return Err(error);
@@ -179,36 +247,7 @@ impl<P: Files> Shared<P> {
         Ok(())
     }
 
-    /// Merges tables if there are too many.
-    pub(super) fn merge_if_needed(&self, state: &mut Guard<'_, P>) -> Result<()> {
-        let mut tables = self.reads.lock().view.version.tables.clone();
-        let sizes: Vec<u64> = tables.iter().map(|table| table.info().bytes).collect();
-        let count = compact::choose(&sizes, self.options.tables_max);
-        if count == 0 {
-            return Ok(());
-        }
-        let number = state.number();
-        let whole = count == tables.len();
-        let sources = compact::sources(&tables[..count]);
-        let built = compact::build(&self.directory, number, &self.options, sources, whole)?;
-        let fresh = built
-            .as_ref()
-            .map(|info| self.open_built(info))
-            .transpose()?;
-        let mut manifest = Manifest {
-            next_number: state.next_number,
-            ..state.manifest.clone()
-        };
-        manifest.tables.splice(..count, built);
-        self.switch(state, manifest, fresh.as_deref())?;
-        state.merges += 1;
-        let old: Vec<_> = tables.splice(..count, fresh).collect();
-        self.publish(tables, false);
-        old.iter().for_each(|table| table.set_obsolete());
-        Ok(())
-    }
-
-    /// Drops all keys.
+    /// Drops all keys. A merge that runs finds its tables gone, and stops.
     pub(super) fn clear(&self) -> Result<()> {
         let mut state = self.maintenance.lock();
         self.commit.lock().check()?;
@@ -260,6 +299,9 @@ impl<P: Files> Shared<P> {
 
     /// Makes everything durable and says so, then lets go of the directory.
     pub(super) fn close(&self) -> Result<()> {
+        // A merge stops soon. It must have ended before another process may be in the directory.
+        self.closing.store(true, Ordering::Relaxed);
+        let _turn = self.merging.lock();
         let _state = self.maintenance.lock();
         let commit = self.commit.lock();
         commit.check()?;
@@ -282,7 +324,7 @@ impl<P: Files> Shared<P> {
     }
 
     /// Opens a table that was just written. If that fails, nothing refers to its file and it is removed.
-    fn open_built(&self, info: &super::table::TableInfo) -> Result<Arc<Table<P>>> {
+    pub(super) fn open_built(&self, info: &super::table::TableInfo) -> Result<Arc<Table<P>>> {
         Table::open(&self.directory, info, &self.cache)
             .map(Arc::new)
             .inspect_err(|_| {
@@ -291,7 +333,7 @@ impl<P: Files> Shared<P> {
     }
 
     /// Stores a manifest. If it certainly was not stored, the table that is fresh in it goes.
-    fn switch(
+    pub(super) fn switch(
         &self,
         state: &mut Guard<'_, P>,
         manifest: Manifest,
@@ -320,7 +362,7 @@ impl<P: Files> Shared<P> {
     }
 
     /// Shows reads the new tables.
-    fn publish(&self, tables: Vec<Arc<Table<P>>>, flushed: bool) {
+    pub(super) fn publish(&self, tables: Vec<Arc<Table<P>>>, flushed: bool) {
         let mut reads = self.reads.lock();
         let frozen = if flushed {
             None

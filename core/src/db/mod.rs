@@ -13,7 +13,8 @@
 //! | `memtable` | the skip list of new writes |
 //! | `table`, `filter`, `cache` | sorted files, and how little of them a read touches |
 //! | `version` | the manifest and the atomic switch to a new one |
-//! | `maintenance`, `compact` | flush, merge, clear |
+//! | `maintenance` | flush, clear, close |
+//! | `merging`, `compact` | merges beside them: which tables, and how the result comes in |
 //! | `recover`, `verify` | opening after a crash; checking every byte |
 //!
 //! # Promises
@@ -25,8 +26,10 @@
 //!   go on. A flush or merge that fails leaves everything as it was and is tried again.
 //!
 //! # Bounds
-//! Two memtables ([`Maintenance::Caller`]: three) of `memtable_bytes` and a batch, the log buffer, the block cache, an index and a
+//! Two memtables ([`Maintenance::Caller`]: four) of `memtable_bytes` and a batch, the log buffer, the block cache, an index and a
 //! filter for each table; a merge adds eight bytes a key. Each open table has one file handle. What a [`Scan`] holds comes on top.
+//! There are at most three times `tables_max` tables: a flush waits for no merge until there would be more, and then the writer
+//! that needs it does wait. Writers wait for a flush when the next memtable is full too.
 //!
 //! # Not here
 //! Transactions, snapshots as objects, compression, repair, levels of small tables: a run is one table.
@@ -46,6 +49,7 @@ pub mod fuzzing;
 mod iter;
 mod maintenance;
 mod memtable;
+mod merging;
 mod options;
 mod recover;
 mod shared;
@@ -176,7 +180,7 @@ impl<P: Files> Db<P> {
         Scan::new(&view, sequence, start, end)
     }
 
-    /// Drops all keys, atomically and durably.
+    /// Drops all keys, atomically and durably. Waits for no merge: one that runs stops soon.
     ///
     /// # Errors
     /// [`Error::Io`]: nothing is dropped, or, if the database is then poisoned, a new open tells.
@@ -184,7 +188,8 @@ impl<P: Files> Db<P> {
         self.shared.clear()
     }
 
-    /// Moves what is in memory to a table.
+    /// Moves what is in memory to a table. Waits for a running merge only if there are three times `tables_max` tables.
+    /// With [`Maintenance::Caller`], merging is left to [`maintain`](Self::maintain).
     ///
     /// # Errors
     /// [`Error::Io`]: nothing is lost and the next call tries again.
@@ -192,13 +197,13 @@ impl<P: Files> Db<P> {
         self.shared.flush()
     }
 
-    /// Whether [`maintain`](Self::maintain) has something to do.
+    /// Whether [`maintain`](Self::maintain) has something to do; not for some seconds after it failed.
     #[must_use]
     pub fn maintenance_needed(&self) -> bool {
         self.shared.maintenance_needed()
     }
 
-    /// Flushes a full memtable and merges tables, if needed.
+    /// Flushes a full memtable and merges tables, if needed. A merge on another thread is not waited for.
     ///
     /// # Errors
     /// As [`flush`](Self::flush).
@@ -232,8 +237,8 @@ impl<P: Files> Db<P> {
         self.shared.estimated_keys()
     }
 
-    /// Makes everything durable and gives the directory free. Other handles then get [`Error::Closed`]; scans go on. Dropping the
-    /// last handle instead hands buffered writes to the system and syncs nothing.
+    /// Makes everything durable and gives the directory free. A running merge stops soon and is waited for. Other handles then
+    /// get [`Error::Closed`]; scans go on. Dropping the last handle instead hands buffered writes to the system and syncs nothing.
     ///
     /// # Errors
     /// As [`sync`](Self::sync); the directory is free also after an error of the sync.

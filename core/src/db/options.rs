@@ -30,7 +30,7 @@ pub enum Maintenance {
     Inline,
     /// The caller, by [`Db::maintain`](super::Db::maintain) when
     /// [`Db::maintenance_needed`](super::Db::maintenance_needed) says so; a writer that finds the memtable at twice
-    /// its size does it nevertheless, so memory stays bounded.
+    /// its size flushes nevertheless, and merges at three times `tables_max` tables, so memory stays bounded.
     Caller,
 }
 
@@ -44,7 +44,7 @@ pub struct Options {
     pub memtable_bytes: usize,
     /// Log bytes held back for [`WriteLevel::Buffered`] before they go to the system. Default 256 KiB; at most 64 MiB.
     pub log_buffer_bytes: usize,
-    /// Tables before they are merged, 2 to 1000. Default 8.
+    /// Tables before they are merged, 2 to 1000. Default 8. While a merge runs there may be three times as many, then writers wait.
     pub tables_max: usize,
     /// Size that a table's block is closed at, in bytes, 64 to 1 MiB. Default 4 KiB.
     pub block_bytes: usize,

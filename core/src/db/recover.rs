@@ -33,6 +33,7 @@ use crate::error::Kind;
 use crate::platform::{Access, ClockId, Condvar, Create, Files, LockKind, Mutex, OpenOptions};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::sync::atomic::AtomicBool;
 
 /// Opens or creates the database in `path`.
 pub(super) fn open<P: Files>(platform: P, path: &[u8], options: Options) -> Result<Shared<P>> {
@@ -87,13 +88,16 @@ pub(super) fn open<P: Files>(platform: P, path: &[u8], options: Options) -> Resu
                 view,
                 sequence,
                 closed: false,
+                retry: None,
             },
             platform.clone(),
         ),
-        maintenance: Mutex::new(state, platform),
+        maintenance: Mutex::new(state, platform.clone()),
+        merging: Mutex::new((), platform),
+        closing: AtomicBool::new(false),
     };
     // Opening again and again must not pile up tables. That there is no room to merge them is no reason to fail.
-    let merged = shared.merge_if_needed(&mut shared.maintenance.lock());
+    let merged = shared.merge_if_needed();
     let usable = shared.commit.lock().check();
     match merged {
         Err(error) if usable.is_err() || matches!(error, Error::Corrupt(_)) => Err(error),

@@ -1,6 +1,7 @@
 //! What the handles of an open database share.
 //!
-//! Locks are taken in this order: `maintenance`, `commit`, `reads`. Reads take only the last, for a moment.
+//! Locks are taken in this order: `merging`, `maintenance`, `commit`, `reads`. Reads take only the last, for a moment. `merging`
+//! is held for as long as a merge takes; only what must wait for a merge takes it.
 #![forbid(unsafe_code)]
 
 use super::cache::BlockCache;
@@ -10,9 +11,11 @@ use super::error::{Error, Result};
 use super::maintenance::MaintenanceState;
 use super::options::{Maintenance, Options, WriteLevel};
 use super::version::View;
-use crate::platform::{Condvar, Files, Mutex};
+use crate::platform::{Condvar, Files, Instant, Mutex};
 use alloc::sync::Arc;
 use core::fmt;
+use core::sync::atomic::AtomicBool;
+use core::time::Duration;
 
 pub(super) struct Shared<P: Files> {
     pub(super) directory: Directory<P>,
@@ -25,6 +28,10 @@ pub(super) struct Shared<P: Files> {
     pub(super) committed: Condvar<P>,
     pub(super) reads: Mutex<Reads<P>, P>,
     pub(super) maintenance: Mutex<MaintenanceState, P>,
+    /// Whoever holds it merges; nobody else does.
+    pub(super) merging: Mutex<(), P>,
+    /// No merge goes on: [`close`](Self::close) waits for it to end. Says nothing of other memory, so accesses are relaxed.
+    pub(super) closing: AtomicBool,
 }
 
 /// What a read begins with.
@@ -33,6 +40,8 @@ pub(super) struct Reads<P: Files> {
     pub(super) view: Arc<View<P>>,
     pub(super) sequence: u64,
     pub(super) closed: bool,
+    /// Maintenance failed: when to try again, and how long that is after the failure.
+    pub(super) retry: Option<(Instant, Duration)>,
 }
 
 impl<P: Files> Shared<P> {
@@ -51,6 +60,11 @@ impl<P: Files> Shared<P> {
             Maintenance::Inline => self.options.memtable_bytes,
             Maintenance::Caller => self.options.memtable_bytes * 2,
         }
+    }
+
+    /// Most tables: whoever would make more of them waits for a merge.
+    pub(super) const fn tables_bound(&self) -> usize {
+        self.options.tables_max * 3
     }
 }
 

@@ -23,7 +23,7 @@ pub struct VerifyReport {
 
 impl<P: Files> Shared<P> {
     /// Checks the manifest against memory, all blocks of all tables, and the logs as far as they are written. Writes go on
-    /// meanwhile; flushes and merges wait.
+    /// meanwhile; flushes wait, and so does a merge's end.
     pub(super) fn verify(&self) -> Result<VerifyReport> {
         let state = self.maintenance.lock();
         // Of a poisoned database nobody knows which manifest is the one.

@@ -694,18 +694,16 @@ impl<P: Files + Reactor> EventLoop<P> {
         for index in open {
             self.close(index);
         }
-        self.housekeeping.stop();
         let Self {
             state,
-            housekeeping,
+            mut housekeeping,
             ..
         } = self;
-        drop(housekeeping);
         let directory = state.options.directory;
-        let db = state.store.into_db();
-        db.sync(WriteLevel::Full)
-            .and_then(|()| db.close())
-            .map_err(|error| Error::Database { directory, error })
+        // First: it stops a merge, which the housekeeper would finish before it ends.
+        let closed = state.store.into_db().close();
+        housekeeping.stop();
+        closed.map_err(|error| Error::Database { directory, error })
     }
 }
 

@@ -17,7 +17,22 @@ use super::table::{Table, TableBuilder, TableCursor, TableInfo};
 use crate::platform::Files;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::ops::Bound;
+use core::ops::{Bound, ControlFlow};
+
+/// Bytes of keys and values between two questions whether to go on: a few thousand small entries, some milliseconds.
+const QUESTION_BYTES: usize = 256 << 10;
+/// What an entry counts besides its key and value.
+const ENTRY_BYTES: usize = 32;
+
+/// What became of a table that was to be built.
+#[derive(Debug)]
+pub(super) enum Built {
+    Table(TableInfo),
+    /// Nothing was left, so there is no table.
+    Empty,
+    /// It was told to stop; what there was of the table is removed.
+    Cancelled,
+}
 
 /// How many of the newest tables, with these sizes in bytes, to merge; 0 for none.
 pub(super) fn choose(sizes: &[u64], tables_max: usize) -> usize {
@@ -35,7 +50,7 @@ pub(super) fn choose(sizes: &[u64], tables_max: usize) -> usize {
     count
 }
 
-/// Writes a new table from sorted sources, newest first; none if nothing is left.
+/// Writes a new table from sorted sources, newest first. None if nothing is left.
 pub(super) fn build<P: Files>(
     directory: &Directory<P>,
     number: u64,
@@ -43,19 +58,45 @@ pub(super) fn build<P: Files>(
     sources: Vec<Source<P>>,
     drop_removes: bool,
 ) -> Result<Option<TableInfo>> {
+    let go_on = || ControlFlow::Continue(());
+    match build_while(directory, number, options, sources, drop_removes, go_on)? {
+        Built::Table(info) => Ok(Some(info)),
+        Built::Empty | Built::Cancelled => Ok(None),
+    }
+}
+
+/// As [`build`], asking `go_on` now and then, and before the table is made durable.
+pub(super) fn build_while<P: Files>(
+    directory: &Directory<P>,
+    number: u64,
+    options: &Options,
+    sources: Vec<Source<P>>,
+    drop_removes: bool,
+    mut go_on: impl FnMut() -> ControlFlow<()>,
+) -> Result<Built> {
     let mut builder = TableBuilder::new(directory, number, options)?;
     let mut merge = MergeCursor::new(sources);
     merge.seek(Bound::Unbounded)?;
+    let mut bytes = 0usize;
     while let Some((key, sequence, value)) = merge.entry() {
         if value.is_some() || !drop_removes {
             builder.push(key, sequence, value)?;
         }
+        bytes = bytes.saturating_add(ENTRY_BYTES + key.len() + value.map_or(0, <[u8]>::len));
         merge.advance()?;
+        if bytes >= QUESTION_BYTES {
+            bytes = 0;
+            if go_on().is_break() {
+                return Ok(Built::Cancelled);
+            }
+        }
     }
     if builder.is_empty() {
-        Ok(None)
+        Ok(Built::Empty)
+    } else if go_on().is_break() {
+        Ok(Built::Cancelled)
     } else {
-        builder.finish().map(Some)
+        builder.finish().map(Built::Table)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Merges sorted sources: per key the entry of the newest source.
 //!
-//! Sources stand newest first and each has a key once. With at most a dozen of them, looking at all is as good as a heap.
+//! Sources stand newest first and each has a key once. There are few of them (a merge that writers waited
+//! for has a few dozen), so all are looked at.
 #![forbid(unsafe_code)]
 
 use crate::db::error::Result;

@@ -118,6 +118,11 @@ impl<P: Files> Table<P> {
         self.obsolete.store(true, Ordering::Relaxed);
     }
 
+    /// Whether nothing needs the table any more.
+    pub(in crate::db) fn is_obsolete(&self) -> bool {
+        self.obsolete.load(Ordering::Relaxed)
+    }
+
     /// The entry of `key`, if the table has one.
     pub(in crate::db) fn get(&self, key: &[u8]) -> Result<Option<Found>> {
         let outside = key < &*self.info.smallest || key > &*self.info.largest;

@@ -26,7 +26,7 @@ const MAGIC: [u8; 8] = *b"underman";
 const VERSION: u32 = 1;
 /// Magic, version and body length.
 const HEADER_BYTES: usize = 16;
-/// A manifest names at most 2,000 tables with two keys each; more is no manifest of ours.
+/// A manifest names at most 3,000 tables with two keys each; more is no manifest of ours.
 const BYTES_MAX: u64 = 512 << 20;
 
 /// What is in the file.
