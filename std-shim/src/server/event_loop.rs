@@ -783,6 +783,5 @@ mod tests {
 }
 
 #[cfg(test)]
-#[cfg(target_os = "linux")]
 #[path = "event_loop_tests.rs"]
 mod loop_tests;

@@ -105,7 +105,6 @@ impl<P: Files + Threads> Drop for Housekeeper<P> {
 }
 
 #[cfg(test)]
-#[cfg(target_os = "linux")]
 mod tests {
     use super::*;
     use crate::server::work::Progress;
