@@ -13,10 +13,6 @@
 //! A failure prints `UNDERPIN_SEED=n`; with that variable in the environment the same test runs for that seed alone. A panic on
 //! a simulated thread ends the process (its entry must not unwind), so a hook prints the seeds that are running then.
 #![forbid(unsafe_code)]
-#![allow(
-    clippy::missing_const_for_thread_local,
-    reason = "on windows-gnu it fires although the initialiser is const"
-)]
 
 use core::cell::Cell;
 use core::panic::AssertUnwindSafe;
