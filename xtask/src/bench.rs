@@ -7,6 +7,7 @@ use crate::workspace::Workspace;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::{env, fs};
 
 /// Runs the bench with the rest of the command line.
 pub(crate) fn main(workspace: &Workspace, mut parser: lexopt::Parser) -> Result<ExitCode, String> {
@@ -27,8 +28,13 @@ pub(crate) fn main(workspace: &Workspace, mut parser: lexopt::Parser) -> Result<
         .arg(workspace.root.join("tests/bench/Cargo.toml"))
         .arg("--target-dir")
         .arg(workspace.target.join("bench"));
-    if !quick {
+    if !quick && has_libclang() {
         bench.args(["--features", "rocksdb"]);
+    } else if !quick {
+        eprintln!(
+            "RocksDB is left out: its bindings need libclang; enable with: \
+             apt-get install -y --no-install-recommends libclang-dev"
+        );
     }
     let status = bench
         .arg("--")
@@ -37,6 +43,26 @@ pub(crate) fn main(workspace: &Workspace, mut parser: lexopt::Parser) -> Result<
         .map_err(|e| format!("cargo run: {e}"))?;
     let code = status.code().and_then(|code| u8::try_from(code).ok());
     Ok(ExitCode::from(code.unwrap_or(1)))
+}
+
+/// Whether libclang is where `clang-sys` looks for it: `LIBCLANG_PATH`, or Debian's places.
+fn has_libclang() -> bool {
+    let is_libclang = |entry: fs::DirEntry| {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        name.starts_with("libclang") && name.ends_with(".so") && !name.contains("cpp")
+    };
+    let in_directory = |dir: PathBuf| {
+        let mut entries = fs::read_dir(dir).into_iter().flatten().flatten();
+        entries.any(is_libclang)
+    };
+    let debian = fs::read_dir("/usr/lib").into_iter().flatten().flatten();
+    env::var_os("LIBCLANG_PATH").is_some()
+        || ["/usr/lib", "/usr/lib64", "/usr/lib/x86_64-linux-gnu"]
+            .into_iter()
+            .any(|dir| in_directory(dir.into()))
+        || debian
+            .filter(|entry| entry.file_name().to_string_lossy().starts_with("llvm"))
+            .any(|entry| in_directory(entry.path().join("lib")))
 }
 
 /// Builds the command whose server the served cases measure.
@@ -56,6 +82,6 @@ fn server(workspace: &Workspace) -> Result<PathBuf, String> {
     if !status.success() {
         return Err("the server does not build".into());
     }
-    let name = format!("underpin{}", std::env::consts::EXE_SUFFIX);
+    let name = format!("underpin{}", env::consts::EXE_SUFFIX);
     Ok(workspace.target.join("release").join(name))
 }

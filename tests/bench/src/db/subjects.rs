@@ -188,7 +188,7 @@ mod rocks {
             for (key, value) in pairs {
                 batch.put(key, value);
             }
-            self.0.write_opt(&batch, &written(level)).map_err(text)
+            self.0.write_opt(batch, &written(level)).map_err(text)
         }
 
         fn get(&self, key: &[u8], read: &mut dyn FnMut(&[u8]) -> bool) -> Result<bool, String> {
