@@ -27,10 +27,8 @@ mod file;
 mod map;
 mod memory;
 mod net;
-mod operation;
 mod park;
 mod path;
-mod pending;
 mod platform;
 mod pthread;
 #[cfg_attr(
@@ -50,8 +48,8 @@ mod thread_slot;
 
 pub use file::File;
 pub use map::Mapping;
-pub use net::Socket;
-pub use reactor::{EpollRing, EpollWaker};
+pub use net::{Descriptor, Socket};
+pub use reactor::{EpollPoller, EpollRing, EpollWaker};
 pub use thread::Thread;
 
 /// The Linux that this process runs on.

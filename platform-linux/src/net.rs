@@ -13,6 +13,7 @@ use rustix::net::{
     AddressFamily, RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown, SocketAddrAny, SocketFlags,
     SocketType, ipproto, sockopt,
 };
+use underpin_core::platform::readiness::Connecting;
 use underpin_core::platform::{Caps, ListenOptions, Net, ShutdownHow};
 use underpin_core::{Error, Kind, Operation, Result};
 
@@ -25,8 +26,9 @@ const SOCKET_FLAGS: SocketFlags = SocketFlags::NONBLOCK.union(SocketFlags::CLOEX
 #[derive(Clone, Debug)]
 pub struct Socket(Arc<Descriptor>);
 
+/// What the clones of a socket share.
 #[derive(Debug)]
-pub(crate) struct Descriptor {
+pub struct Descriptor {
     fd: OwnedFd,
     listener: bool,
 }
@@ -68,23 +70,21 @@ fn ip_address(operation: Operation, address: SocketAddrAny) -> Result<SocketAddr
 }
 
 /// A new socket on its way to `address`: the connection stands, or will, or has failed, once the socket is writable.
-pub(crate) fn start_connect(address: &SocketAddr) -> (Result<Socket>, Option<Error>) {
-    const OP: Operation = Operation::Connect;
-    let fd = match rustix::net::socket_with(
+pub(crate) fn start_connect(address: &SocketAddr) -> Result<Connecting<Socket>> {
+    let fd = rustix::net::socket_with(
         family(address),
         SocketType::STREAM,
         SOCKET_FLAGS,
         Some(ipproto::TCP),
-    ) {
-        Ok(fd) => fd,
-        Err(errno) => return (Err(refused(Caps::NET, OP, errno)), None),
-    };
-    let failed = match rustix::net::connect(&fd, address) {
+    )
+    .map_err(|errno| refused(Caps::NET, Operation::Connect, errno))?;
+    Ok(match rustix::net::connect(&fd, address) {
         // An interrupted connect goes on in the background like one that would block.
-        Ok(()) | Err(Errno::INPROGRESS | Errno::INTR) => None,
-        Err(errno) => Some(connect_error(errno)),
-    };
-    (Ok(Socket::new(fd, false)), failed)
+        Ok(()) | Err(Errno::INPROGRESS | Errno::INTR) => {
+            Connecting::Started(Socket::new(fd, false))
+        }
+        Err(errno) => Connecting::Failed(connect_error(errno)),
+    })
 }
 
 /// `EAGAIN` from connect means that no local port is left, not that waiting helps.

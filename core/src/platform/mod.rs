@@ -49,6 +49,8 @@ mod net;
 mod park;
 mod reactor;
 #[cfg(feature = "alloc")]
+pub mod readiness;
+#[cfg(feature = "alloc")]
 pub mod sim;
 mod thread;
 mod thread_slot;

@@ -16,6 +16,8 @@ cases!("reactor::operation", Reactor:
     receive_waits_for_bytes,
     receive_fills_the_spare_capacity_only,
     receive_brings_the_end,
+    end_behind_the_last_bytes_comes,
+    bytes_behind_a_short_receive_come,
     send_starts_where_it_is_told,
     send_with_a_wrong_start_is_refused,
     send_waits_for_room,
@@ -181,6 +183,74 @@ fn receive_brings_the_end<P: Reactor>(cx: &Context<'_, P>) -> Verdict {
     };
     let (bytes, _) = transferred(wire.perform(again)?)?;
     ensure_eq!(bytes, 0);
+    Ok(())
+}
+
+/// "0 bytes are the end of the stream", also when the end came together with the last bytes, to a receive with room for more.
+fn end_behind_the_last_bytes_comes<P: Reactor>(cx: &Context<'_, P>) -> Verdict {
+    for waits_first in [true, false] {
+        let mut wire = Wire::new(cx)?;
+        let (client, server) = wire.pair()?;
+        let receive = || Op::Receive {
+            socket: server.clone(),
+            buffer: buffer(64, b""),
+        };
+        if waits_first {
+            wire.submit(receive(), 1)?;
+        }
+        send_all(cx, &client, b"last")?;
+        cx.p.shutdown(&client, ShutdownHow::Write)?;
+        if !waits_first {
+            wire.submit(receive(), 1)?;
+        }
+        let (mut bytes, _) = transferred(wire.complete(1)?)?;
+        let mut received = bytes;
+        while bytes != 0 {
+            (bytes, _) = transferred(wire.perform(receive())?)?;
+            received += bytes;
+        }
+        ensure_eq!(received, 4);
+    }
+    Ok(())
+}
+
+/// A receive that leaves room in its buffer does not make the ring deaf to what comes later.
+fn bytes_behind_a_short_receive_come<P: Reactor>(cx: &Context<'_, P>) -> Verdict {
+    let mut wire = Wire::new(cx)?;
+    let (client, server) = wire.pair()?;
+    cancelled_receive(&mut wire, &server)?;
+    for round in 0..cx.effort.rounds.min(200) {
+        // Now and then the bytes are there before the receive is, now and then after.
+        if round % 2 == 0 {
+            send_all(cx, &client, b"x")?;
+        }
+        let token = u64::from(round);
+        wire.submit(
+            Op::Receive {
+                socket: server.clone(),
+                buffer: buffer(64, b""),
+            },
+            token,
+        )?;
+        if round % 2 == 1 {
+            send_all(cx, &client, b"x")?;
+        }
+        let (bytes, _) = transferred(wire.complete(token)?)?;
+        ensure_eq!(bytes, 1);
+    }
+    Ok(())
+}
+
+/// A receive that waits, and is given up.
+fn cancelled_receive<P: Reactor>(wire: &mut Wire<'_, P>, socket: &P::Socket) -> Verdict {
+    const TOKEN: u64 = 1 << 40;
+    let op = Op::Receive {
+        socket: socket.clone(),
+        buffer: buffer(8, b""),
+    };
+    let id = wire.submit(op, TOKEN)?;
+    wire.ring.cancel(id);
+    wire.complete(TOKEN)?;
     Ok(())
 }
 

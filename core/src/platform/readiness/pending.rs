@@ -8,65 +8,64 @@
 //! I3: `ready` has room for every entry of the slab, so that completing never allocates.
 #![forbid(unsafe_code)]
 
-use crate::net::Socket;
-use crate::operation::Work;
+use super::operation::Work;
+use crate::platform::{Completion, OpId};
 use alloc::collections::{TryReserveError, VecDeque};
 use alloc::vec::Vec;
-use underpin_core::platform::{Completion, OpId};
 
 /// No entry.
 const NONE: u32 = u32::MAX;
 
 /// A queue of entries, oldest first.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Queue {
+pub(super) struct Queue {
     head: u32,
     tail: u32,
 }
 
 impl Queue {
-    pub(crate) const EMPTY: Self = Self {
+    pub(super) const EMPTY: Self = Self {
         head: NONE,
         tail: NONE,
     };
 
     /// The oldest entry.
-    pub(crate) fn first(&self) -> Option<u32> {
+    pub(super) fn first(&self) -> Option<u32> {
         (self.head != NONE).then_some(self.head)
     }
 }
 
 #[derive(Debug)]
-enum State {
+enum State<S> {
     Free {
         next: u32,
     },
     Queued {
-        work: Work,
+        work: Work<S>,
         previous: u32,
         next: u32,
     },
-    Done(Completion<Socket>),
+    Done(Completion<S>),
 }
 
 #[derive(Debug)]
-struct Entry {
+struct Entry<S> {
     generation: u32,
     token: u64,
-    state: State,
+    state: State<S>,
 }
 
 /// All operations of a ring that are accepted and not yet delivered.
 #[derive(Debug)]
-pub(crate) struct Pending {
-    entries: Vec<Entry>,
+pub(super) struct Pending<S> {
+    entries: Vec<Entry<S>>,
     free: u32,
     count: usize,
     ready: VecDeque<u32>,
 }
 
-impl Pending {
-    pub(crate) const fn new() -> Self {
+impl<S> Pending<S> {
+    pub(super) const fn new() -> Self {
         Self {
             entries: Vec::new(),
             free: NONE,
@@ -76,17 +75,17 @@ impl Pending {
     }
 
     /// Operations accepted and not yet delivered.
-    pub(crate) fn count(&self) -> usize {
+    pub(super) fn count(&self) -> usize {
         self.count
     }
 
     /// Whether completions wait for delivery.
-    pub(crate) fn has_ready(&self) -> bool {
+    pub(super) fn has_ready(&self) -> bool {
         !self.ready.is_empty()
     }
 
     /// Makes sure that the next [`insert`](Self::insert) finds room.
-    pub(crate) fn reserve(&mut self) -> Result<(), TryReserveError> {
+    pub(super) fn reserve(&mut self) -> Result<(), TryReserveError> {
         if self.free == NONE {
             self.entries.try_reserve(1)?;
             // I3: one slot per entry that the slab can hold now.
@@ -97,7 +96,7 @@ impl Pending {
     }
 
     /// Appends an operation to `queue`. [`reserve`](Self::reserve) came before.
-    pub(crate) fn insert(&mut self, queue: &mut Queue, token: u64, work: Work) -> u32 {
+    pub(super) fn insert(&mut self, queue: &mut Queue, token: u64, work: Work<S>) -> u32 {
         let state = State::Queued {
             work,
             previous: queue.tail,
@@ -114,13 +113,13 @@ impl Pending {
     }
 
     /// Accepts an operation that is done already. [`reserve`](Self::reserve) came before.
-    pub(crate) fn insert_done(&mut self, completion: Completion<Socket>) -> u32 {
+    pub(super) fn insert_done(&mut self, completion: Completion<S>) -> u32 {
         let index = self.allocate(completion.token, State::Done(completion));
         self.ready.push_back(index);
         index
     }
 
-    fn allocate(&mut self, token: u64, state: State) -> u32 {
+    fn allocate(&mut self, token: u64, state: State<S>) -> u32 {
         self.count += 1;
         if self.free == NONE {
             let index = u32::try_from(self.entries.len()).unwrap_or(NONE);
@@ -145,13 +144,13 @@ impl Pending {
     }
 
     /// The name of entry `index`.
-    pub(crate) fn id(&self, index: u32) -> OpId {
+    pub(super) fn id(&self, index: u32) -> OpId {
         let generation = u64::from(self.entries[index as usize].generation);
         OpId::from_raw(generation << 32 | u64::from(index))
     }
 
     /// The entry that `id` names, if that operation is pending.
-    pub(crate) fn find(&self, id: OpId) -> Option<u32> {
+    pub(super) fn find(&self, id: OpId) -> Option<u32> {
         let index = (id.as_raw() & u64::from(u32::MAX)) as u32;
         let entry = self.entries.get(index as usize)?;
         let pending = !matches!(entry.state, State::Free { .. });
@@ -159,7 +158,7 @@ impl Pending {
     }
 
     /// The work of a queued entry.
-    pub(crate) fn work(&self, index: u32) -> Option<&Work> {
+    pub(super) fn work(&self, index: u32) -> Option<&Work<S>> {
         match &self.entries[index as usize].state {
             State::Queued { work, .. } => Some(work),
             _ => None,
@@ -167,7 +166,7 @@ impl Pending {
     }
 
     /// The work of a queued entry, to try it.
-    pub(crate) fn work_mut(&mut self, index: u32) -> Option<&mut Work> {
+    pub(super) fn work_mut(&mut self, index: u32) -> Option<&mut Work<S>> {
         match &mut self.entries[index as usize].state {
             State::Queued { work, .. } => Some(work),
             _ => None,
@@ -175,11 +174,11 @@ impl Pending {
     }
 
     /// Takes entry `index` out of `queue`, where it is, and makes its completion out of token and work.
-    pub(crate) fn complete(
+    pub(super) fn complete(
         &mut self,
         queue: &mut Queue,
         index: u32,
-        completion: impl FnOnce(u64, Work) -> Completion<Socket>,
+        completion: impl FnOnce(u64, Work<S>) -> Completion<S>,
     ) {
         let entry = &mut self.entries[index as usize];
         let state = core::mem::replace(&mut entry.state, State::Free { next: NONE });
@@ -208,7 +207,7 @@ impl Pending {
     }
 
     /// Takes the oldest completion for delivery.
-    pub(crate) fn pop_ready(&mut self) -> Option<Completion<Socket>> {
+    pub(super) fn pop_ready(&mut self) -> Option<Completion<S>> {
         let index = self.ready.pop_front()?;
         let entry = &mut self.entries[index as usize];
         let free = State::Free { next: self.free };

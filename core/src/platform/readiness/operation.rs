@@ -1,37 +1,45 @@
 //! One operation of a ring: where it belongs, and one try at it that never waits.
 #![allow(unsafe_code, reason = "received bytes initialise a buffer")]
 
-use crate::Linux;
-use crate::net::{Socket, finish_connect};
+use super::poller::Poller;
+use crate::error::{Error, Kind, Operation, Result};
+use crate::platform::{Buffer, Interest, Net, Op, Outcome};
 use core::net::SocketAddr;
-use rustix::event::{PollFd, PollFlags, Timespec};
-use rustix::io::retry_on_intr;
-use underpin_core::platform::{Buffer, Interest, Net, Op, Outcome};
-use underpin_core::{Error, Kind, Operation, Result};
 
 /// The two directions of a socket, as indices of its queues.
-pub(crate) const READ: usize = 0;
-pub(crate) const WRITE: usize = 1;
+pub(super) const READ: usize = 0;
+pub(super) const WRITE: usize = 1;
+
+/// The interest that a direction's queue waits with.
+pub(super) const fn interest(direction: usize) -> Interest {
+    if direction == READ {
+        Interest::Read
+    } else {
+        Interest::Write
+    }
+}
 
 /// An accepted operation.
 #[derive(Debug)]
-pub(crate) enum Work {
+pub(super) enum Work<S> {
     /// As it was handed over. Not a connect.
-    Op(Op<Socket>),
+    Op(Op<S>),
     /// A connect under way on its new socket.
-    Connect(Socket, SocketAddr),
+    Connect(S, SocketAddr),
 }
 
 /// What came of one try.
-pub(crate) enum Attempt {
+pub(super) enum Attempt<S> {
     /// The operation is complete.
-    Done(Result<Outcome<Socket>>),
+    Done(Result<Outcome<S>>),
+    /// A receive is complete and left room in its buffer.
+    Short(Result<Outcome<S>>),
     /// It must wait for the socket.
     WouldBlock,
 }
 
-/// The socket and direction of an operation; `None` for one that this ring does not know, or that has no socket yet.
-pub(crate) fn place(op: &Op<Socket>) -> Option<(&Socket, usize)> {
+/// The socket and direction of an operation; `None` for a connect, which has no socket yet.
+pub(super) fn place<S>(op: &Op<S>) -> Option<(&S, usize)> {
     match op {
         Op::Ready {
             socket,
@@ -44,33 +52,37 @@ pub(crate) fn place(op: &Op<Socket>) -> Option<(&Socket, usize)> {
             interest: Interest::Write,
         }
         | Op::Send { socket, .. } => Some((socket, WRITE)),
-        _ => None,
+        Op::Connect { .. } => None,
     }
 }
 
-impl Work {
+impl<S> Work<S> {
     /// The direction's queue that the work waits in.
-    pub(crate) fn place(&self) -> Option<(&Socket, usize)> {
+    pub(super) fn place(&self) -> Option<(&S, usize)> {
         match self {
             Self::Op(op) => place(op),
             Self::Connect(socket, _) => Some((socket, WRITE)),
         }
     }
 
+    /// Whether it reads bytes.
+    pub(super) fn is_receive(&self) -> bool {
+        matches!(self, Self::Op(Op::Receive { .. }))
+    }
+
     /// What errors name as having failed.
-    pub(crate) fn operation(&self) -> Operation {
+    pub(super) fn operation(&self) -> Operation {
         match self {
             Self::Op(Op::Ready { .. }) => Operation::Ready,
             Self::Op(Op::Accept { .. }) => Operation::Accept,
             Self::Op(Op::Receive { .. }) => Operation::Receive,
             Self::Op(Op::Send { .. }) => Operation::Send,
-            Self::Op(_) => Operation::Submit,
-            Self::Connect(..) => Operation::Connect,
+            Self::Op(Op::Connect { .. }) | Self::Connect(..) => Operation::Connect,
         }
     }
 
     /// The operation as its user handed it over.
-    pub(crate) fn into_op(self) -> Op<Socket> {
+    pub(super) fn into_op(self) -> Op<S> {
         match self {
             Self::Op(op) => op,
             Self::Connect(_, address) => Op::Connect { address },
@@ -78,7 +90,7 @@ impl Work {
     }
 
     /// The buffer that was lent, if one was.
-    pub(crate) fn into_buffer(self) -> Option<Buffer> {
+    pub(super) fn into_buffer(self) -> Option<Buffer> {
         match self {
             Self::Op(Op::Receive { buffer, .. } | Op::Send { buffer, .. }) => Some(buffer),
             _ => None,
@@ -87,19 +99,34 @@ impl Work {
 }
 
 /// Tries the work once.
-pub(crate) fn attempt(work: &mut Work) -> Attempt {
+pub(super) fn attempt<P: Poller>(
+    poller: &P,
+    work: &mut Work<<P::Net as Net>::Socket>,
+) -> Attempt<<P::Net as Net>::Socket> {
+    let net = poller.net();
+    let mut short = false;
     let result = match work {
-        Work::Connect(socket, _) => finish_connect(socket).map(|()| Outcome::Connected {
+        Work::Connect(socket, _) => poller.finish_connect(socket).map(|()| Outcome::Connected {
             socket: socket.clone(),
         }),
-        Work::Op(Op::Ready { socket, interest }) => return attempt_ready(socket, *interest),
-        Work::Op(Op::Accept { listener }) => Linux
+        Work::Op(Op::Ready { socket, interest }) => {
+            // Spurious readiness is allowed, a hang is not.
+            return if poller.is_ready(socket, *interest) {
+                Attempt::Done(Ok(Outcome::Ready))
+            } else {
+                Attempt::WouldBlock
+            };
+        }
+        Work::Op(Op::Accept { listener }) => net
             .try_accept(listener)
             .map(|(socket, peer)| Outcome::Accepted { socket, peer }),
         Work::Op(Op::Receive { socket, buffer }) => {
-            Linux.try_receive(socket, buffer.spare_mut()).map(|bytes| {
+            let spare = buffer.spare_mut();
+            let room = spare.len();
+            net.try_receive(socket, spare).map(|bytes| {
                 // SAFETY: `try_receive` initialised that many of the spare bytes (the contract of Net).
                 unsafe { buffer.advance(bytes) };
+                short = 0 < bytes && bytes < room && P::is_stream(socket);
                 Outcome::Transferred { bytes }
             })
         }
@@ -107,40 +134,26 @@ pub(crate) fn attempt(work: &mut Work) -> Attempt {
             socket,
             buffer,
             start,
-        }) => Linux
+        }) => net
             .try_send(socket, buffer.as_slice().get(*start..).unwrap_or_default())
             .map(|bytes| Outcome::Transferred { bytes }),
-        Work::Op(_) => Err(Error::unsupported(Operation::Submit)),
+        Work::Op(Op::Connect { .. }) => Err(Error::unsupported(Operation::Submit)),
     };
     match result {
         Err(error) if error.kind() == Kind::WouldBlock => Attempt::WouldBlock,
+        result if short => Attempt::Short(result),
         result => Attempt::Done(result),
     }
 }
 
 /// As [`attempt`], right after an event of the work's direction: a fresh event is the answer to a `Ready`.
-pub(crate) fn attempt_after_event(work: &mut Work, fresh: bool) -> Attempt {
+pub(super) fn attempt_after_event<P: Poller>(
+    poller: &P,
+    work: &mut Work<<P::Net as Net>::Socket>,
+    fresh: bool,
+) -> Attempt<<P::Net as Net>::Socket> {
     match work {
         Work::Op(Op::Ready { .. }) if fresh => Attempt::Done(Ok(Outcome::Ready)),
-        work => attempt(work),
-    }
-}
-
-/// Looks whether the socket is ready now. A look that says no makes the kernel report the change (it asks for write space).
-fn attempt_ready(socket: &Socket, interest: Interest) -> Attempt {
-    const NO_WAIT: Timespec = Timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
-    let flags = match interest {
-        Interest::Read => PollFlags::IN | PollFlags::RDHUP,
-        Interest::Write => PollFlags::OUT,
-    };
-    let fd = socket.as_fd();
-    let mut list = [PollFd::new(&fd, flags)];
-    match retry_on_intr(|| rustix::event::poll(&mut list, Some(&NO_WAIT))) {
-        Ok(0) => Attempt::WouldBlock,
-        // Spurious readiness is allowed, a hang is not: where the look fails, the caller's own call will tell.
-        Ok(_) | Err(_) => Attempt::Done(Ok(Outcome::Ready)),
+        work => attempt(poller, work),
     }
 }

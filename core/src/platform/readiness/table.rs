@@ -1,0 +1,100 @@
+//! What a readiness ring knows about each socket: its two queues, and whether a look is worth a call.
+//!
+//! # Drained sockets
+//!
+//! A receive that leaves room in its buffer took all that was there. The next one would only meet `WouldBlock`, so it is queued without
+//! a try until an event says that something came. That is sound if and only if the socket was watched before the short receive: all that
+//! comes later is a new event. The end of the stream can come together with the last bytes and then has no event of its own, so a
+//! socket that has `ended` is never drained.
+#![forbid(unsafe_code)]
+
+use super::pending::Queue;
+use super::poller::{Event, Poller};
+use crate::error::{Error, Kind, Operation, Result};
+use crate::platform::Net;
+use alloc::vec::Vec;
+
+/// What the ring knows about the socket that has, or had, a certain key.
+#[derive(Debug)]
+pub(super) struct Registration<I> {
+    owner: Option<I>,
+    pub(super) watched: bool,
+    drained: bool,
+    ended: bool,
+    pub(super) queues: [Queue; 2],
+}
+
+impl<I> Registration<I> {
+    /// Whether a receive would surely block.
+    pub(super) fn is_drained(&self) -> bool {
+        self.drained
+    }
+
+    /// A receive took fewer bytes than it asked for.
+    pub(super) fn note_short_receive(&mut self) {
+        self.drained = self.watched && !self.ended;
+    }
+
+    /// The poller spoke of the socket.
+    pub(super) fn note(&mut self, event: &Event) {
+        self.ended |= event.ended;
+        self.drained &= !(event.readable || event.ended);
+    }
+}
+
+/// The registrations by key.
+#[derive(Debug)]
+pub(super) struct Table<P: Poller>(Vec<Registration<P::Identity>>);
+
+impl<P: Poller> Table<P> {
+    pub(super) const fn new() -> Self {
+        Self(Vec::new())
+    }
+
+    pub(super) fn get_mut(&mut self, key: usize) -> Option<&mut Registration<P::Identity>> {
+        self.0.get_mut(key)
+    }
+
+    /// Finds or makes the entry of `socket` and returns its key with it.
+    pub(super) fn enlist(
+        &mut self,
+        poller: &mut P,
+        socket: &<P::Net as Net>::Socket,
+    ) -> Result<(usize, &mut Registration<P::Identity>)> {
+        let key = P::key(socket);
+        while self.0.len() <= key {
+            self.0
+                .try_reserve(1)
+                .map_err(|_| Error::new(Operation::Submit, Kind::OutOfMemory))?;
+            self.0.push(Registration {
+                owner: None,
+                watched: false,
+                drained: false,
+                ended: false,
+                queues: [Queue::EMPTY; 2],
+            });
+        }
+        let registration = &mut self.0[key];
+        if !registration
+            .owner
+            .as_ref()
+            .is_some_and(|owner| P::is(socket, owner))
+        {
+            // The key's earlier owner is closed: nothing of it is queued, since queued operations keep their socket.
+            debug_assert!(
+                registration
+                    .queues
+                    .iter()
+                    .all(|queue| queue.first().is_none())
+            );
+            if registration.owner.is_some() {
+                poller.forget(key);
+            }
+            registration.owner = Some(P::identity(socket));
+            registration.watched = false;
+            registration.drained = false;
+            registration.ended = false;
+        }
+        Ok((key, registration))
+    }
+}
