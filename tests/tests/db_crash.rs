@@ -120,6 +120,7 @@ impl Life {
         options.block_bytes = 128 << rng.below(4);
         options.log_buffer_bytes = [0, 600, 100_000][rng.index(3)];
         options.cache_bytes = rng.index(2) << 16;
+        options.log_preallocate_bytes = [0, 3000, 100_000][rng.index(3)];
         if rng.coin() {
             options.maintenance = Maintenance::Caller;
         }

@@ -16,6 +16,8 @@ type Model = BTreeMap<Vec<u8>, Vec<u8>>;
 fn options() -> Options {
     let mut options = Options::default();
     options.block_bytes = 128;
+    // A file of records alone, so that each of its bits counts.
+    options.log_preallocate_bytes = 0;
     options
 }
 

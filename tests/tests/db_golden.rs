@@ -1,6 +1,7 @@
 //! The format on disk: files written long ago stay readable, and the same writes give the same bytes.
 //!
-//! `tests/golden/v1` holds a small database as format version 1 wrote it; `FORMAT.md` explains its bytes. Salt and id come from the
+//! `tests/golden/v1` holds a small database as format version 1 wrote it, `v2` as what is written now; `FORMAT.md` explains its bytes.
+//! Salt and id come from the
 //! simulator's dice. `UNDERPIN_GOLDEN=write` writes the files anew: only for a format version that has not been released.
 #![allow(
     clippy::unwrap_used,
@@ -15,8 +16,17 @@ use underpin_core::db::{Batch, Db, FileName, Options, WriteLevel};
 use underpin_core::platform::sim::{Sim, SimFaults, SimOptions};
 use underpin_core::platform::{Create, Files, OpenOptions};
 
-fn golden() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("golden/v1")
+/// The format version that is written.
+const NEWEST: u32 = 2;
+
+fn golden(version: u32) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("golden/v{version}"))
+}
+
+fn options() -> Options {
+    let mut options = Options::default();
+    options.log_preallocate_bytes = 0;
+    options
 }
 
 fn machine() -> Sim {
@@ -26,7 +36,7 @@ fn machine() -> Sim {
 /// Two writes in a table, then two batches in a log.
 fn written() -> BTreeMap<String, Vec<u8>> {
     let sim = machine();
-    let db = Db::open(sim.clone(), b"/db", Options::default()).unwrap();
+    let db = Db::open(sim.clone(), b"/db", options()).unwrap();
     db.put(b"apple", b"red", WriteLevel::Full).unwrap();
     db.put(b"apricot", b"orange", WriteLevel::Full).unwrap();
     db.flush().unwrap();
@@ -50,13 +60,13 @@ fn written() -> BTreeMap<String, Vec<u8>> {
 fn the_same_writes_give_the_same_bytes() {
     let written = written();
     if std::env::var("UNDERPIN_GOLDEN").is_ok_and(|value| value == "write") {
-        std::fs::create_dir_all(golden()).unwrap();
+        std::fs::create_dir_all(golden(NEWEST)).unwrap();
         for (name, bytes) in &written {
-            std::fs::write(golden().join(name), bytes).unwrap();
+            std::fs::write(golden(NEWEST).join(name), bytes).unwrap();
         }
     }
     let mut kept = BTreeMap::new();
-    for entry in std::fs::read_dir(golden()).unwrap() {
+    for entry in std::fs::read_dir(golden(NEWEST)).unwrap() {
         let entry = entry.unwrap();
         kept.insert(
             entry.file_name().into_string().unwrap(),
@@ -67,10 +77,14 @@ fn the_same_writes_give_the_same_bytes() {
 }
 
 #[test]
-fn files_of_version_1_are_read() {
+fn files_of_every_version_are_read() {
+    (1..=NEWEST).for_each(read_version);
+}
+
+fn read_version(version: u32) {
     let sim = machine();
     sim.create_directory(b"/db").unwrap();
-    for entry in std::fs::read_dir(golden()).unwrap() {
+    for entry in std::fs::read_dir(golden(version)).unwrap() {
         let entry = entry.unwrap();
         let name = entry.file_name().into_string().unwrap();
         assert!(FileName::parse(name.as_bytes()).is_some(), "{name}");
@@ -79,7 +93,7 @@ fn files_of_version_1_are_read() {
         sim.write_all_at(&file, &std::fs::read(entry.path()).unwrap(), 0)
             .unwrap();
     }
-    let db = Db::open(sim, b"/db", Options::default()).unwrap();
+    let db = Db::open(sim, b"/db", options()).unwrap();
     db.verify().unwrap();
     let mut scan = db.scan(Bound::Unbounded, Bound::Unbounded).unwrap();
     assert_eq!(scan.next().unwrap(), Some((&b"apple"[..], &b"green"[..])));

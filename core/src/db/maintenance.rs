@@ -27,8 +27,8 @@ use super::options::{Maintenance, WriteLevel};
 use super::shared::Shared;
 use super::table::Table;
 use super::version::{Manifest, StoreError, Version, View};
-use super::wal::ActiveLog;
-use crate::platform::{ClockId, Durability, Files, MutexGuard};
+use super::wal::{ActiveLog, SpareLog};
+use crate::platform::{ClockId, Files, MutexGuard};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
@@ -49,6 +49,10 @@ pub(super) struct MaintenanceState {
     pub(super) frozen: Option<Frozen>,
     /// Logs that the manifest still needs, the active one last.
     pub(super) logs: Vec<u64>,
+    /// A log that is done with, whose file the next one takes over.
+    pub(super) spare: Option<SpareLog>,
+    /// Sealed logs that may become the spare one.
+    pub(super) sealed: Vec<SpareLog>,
     pub(super) flushes: u64,
     pub(super) merges: u64,
 }
@@ -184,17 +188,18 @@ impl<P: Files> Shared<P> {
     fn freeze(&self, state: &mut Guard<'_, P>) -> Result<()> {
         self.commit.lock().check()?;
         let log_number = state.number();
-        let log = ActiveLog::create(&self.directory, log_number)?;
+        let log = ActiveLog::create(&self.directory, log_number, state.spare.take())?;
         let mut commit = self.lock_quiet();
         commit.check()?;
         let seal = commit.log.seal(log_number);
-        if let Err(error) = seal.send(&self.directory, Some(Durability::Full)) {
+        if let Err(error) = seal.write_and_sync(&self.directory) {
             commit.poison();
             self.committed.notify_all();
             return Err(error);
         }
         commit.counts.log_writes += 1;
         commit.counts.log_syncs += 1;
+        state.sealed.push(commit.log.as_spare());
         commit.replace_log(log);
         self.committed.notify_all();
         state.logs.push(log_number);
@@ -252,7 +257,7 @@ impl<P: Files> Shared<P> {
         let mut state = self.maintenance.lock();
         self.commit.lock().check()?;
         let log_number = state.number();
-        let log = ActiveLog::create(&self.directory, log_number)?;
+        let log = ActiveLog::create(&self.directory, log_number, None)?;
         let mut commit = self.lock_quiet();
         commit.check()?;
         let manifest = Manifest {
@@ -302,7 +307,7 @@ impl<P: Files> Shared<P> {
         // A merge stops soon. It must have ended before another process may be in the directory.
         self.closing.store(true, Ordering::Relaxed);
         let _turn = self.merging.lock();
-        let _state = self.maintenance.lock();
+        let mut state = self.maintenance.lock();
         let commit = self.commit.lock();
         commit.check()?;
         let sequence = commit.sequence;
@@ -311,10 +316,10 @@ impl<P: Files> Shared<P> {
         let mut commit = self.lock_quiet();
         if result.is_ok() {
             // The mark of the last sync is in the file but not synced; with it, all of the log is told from a torn tail.
-            result = commit
-                .log
-                .take()
-                .send(&self.directory, Some(Durability::Full));
+            result = commit.log.take(0).write_and_sync(&self.directory);
+        }
+        if let Some(spare) = state.spare.take() {
+            self.directory.remove(FileName::Log(spare.number));
         }
         commit.refusal = Some(super::commit::Refusal::Closed);
         self.committed.notify_all();
@@ -384,11 +389,22 @@ impl<P: Files> Shared<P> {
         drop(old);
     }
 
-    /// Removes logs that the manifest needs no more.
+    /// Removes logs that the manifest needs no more, but for one whose file the next log takes over. That one is a leftover if
+    /// the power fails.
     fn remove_logs(&self, state: &mut Guard<'_, P>) {
         let needed = state.manifest.log_number;
+        let keep_bytes = (self.options.memtable_bytes as u64).saturating_mul(4);
+        let state = &mut **state;
+        let keep = |log: &SpareLog| {
+            self.options.log_preallocate_bytes > 0 && log.number < needed && log.bytes <= keep_bytes
+        };
+        if state.spare.is_none() {
+            state.spare = state.sealed.iter().copied().find(keep);
+        }
+        state.sealed.retain(|log| log.number >= needed);
+        let spare = state.spare.map(|spare| spare.number);
         state.logs.retain(|&number| {
-            if number < needed {
+            if number < needed && Some(number) != spare {
                 self.directory.remove(FileName::Log(number));
             }
             number >= needed

@@ -72,6 +72,8 @@ pub(super) fn open<P: Files>(platform: P, path: &[u8], options: Options) -> Resu
         next_number: manifest.next_number,
         frozen: None,
         logs: alloc::vec![manifest.log_number],
+        spare: None,
+        sealed: Vec::new(),
         flushes: 0,
         merges: 0,
         manifest,
@@ -219,8 +221,9 @@ impl<'a, P: Files> Recovery<'a, P> {
                     Record::End(bad) => {
                         // A log with records after this one proves that this one was sealed.
                         for later in names {
-                            if matches!(later, FileName::Log(later) if *later > number)
-                                && self.directory.file_bytes(*later)? > HEADER_BYTES as u64
+                            if let FileName::Log(later) = *later
+                                && later > number
+                                && LogReader::has_records(self.directory, later)?
                             {
                                 return Err(bad.error(name));
                             }
@@ -301,7 +304,7 @@ impl<'a, P: Files> Recovery<'a, P> {
     /// Makes the new log and stores the manifest.
     fn finish(mut self) -> Result<(ActiveLog<P>, Manifest)> {
         let number = self.number();
-        let log = ActiveLog::create(self.directory, number)?;
+        let log = ActiveLog::create(self.directory, number, None)?;
         self.manifest.log_number = number;
         self.manifest
             .store(self.directory)

@@ -47,6 +47,9 @@ type Link = AtomicPtr<Node>;
 /// The fixed part of a node; `height` links, the key and the value follow it.
 #[repr(C)]
 struct Node {
+    /// The key's first eight bytes, most significant first and filled up with zeros: two that differ order the keys, so that
+    /// most comparisons touch no more than this line of the node.
+    prefix: u64,
     sequence: u64,
     key_bytes: u32,
     value_bytes: u32,
@@ -148,6 +151,7 @@ impl Memtable {
         let mut before = [ptr::null(); HEIGHT_MAX];
         let mut at: *const Node = ptr::null();
         let mut next: *const Node = ptr::null();
+        let prefix = prefix(key);
         for level in (0..self.height.load(Ordering::Relaxed)).rev() {
             loop {
                 next = self.link(at, level).load(Ordering::Acquire);
@@ -155,8 +159,13 @@ impl Memtable {
                     break;
                 }
                 // SAFETY: M1 and M2.
-                let (found, version) = unsafe { (Node::key(next), (*next).sequence) };
-                let order = found.cmp(key).then(sequence.cmp(&version));
+                let order = unsafe {
+                    (*next)
+                        .prefix
+                        .cmp(&prefix)
+                        .then_with(|| Node::key(next).cmp(key))
+                        .then_with(|| sequence.cmp(&(*next).sequence))
+                };
                 if order != cmp::Ordering::Less {
                     break;
                 }
@@ -199,6 +208,7 @@ impl Memtable {
         // written here; keys and values are shorter than 4 GiB by the batch's limits.
         unsafe {
             node.write(Node {
+                prefix: prefix(key),
                 sequence,
                 key_bytes: key.len() as u32,
                 value_bytes,
@@ -248,6 +258,19 @@ impl Node {
             ((*node).value_bytes != GONE)
                 .then(|| core::slice::from_raw_parts(key.end, (*node).value_bytes as usize))
         }
+    }
+}
+
+/// See [`Node`]'s field.
+fn prefix(key: &[u8]) -> u64 {
+    match key.first_chunk::<8>() {
+        Some(bytes) => u64::from_be_bytes(*bytes),
+        None => key
+            .iter()
+            .zip((0..8).rev())
+            .fold(0, |prefix, (&byte, place)| {
+                prefix | u64::from(byte) << (8 * place)
+            }),
     }
 }
 

@@ -15,11 +15,12 @@
 //! - W2: a `Synced(s)` record says that all bytes before `s` were on the medium when it was made. It is written
 //!   after each sync (without a sync of its own) and before each append that follows one.
 //! - W3: a `Seal(n)` record is the last of its log, is synced before log `n` gets its first record, and log `n` has been
-//!   durable since before the seal was written.
+//!   durable since before the seal was written. What follows a seal in the file means nothing: zeros written ahead, or the rest of
+//!   another log that had the file before.
 //!
 //! # Failure: torn tail or damage?
 //! Power may fail while unsynced fragments are on their way, in any order. So at the first bad fragment, at offset `x`,
-//! the rest of the log is searched for valid fragments. If one of them is `Synced(s)` with `s > x`, bytes that were on
+//! the rest of the log is searched for valid `Synced` fragments. If one of them is `Synced(s)` with `s > x`, bytes that were on
 //! the medium have changed: [`Error::Corrupt`](super::Error::Corrupt). If a later log has records, the log was sealed and
 //! synced (W3), so it is damage as well. Otherwise the bad fragment was never known to be synced and ends the
 //! history. What that cannot tell from a torn tail is damage to the last group that was synced, when power then failed
@@ -32,7 +33,7 @@ mod reader;
 mod tests;
 mod writer;
 
-pub(super) use active::ActiveLog;
+pub(super) use active::{ActiveLog, SpareLog};
 pub(super) use reader::{LogReader, Record};
 
 use crate::codec::Crc32c;
@@ -40,7 +41,8 @@ use crate::codec::Crc32c;
 /// Bytes of the header.
 pub(super) const HEADER_BYTES: usize = 32;
 pub(super) const MAGIC: [u8; 8] = *b"underlog";
-pub(super) const VERSION: u32 = 1;
+/// What is written; version 1, in which a seal is the file's end, is read too.
+pub(super) const VERSION: u32 = 2;
 
 /// A reader finds a fragment boundary at each multiple of this.
 const BLOCK_BYTES: usize = 32 << 10;

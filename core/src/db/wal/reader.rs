@@ -73,6 +73,7 @@ pub(in crate::db) struct LogReader<P: Files> {
     directory: Directory<P>,
     file: P::File,
     name: FileName,
+    version: u32,
     salt: u64,
     bytes: u64,
     /// The block that `offset` lies in, as far as the file has it; starts at `block_offset`.
@@ -90,11 +91,12 @@ impl<P: Files> LogReader<P> {
         let bytes = directory.length(name, &file)?;
         let mut header = [0; HEADER_BYTES];
         directory.read(name, &file, &mut header, 0)?;
-        let salt = read_header(name, number, &header)?;
+        let (version, salt) = read_header(name, number, &header)?;
         let mut reader = Self {
             directory: directory.clone(),
             file,
             name,
+            version,
             salt,
             bytes,
             block: Vec::new(),
@@ -143,7 +145,7 @@ impl<P: Files> LogReader<P> {
                                     fragment.payload.len() as u64,
                                 ));
                             };
-                            if end != self.bytes {
+                            if self.version == 1 && end != self.bytes {
                                 return Err(self.nonsense("bytes up to the seal", end, self.bytes));
                             }
                             return Ok(Record::Sealed { next });
@@ -264,33 +266,54 @@ impl<P: Files> LogReader<P> {
 
     /// Looks at everything after bytes that are no fragment for proof that they had been synced.
     fn check_tail(&mut self, bad: Bad) -> Result<()> {
+        if self.has_mark_after(bad.offset)? {
+            return Err(bad.error(self.name));
+        }
+        Ok(())
+    }
+
+    /// Whether a valid `Synced` fragment here or later covers more than `offset`. Its length and kind are known, so most of a
+    /// file that another log had before is passed over without a checksum.
+    fn has_mark_after(&mut self, offset: u64) -> Result<bool> {
+        const MARK: [u8; 3] = [8, 0, SYNCED];
         let mut at = self.place();
         loop {
-            while at < self.block.len() {
-                match self.fragment_at(at) {
-                    Ok(fragment) => {
-                        if fragment.kind == SYNCED
-                            && fragment.number().is_some_and(|synced| synced > bad.offset)
-                        {
-                            return Err(bad.error(self.name));
-                        }
-                        at = at.saturating_add(fragment.bytes());
-                    }
-                    Err(_) => at = at.saturating_add(1),
+            let rest = self.block.get(at..).unwrap_or_default();
+            for (skipped, window) in rest.windows(FRAGMENT_HEADER_BYTES).enumerate() {
+                if window.ends_with(&MARK)
+                    && let Ok(fragment) = self.fragment_at(at.saturating_add(skipped))
+                    && fragment.number().is_some_and(|synced| synced > offset)
+                {
+                    return Ok(true);
                 }
             }
             let next = self.block_offset.saturating_add(BLOCK_BYTES as u64);
             if next >= self.bytes {
-                return Ok(());
+                return Ok(false);
             }
             self.load(next)?;
             at = 0;
         }
     }
+
+    /// Whether log `number` has a record, which proves that the log before it was sealed and synced (W3). A file that is
+    /// another log's still, or no log, has none.
+    pub(in crate::db) fn has_records(directory: &Directory<P>, number: u64) -> Result<bool> {
+        if directory.file_bytes(FileName::Log(number))? <= HEADER_BYTES as u64 {
+            return Ok(false);
+        }
+        let mut reader = match Self::open(directory, number) {
+            Ok(reader) => reader,
+            Err(Error::Corrupt(_)) => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        let first = reader.fragment_at(HEADER_BYTES).is_ok();
+        Ok(first || reader.version == 1 || reader.has_mark_after(0)?)
+    }
 }
 
-/// Checks a log's header and returns its salt.
-fn read_header(name: FileName, number: u64, header: &[u8; HEADER_BYTES]) -> Result<u64> {
+/// Checks a log's header and returns its version and salt.
+fn read_header(name: FileName, number: u64, header: &[u8; HEADER_BYTES]) -> Result<(u32, u64)> {
     let corrupt =
         |offset, what, expected, found| Err(Error::corrupt(name, offset, what, expected, found));
     let mut reader = Reader::new(header);
@@ -307,7 +330,7 @@ fn read_header(name: FileName, number: u64, header: &[u8; HEADER_BYTES]) -> Resu
     if !is_same(crc, found) {
         return corrupt(0, "checksum of the header", crc.into(), found.into());
     }
-    if version != VERSION {
+    if !(1..=VERSION).contains(&version) {
         return Err(Error::Format {
             file: name,
             found: version,
@@ -317,7 +340,7 @@ fn read_header(name: FileName, number: u64, header: &[u8; HEADER_BYTES]) -> Resu
     if stated != number {
         return corrupt(12, "log number", number, stated);
     }
-    Ok(salt)
+    Ok((version, salt))
 }
 
 /// The fragment at `at` of a block that starts at `block_offset`.

@@ -1,0 +1,265 @@
+//! Group commit: many writers, few appends, fewer syncs.
+//!
+//! # Protocol
+//! Under the commit lock a writer appends its record to the log's buffer, inserts into the memtable and publishes the new
+//! sequence number. If it asked for no more than [`WriteLevel::Buffered`], it is done. Otherwise it does what `turns` says: writes
+//! the whole buffer, syncs what was written, or sleeps while others do, until its number is durable at its level. I/O is done
+//! without the lock, so others append meanwhile, and a group may be written while the one before it is synced.
+//!
+//! # Why it is right
+//! - Order: records enter the buffer in the order of their numbers, one writer at a time takes the buffer whole, and writes go to
+//!   the file where the last ended. So the file holds records in order and a prefix of it is a prefix of history.
+//! - Nothing is acknowledged early: a number counts as written after the write of a buffer that held it, and as synced after a sync
+//!   that began when it counted as written.
+//! - No waiter is forgotten: whoever sleeps does so because another has a turn; that one ends its turn under the lock and wakes
+//!   all if anybody sleeps; each then finds itself durable, or takes a turn. `loom` checks this.
+//! - A write is visible to reads when it is in the log's buffer, before it is durable; what an acknowledged write has seen is
+//!   durable with it, by the order. A failed write or sync poisons: nothing is acknowledged until a new open has
+//!   found out what the disk holds.
+//!
+//! # Bounds
+//! The buffer holds at most `log_buffer_bytes` and one batch of each waiting writer: over it, buffered writers wait too.
+#![forbid(unsafe_code)]
+
+#[cfg(all(test, loom))]
+mod loom;
+mod turns;
+
+use super::batch::Batch;
+use super::error::{Error, Result};
+use super::memtable::Memtable;
+use super::options::WriteLevel;
+use super::shared::Shared;
+use super::wal::ActiveLog;
+use crate::platform::{Durability, Files, MutexGuard};
+use alloc::sync::Arc;
+use turns::{Step, Turns};
+
+/// Why no write is accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    Poisoned,
+    Closed,
+}
+
+/// What the commit lock guards.
+#[derive(Debug)]
+pub(super) struct Commit<P: Files> {
+    pub(super) log: ActiveLog<P>,
+    pub(super) memtable: Arc<Memtable>,
+    /// The last write's number.
+    pub(super) sequence: u64,
+    turns: Turns,
+    /// Threads that sleep on `committed`: nobody is woken when nobody sleeps.
+    sleeping: usize,
+    pub(super) refusal: Option<Refusal>,
+    pub(super) counts: Counts,
+}
+
+/// What happened since the database was opened.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Counts {
+    pub(super) batches: u64,
+    pub(super) log_writes: u64,
+    pub(super) log_syncs: u64,
+}
+
+pub(super) type Guard<'a, P> = MutexGuard<'a, Commit<P>, P>;
+
+impl<P: Files> Commit<P> {
+    /// All up to `sequence` is in tables.
+    pub(super) fn new(log: ActiveLog<P>, memtable: Arc<Memtable>, sequence: u64) -> Self {
+        Self {
+            log,
+            memtable,
+            sequence,
+            turns: Turns::new(sequence),
+            sleeping: 0,
+            refusal: None,
+            counts: Counts::default(),
+        }
+    }
+
+    pub(super) fn check(&self) -> Result<()> {
+        match self.refusal {
+            None => Ok(()),
+            Some(Refusal::Poisoned) => Err(Error::Poisoned),
+            Some(Refusal::Closed) => Err(Error::Closed),
+        }
+    }
+
+    pub(super) fn poison(&mut self) {
+        self.refusal.get_or_insert(Refusal::Poisoned);
+    }
+
+    /// The log goes on in `log`, and everything so far is as durable as can be.
+    pub(super) fn replace_log(&mut self, log: ActiveLog<P>) {
+        self.log = log;
+        self.turns.settle(self.sequence);
+    }
+}
+
+fn durability(level: WriteLevel) -> Durability {
+    match level {
+        WriteLevel::Full => Durability::Full,
+        _ => Durability::Data,
+    }
+}
+
+impl<P: Files> Shared<P> {
+    /// Applies a batch, and returns when it is durable at `level`.
+    pub(super) fn write(&self, batch: &Batch, level: WriteLevel) -> Result<()> {
+        if batch.is_empty() {
+            return self.sync(level);
+        }
+        let mut commit = self.lock_with_room()?;
+        let first = commit.sequence + 1;
+        let Commit { log, memtable, .. } = &mut *commit;
+        log.writer
+            .push_batch(&mut log.buffer, first, batch.len() as u32, batch.as_bytes());
+        for (sequence, (key, value)) in (first..).zip(batch.iter()) {
+            memtable.insert(key, sequence, value);
+        }
+        commit.sequence += batch.len() as u64;
+        commit.counts.batches += 1;
+        self.reads.lock().sequence = commit.sequence;
+        if level == WriteLevel::Buffered && commit.log.buffer.len() < self.options.log_buffer_bytes
+        {
+            return Ok(());
+        }
+        let sequence = commit.sequence;
+        self.persist(commit, sequence, level.max(WriteLevel::Os)).1
+    }
+
+    /// Makes everything written before durable at `level`.
+    pub(super) fn sync(&self, level: WriteLevel) -> Result<()> {
+        let commit = self.commit.lock();
+        let sequence = commit.sequence;
+        self.persist(commit, sequence, level).1
+    }
+
+    /// The commit lock, when the memtable has room.
+    fn lock_with_room(&self) -> Result<Guard<'_, P>> {
+        loop {
+            let commit = self.commit.lock();
+            commit.check()?;
+            if commit.memtable.bytes() < self.memtable_bytes_max() {
+                return Ok(commit);
+            }
+            drop(commit);
+            self.make_room()?;
+        }
+    }
+
+    /// Waits until `sequence` is durable at `level`, writing and syncing when it is this thread's turn.
+    pub(super) fn persist<'a>(
+        &'a self,
+        mut commit: Guard<'a, P>,
+        sequence: u64,
+        level: WriteLevel,
+    ) -> (Guard<'a, P>, Result<()>) {
+        loop {
+            if commit.turns.is_durable(level, sequence) {
+                return (commit, Ok(()));
+            }
+            if let Err(error) = commit.check() {
+                return (commit, Err(error));
+            }
+            let gathered = commit.log.buffer.len();
+            let result;
+            (commit, result) = match commit.turns.next(level, sequence, gathered) {
+                Step::Done => return (commit, Ok(())),
+                Step::Wait => (self.sleep(commit), Ok(())),
+                Step::Write => self.write_group(commit, level >= WriteLevel::Data),
+                Step::Sync(level, upto) => self.sync_group(commit, level, upto),
+            };
+            if result.is_err() && !commit.turns.is_durable(level, sequence) {
+                return (commit, result);
+            }
+        }
+    }
+
+    /// Waits until somebody's turn ends.
+    fn sleep<'a>(&'a self, mut commit: Guard<'a, P>) -> Guard<'a, P> {
+        commit.sleeping += 1;
+        let mut commit = self.committed.wait(commit);
+        commit.sleeping -= 1;
+        commit
+    }
+
+    /// Wakes all who sleep.
+    pub(super) fn wake_sleepers(&self, commit: &Guard<'_, P>) {
+        if commit.sleeping > 0 {
+            self.committed.notify_all();
+        }
+    }
+
+    /// Sends the buffer to the file without holding the lock. Only for the holder of the writer's turn.
+    fn write_group<'a>(
+        &'a self,
+        mut commit: Guard<'a, P>,
+        to_be_synced: bool,
+    ) -> (Guard<'a, P>, Result<()>) {
+        let step_bytes_max = if to_be_synced {
+            self.options.log_preallocate_bytes
+        } else {
+            0
+        };
+        let outgoing = commit.log.take(step_bytes_max);
+        let sequence = commit.sequence;
+        commit.counts.log_writes += u64::from(!outgoing.bytes.is_empty());
+        drop(commit);
+        let result = outgoing.write(&self.directory);
+        let mut commit = self.commit.lock();
+        if result.is_ok() {
+            commit
+                .log
+                .wrote(outgoing, self.options.log_buffer_bytes * 2);
+            commit.turns.wrote(Some(sequence));
+        } else {
+            commit.turns.wrote(None);
+            commit.poison();
+        }
+        self.wake_sleepers(&commit);
+        (commit, result)
+    }
+
+    /// Makes durable what is written, without holding the lock. Only for the holder of the syncer's turn.
+    fn sync_group<'a>(
+        &'a self,
+        mut commit: Guard<'a, P>,
+        level: WriteLevel,
+        upto: u64,
+    ) -> (Guard<'a, P>, Result<()>) {
+        let (name, file, offset) = commit.log.written_part();
+        commit.counts.log_syncs += 1;
+        drop(commit);
+        let result = self.directory.sync(name, &file, durability(level));
+        drop(file);
+        let mut commit = self.commit.lock();
+        if result.is_ok() {
+            commit.log.synced(offset);
+            commit.turns.synced(level, Some(upto));
+        } else {
+            commit.turns.synced(level, None);
+            commit.poison();
+        }
+        self.wake_sleepers(&commit);
+        // Says so in the log at once, unless somebody waits for a sync, who says it with its own bytes. That the mark could
+        // not be written is the next writer's trouble, not of those whose writes are durable.
+        if result.is_ok() && commit.turns.is_idle() && commit.check().is_ok() {
+            commit.turns.take_write();
+            return self.write_group(commit, true);
+        }
+        (commit, result)
+    }
+
+    /// The commit lock at a moment when nobody has a turn, so that its holder may write to the log.
+    pub(super) fn lock_quiet(&self) -> Guard<'_, P> {
+        let mut commit = self.commit.lock();
+        while !commit.turns.is_quiet() {
+            commit = self.sleep(commit);
+        }
+        commit
+    }
+}
