@@ -1,17 +1,18 @@
-//! `cargo xtask dist`: the release artefacts, under `target/dist`.
+//! `cargo xtask dist`: the release artefacts, under `target/dist`, each tried once.
 
 use crate::terminal::say;
 use crate::workspace::Workspace;
 use std::fs;
 use std::path::Path;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
 /// What a release holds one day and does not yet.
-const NOT_BUILT_YET: &[&str] = &[
-    "lib/libunderpin_malloc.so",
-    "lib/libunderpin.so",
-    "lib/libunderpin.a",
-    "include/underpin.h",
+const NOT_BUILT_YET: &[&str] = &["lib/libunderpin_malloc.so"];
+
+/// The C interface as cargo names its files, and as a release does.
+const C_LIBRARIES: &[(&str, &str)] = &[
+    ("libunderpin_capi.so", "lib/libunderpin.so"),
+    ("libunderpin_capi.a", "lib/libunderpin.a"),
 ];
 
 /// Builds, copies and tries the artefacts.
@@ -64,8 +65,75 @@ pub(crate) fn main(workspace: &Workspace, mut parser: lexopt::Parser) -> Result<
         binary.display(),
         said
     );
+    if cfg!(target_os = "linux") {
+        c_interface(workspace, &dist)?;
+    }
     say!("not built yet: {}", NOT_BUILT_YET.join(", "));
     Ok(ExitCode::SUCCESS)
+}
+
+/// Builds the C interface, and runs a program in C over either library.
+fn c_interface(workspace: &Workspace, dist: &Path) -> Result<(), String> {
+    let mut build = workspace.cargo();
+    run(build.args([
+        "build",
+        "--release",
+        "--locked",
+        "--package",
+        "underpin-capi",
+    ]))?;
+    for (built, name) in C_LIBRARIES {
+        install(
+            &workspace.target.join("release").join(built),
+            &dist.join(name),
+        )?;
+    }
+    let package = workspace.root.join("std-shim/capi");
+    install(
+        &package.join("include/underpin.h"),
+        &dist.join("include/underpin.h"),
+    )?;
+    let scratch = workspace.target.join("dist-check");
+    for (kind, library) in [("shared", "libunderpin.so"), ("static", "libunderpin.a")] {
+        let program = scratch.join(format!("store-{kind}"));
+        let data = scratch.join(format!("data-{kind}"));
+        if data.exists() {
+            fs::remove_dir_all(&data).map_err(|e| format!("{}: {e}", data.display()))?;
+        }
+        fs::create_dir_all(&data).map_err(|e| format!("{}: {e}", data.display()))?;
+        let mut compile = workspace.program("cc");
+        compile
+            .args(["-std=c11", "-Wall", "-Wextra", "-Werror", "-I"])
+            .arg(dist.join("include"))
+            .arg(package.join("examples/store.c"))
+            .arg(dist.join("lib").join(library))
+            .arg("-o")
+            .arg(&program)
+            .arg(format!("-Wl,-rpath,{}", dist.join("lib").display()))
+            .args(["-lpthread", "-ldl", "-lm"]);
+        run(&mut compile)?;
+        let said = run(workspace.program(&program).arg(&data))?;
+        say!(
+            "target/dist/lib/{library}  a C program over it says `{}`",
+            said.trim()
+        );
+    }
+    Ok(())
+}
+
+fn run(command: &mut Command) -> Result<String, String> {
+    let output = command
+        .output()
+        .map_err(|e| format!("{}: {e}", command.get_program().display()))?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    Err(format!(
+        "{} failed ({}): {}",
+        command.get_program().display(),
+        output.status,
+        String::from_utf8_lossy(&output.stderr)
+    ))
 }
 
 fn install(from: &Path, to: &Path) -> Result<(), String> {
