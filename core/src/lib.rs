@@ -33,6 +33,7 @@ pub mod db;
 pub mod error;
 pub mod limits;
 pub mod platform;
+pub mod search;
 pub mod sync;
 
 pub use error::{Domain, Error, Kind, Operation, Result};

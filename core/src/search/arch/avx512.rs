@@ -1,0 +1,134 @@
+//! 64 bytes, with masked loads, which never read a masked byte. A hit is a zero lane: the difference itself, so that combining takes `min`
+//! (either) and `or` (both), which fuse with the `xor` before them, and one mask register is asked for four vectors.
+
+use crate::search::vector::Vector;
+use core::arch::x86_64::*;
+
+/// One instruction, or a few.
+macro_rules! isa {
+    ($body:expr) => {
+        // SAFETY: A1: a value exists, or the caller promises, that the processor has the set; loads are within what the caller promises.
+        unsafe { $body }
+    };
+}
+
+#[derive(Clone, Copy)]
+pub(crate) struct Avx512(__m512i);
+
+impl Vector for Avx512 {
+    const BYTES: usize = 64;
+    const SHUFFLES: bool = true;
+    const MASKED: bool = true;
+    type Hit = __m512i;
+    type Half = Self;
+
+    #[inline(always)]
+    unsafe fn splat(byte: u8) -> Self {
+        Self(isa!(_mm512_set1_epi8(byte as i8)))
+    }
+    #[inline(always)]
+    unsafe fn load(from: *const u8) -> Self {
+        Self(isa!(_mm512_loadu_si512(from.cast())))
+    }
+    #[inline(always)]
+    unsafe fn load_aligned(from: *const u8) -> Self {
+        Self(isa!(_mm512_load_si512(from.cast())))
+    }
+    #[inline(always)]
+    unsafe fn load_short(from: *const u8, len: usize) -> Self {
+        Self(isa!(_mm512_maskz_loadu_epi8(
+            _bzhi_u64(u64::MAX, len as u32),
+            from.cast()
+        )))
+    }
+    #[inline(always)]
+    unsafe fn table(bytes: &[u8; 16]) -> Self {
+        Self(isa!(_mm512_broadcast_i32x4(_mm_loadu_si128(
+            bytes.as_ptr().cast()
+        ))))
+    }
+
+    #[inline(always)]
+    fn eq(self, other: Self) -> __m512i {
+        isa!(_mm512_xor_si512(self.0, other.0))
+    }
+    #[inline(always)]
+    fn is_zero(self) -> __m512i {
+        self.0
+    }
+    #[inline(always)]
+    fn and(self, other: Self) -> Self {
+        Self(isa!(_mm512_and_si512(self.0, other.0)))
+    }
+    #[inline(always)]
+    fn or(self, other: Self) -> Self {
+        Self(isa!(_mm512_or_si512(self.0, other.0)))
+    }
+    #[inline(always)]
+    fn xor(self, other: Self) -> Self {
+        Self(isa!(_mm512_xor_si512(self.0, other.0)))
+    }
+    #[inline(always)]
+    fn and_not(self, other: Self) -> Self {
+        Self(isa!(_mm512_andnot_si512(other.0, self.0)))
+    }
+    #[inline(always)]
+    fn high_nibbles(self) -> Self {
+        Self(isa!(_mm512_and_si512(
+            _mm512_srli_epi16::<4>(self.0),
+            _mm512_set1_epi8(15)
+        )))
+    }
+    #[inline(always)]
+    fn saturating_sub(self, other: Self) -> Self {
+        Self(isa!(_mm512_subs_epu8(self.0, other.0)))
+    }
+    #[inline(always)]
+    fn shuffle(self, index: Self) -> Self {
+        Self(isa!(_mm512_shuffle_epi8(self.0, index.0)))
+    }
+    #[inline(always)]
+    fn top_bits(self) -> u64 {
+        isa!(_mm512_movepi8_mask(self.0))
+    }
+    #[inline(always)]
+    fn tally(self, hit: __m512i) -> Self {
+        isa!({
+            let hits = _mm512_testn_epi8_mask(hit, hit);
+            Self(_mm512_mask_sub_epi8(
+                self.0,
+                hits,
+                self.0,
+                _mm512_set1_epi8(-1),
+            ))
+        })
+    }
+    #[inline(always)]
+    fn sum(self) -> u64 {
+        isa!({
+            let eighths = _mm512_sad_epu8(self.0, _mm512_setzero_si512());
+            _mm512_reduce_add_epi64(eighths).cast_unsigned()
+        })
+    }
+
+    #[inline(always)]
+    fn hit_or(a: __m512i, b: __m512i) -> __m512i {
+        isa!(_mm512_min_epu8(a, b))
+    }
+    #[inline(always)]
+    fn hit_and(a: __m512i, b: __m512i) -> __m512i {
+        isa!(_mm512_or_si512(a, b))
+    }
+    #[inline(always)]
+    fn hit_not(a: __m512i) -> __m512i {
+        isa!(_mm512_maskz_set1_epi8(_mm512_testn_epi8_mask(a, a), -1))
+    }
+    #[inline(always)]
+    fn any(hit: __m512i) -> bool {
+        isa!(_mm512_testn_epi8_mask(hit, hit)) != 0
+    }
+    #[inline(always)]
+    fn bits(hit: __m512i) -> u64 {
+        isa!(_mm512_testn_epi8_mask(hit, hit))
+    }
+}

@@ -1,0 +1,119 @@
+//! Substrings: the first, the last, all of them.
+//!
+//! [`find`] and [`rfind`] look once; a [`Finder`] prepares a needle for many haystacks. All take time linear in haystack and needle together, for
+//! every input, and constant memory. `kernel` has the algorithm.
+#![allow(unsafe_code, reason = "calls of kernels after the processor was asked")]
+
+mod finder;
+mod iter;
+mod kernel;
+mod plan;
+mod rank;
+mod two_way;
+
+pub use finder::Finder;
+pub use iter::{FindIter, FindRevIter};
+
+use super::dispatch::{dispatch, entry};
+use super::vector::Vector;
+use super::{memchr, memrchr};
+use kernel::Found;
+use plan::State;
+
+/// Needles of one repeated byte, and at least this long, are looked for as runs.
+const RUN: usize = 48;
+
+/// In haystacks up to this length, choosing probes costs more than it saves.
+const QUICK: usize = 512;
+
+#[inline(always)]
+unsafe fn first<V: Vector>(
+    needle: &[u8],
+    state: &mut State,
+    haystack: &[u8],
+    from: usize,
+) -> Found {
+    // SAFETY: the caller's.
+    unsafe { kernel::scan::<V, false>(needle, state, haystack, from) }
+}
+
+#[inline(always)]
+unsafe fn all<V: Vector>(needle: &[u8], state: &mut State, haystack: &[u8], from: usize) -> Found {
+    // SAFETY: the caller's.
+    unsafe { kernel::scan::<V, true>(needle, state, haystack, from) }
+}
+
+dispatch!(mod scan_first = first, fn(needle: &[u8], state: &mut State, haystack: &[u8], from: usize) -> Found);
+dispatch!(mod scan_all = all, fn(needle: &[u8], state: &mut State, haystack: &[u8], from: usize) -> Found);
+dispatch!(mod scan_last = kernel::rscan, fn(needle: &[u8], state: &mut State, haystack: &[u8], end: usize) -> Option<usize>);
+dispatch!(mod run = kernel::scan_run, fn(needle: &[u8], haystack: &[u8], from: usize) -> Option<usize>);
+
+/// Where `needle` first occurs in `haystack`. An empty needle occurs at 0.
+///
+/// ```
+/// use underpin_core::search::memmem;
+/// assert_eq!(memmem::find(b"the quick brown fox", b"brown"), Some(10));
+/// ```
+#[inline]
+#[must_use]
+pub fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
+    match needle {
+        [] => return Some(0),
+        [byte] => return memchr(*byte, haystack),
+        _ if haystack.len() < needle.len() => return None,
+        _ if haystack.len() > QUICK => return Finder::new(needle).find(haystack),
+        _ => {}
+    }
+    let mut quick = State::quick(needle);
+    let (state, from) = (&mut quick, 0);
+    let found =
+        entry!(scan_first(needle: &[u8], state: &mut State, haystack: &[u8], from: usize) -> Found);
+    if found.mask != 0 {
+        return Some(found.base + found.mask.trailing_zeros() as usize);
+    }
+    // A haystack this short is searched to its end unless comparing got expensive.
+    if found.next >= haystack.len() - needle.len() {
+        return None;
+    }
+    Finder::new(needle)
+        .find(&haystack[found.next..])
+        .map(|at| found.next + at)
+}
+
+/// Where `needle` last occurs in `haystack`. An empty needle occurs at its end.
+#[inline]
+#[must_use]
+pub fn rfind(haystack: &[u8], needle: &[u8]) -> Option<usize> {
+    match needle {
+        [] => Some(haystack.len()),
+        [byte] => memrchr(*byte, haystack),
+        _ if haystack.len() < needle.len() => None,
+        _ if haystack.len() > QUICK => Finder::new(needle).rfind(haystack),
+        _ => {
+            let mut quick = State::quick(needle);
+            let (state, end) = (&mut quick, haystack.len());
+            entry!(scan_last(needle: &[u8], state: &mut State, haystack: &[u8], end: usize) -> Option<usize>)
+        }
+    }
+}
+
+/// Where `needle` occurs in `haystack`, from the front, without overlaps.
+#[inline]
+pub fn find_iter<'h, 'n, N: ?Sized + AsRef<[u8]>>(
+    haystack: &'h [u8],
+    needle: &'n N,
+) -> FindIter<'h, 'n> {
+    FindIter::new(haystack, Finder::new(needle))
+}
+
+/// Where `needle` occurs in `haystack`, from the back, without overlaps.
+#[inline]
+pub fn rfind_iter<'h, 'n, N: ?Sized + AsRef<[u8]>>(
+    haystack: &'h [u8],
+    needle: &'n N,
+) -> FindRevIter<'h, 'n> {
+    FindRevIter::new(haystack, Finder::new(needle))
+}
+
+#[cfg(test)]
+mod tests;

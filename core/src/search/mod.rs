@@ -1,0 +1,27 @@
+//! Search in bytes: kernels for every instruction set, chosen at run time without `std`.
+//!
+//! | module | what it finds |
+//! |---|---|
+//! | this one | bytes: [`memchr`] and its siblings, sets ([`ByteSet`]), iterators, counts |
+//! | [`memmem`] | a substring, from either end, all of them |
+//! | [`detect`] | which instruction set is used |
+//!
+//! # How it is built
+//!
+//! A kernel is written once over the vector trait (`vector`), compiled once for each set (`dispatch`, `arch`) and reached through a function pointer
+//! that is resolved on the first call, or kept in a searcher. All functions are safe, take linear time, allocate nothing unless they
+//! say so, and read nothing outside the slices they get.
+
+mod arch;
+mod byte;
+pub mod detect;
+mod dispatch;
+pub mod memmem;
+mod mismatch;
+mod vector;
+
+pub use byte::{
+    ByteSet, Bytes, SetBytes, count, count2, count3, memchr, memchr_iter, memchr_not, memchr2,
+    memchr2_iter, memchr3, memchr3_iter, memrchr, memrchr_not, memrchr2, memrchr3,
+};
+pub use mismatch::common_prefix;
