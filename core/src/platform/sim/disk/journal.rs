@@ -1,12 +1,12 @@
 //! Unsynced directory operations, and which of them a power loss undoes.
 //!
-//! A file system with a metadata journal commits the operations of one directory in order; this one promises no order
-//! between directories. So a power loss keeps a seeded prefix of each directory's operations, and an operation on two
-//! directories (a rename between them) survives in both or in neither. That a rename replaces its target in one step
-//! follows: it is one operation.
+//! POSIX promises no order between the names of a directory: until the directory is synced, each operation may reach the medium or
+//! not, apart from what was done before and after it. Only operations on one name stay in order, and an operation on two names (a
+//! rename) survives in both or in neither; that a rename replaces its target in one step follows. A kinder file system commits the
+//! operations of a directory in order, and a power loss finds it at one of them: that happens here too, as one of the draws.
 //!
 //! # Invariants
-//! I1: an operation is durable only if every earlier operation on each of its directories is.
+//! I1: an operation is durable only if every earlier operation on each of its names is.
 #![forbid(unsafe_code)]
 
 use super::inode::InodeId;
@@ -24,6 +24,13 @@ pub(in super::super) struct Entry {
     pub(in super::super) name: Vec<u8>,
     /// `None`: the name is gone.
     pub(in super::super) inode: Option<InodeId>,
+}
+
+impl Entry {
+    /// The name, as every operation on it has it.
+    fn place(&self) -> (InodeId, Vec<u8>) {
+        (self.directory, self.name.clone())
+    }
 }
 
 /// One operation: entries that change together.
@@ -56,12 +63,15 @@ impl Journal {
 
     /// Takes out the operations on `directory`, and with them what I1 demands.
     pub(in super::super) fn commit(&mut self, directory: InodeId) -> Vec<Operation> {
-        let mut wanted = BTreeSet::from([directory]);
+        let mut wanted = BTreeSet::new();
         let mut committed = Vec::new();
         let mut kept = Vec::new();
         for operation in self.operations.drain(..).rev() {
-            if operation.iter().any(|e| wanted.contains(&e.directory)) {
-                wanted.extend(operation.iter().map(|e| e.directory));
+            if operation
+                .iter()
+                .any(|e| e.directory == directory || wanted.contains(&e.place()))
+            {
+                wanted.extend(operation.iter().map(Entry::place));
                 committed.push(operation);
             } else {
                 kept.push(operation);
@@ -75,26 +85,70 @@ impl Journal {
 
     /// The power went: returns the operations that reached the medium. The rest are forgotten.
     pub(in super::super) fn lose_power(&mut self, rng: &mut Rng) -> Vec<Operation> {
-        let count = self.operations.len() as u64;
-        // One in four crashes loses all, one in four nothing; else each directory stops somewhere.
-        let odds = match rng.below(4) {
-            0 => (1, 1),
-            1 => (0, 1),
-            _ => (1, count / 2 + 2),
-        };
-        let mut stopped = BTreeSet::new();
-        let mut survivors = Vec::new();
-        for operation in self.operations.drain(..) {
-            let lost = rng.below(odds.1) < odds.0
-                || operation.iter().any(|e| stopped.contains(&e.directory));
+        let lost = self.draw_losses(rng);
+        let operations = core::mem::take(&mut self.operations);
+        let fates = operations.into_iter().zip(lost);
+        fates
+            .filter_map(|(operation, lost)| (!lost).then_some(operation))
+            .collect()
+    }
+
+    /// Some operations on `directory` reach the medium although nobody may rely on it, with what I1 demands. The rest stay.
+    pub(in super::super) fn leak(&mut self, directory: InodeId, rng: &mut Rng) -> Vec<Operation> {
+        let committed = self.commit(directory);
+        let later = core::mem::replace(&mut self.operations, committed);
+        let lost = self.draw_losses(rng);
+        let mut leaked = Vec::new();
+        for (operation, lost) in core::mem::take(&mut self.operations).into_iter().zip(lost) {
             if lost {
-                stopped.extend(operation.iter().map(|e| e.directory));
+                self.operations.push(operation);
             } else {
-                survivors.push(operation);
+                leaked.push(operation);
             }
         }
-        survivors
+        // What `commit` left is later on every name that it shares with what it took.
+        self.operations.extend(later);
+        leaked
     }
+
+    /// For each operation, whether it is lost.
+    fn draw_losses(&self, rng: &mut Rng) -> Vec<bool> {
+        let count = self.operations.len() as u64;
+        // One draw in eight loses all, one in eight nothing; else something, of a few operations at most as many as stay.
+        let (style, odds) = match rng.below(8) {
+            0 => (Style::Independent, (1, 1)),
+            1 => (Style::Independent, (0, 1)),
+            2..4 => (Style::Prefix, (1, count / 2 + 2)),
+            4 => (Style::Independent, (1, count + 2)),
+            _ => (Style::Independent, (1, 2)),
+        };
+        let mut stopped_names = BTreeSet::new();
+        let mut stopped_directories = BTreeSet::new();
+        let mut losses = Vec::with_capacity(self.operations.len());
+        for operation in &self.operations {
+            let lost = rng.below(odds.1) < odds.0
+                || operation.iter().any(|e| {
+                    stopped_names.contains(&e.place()) || stopped_directories.contains(&e.directory)
+                });
+            if lost {
+                stopped_names.extend(operation.iter().map(Entry::place));
+                if style == Style::Prefix {
+                    stopped_directories.extend(operation.iter().map(|e| e.directory));
+                }
+            }
+            losses.push(lost);
+        }
+        losses
+    }
+}
+
+/// How the fates of one crash's operations hang together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Style {
+    /// Each directory stops at one of its operations.
+    Prefix,
+    /// Each name stops for itself.
+    Independent,
 }
 
 #[cfg(test)]
@@ -102,10 +156,10 @@ mod tests {
     use super::*;
     use alloc::vec;
 
-    fn entry(directory: InodeId, inode: u64) -> Entry {
+    fn entry(directory: InodeId, name: u8, inode: u64) -> Entry {
         Entry {
             directory,
-            name: vec![b'n'],
+            name: vec![name],
             inode: Some(inode),
         }
     }
@@ -117,45 +171,52 @@ mod tests {
     #[test]
     fn commit_takes_what_order_demands_and_leaves_the_rest() {
         let mut journal = Journal::default();
-        journal.push(vec![entry(2, 10)]);
-        journal.push(vec![entry(3, 11)]);
-        journal.push(vec![entry(1, 12), entry(2, 12)]);
-        journal.push(vec![entry(2, 13)]);
+        journal.push(vec![entry(2, b'n', 10)]);
+        journal.push(vec![entry(2, b'm', 11)]);
+        journal.push(vec![entry(1, b'n', 12), entry(2, b'n', 12)]);
+        journal.push(vec![entry(2, b'n', 13)]);
         let committed = journal.commit(1);
         assert_eq!(inodes(&committed), [10, 12], "10 came before the rename");
-        assert_eq!(inodes(&journal.commit(2)), [13]);
-        assert_eq!(inodes(&journal.commit(3)), [11]);
+        assert_eq!(inodes(&journal.commit(2)), [11, 13]);
     }
 
     #[test]
-    fn survivors_are_a_prefix_of_each_directory() {
+    fn survivors_are_a_prefix_of_each_name_and_of_no_more() {
         let mut rng = Rng::new(3);
-        let mut seen_partial = false;
-        for _ in 0..500 {
+        let (mut ordered, mut reordered) = (false, false);
+        for round in 0..500 {
             let mut journal = Journal::default();
             for n in 0..12 {
-                let mut operation = vec![entry(n % 3, n)];
+                let mut operation = vec![entry(n % 2, b'a' + (n % 3) as u8, n)];
                 if n % 4 == 3 {
-                    operation.push(entry((n + 1) % 3, n));
+                    operation.push(entry((n + 1) % 2, b'a', n));
                 }
                 journal.push(operation);
             }
             let all = journal.operations.clone();
-            let kept = inodes(&journal.lose_power(&mut rng));
-            seen_partial |= !kept.is_empty() && kept.len() < all.len();
-            for directory in 0..3 {
-                let of_directory: Vec<u64> = all
-                    .iter()
-                    .filter(|o| o.iter().any(|e| e.directory == directory))
+            let kept = if round % 2 == 0 {
+                inodes(&journal.lose_power(&mut rng))
+            } else {
+                let mut kept = inodes(&journal.leak(0, &mut rng));
+                kept.extend(inodes(&journal.leak(1, &mut rng)));
+                assert_eq!(kept.len() + journal.operations.len(), all.len());
+                kept
+            };
+            let is_prefix = |of: &dyn Fn(&Entry) -> bool| {
+                let all_of = all.iter().filter(|o| o.iter().any(of));
+                let fates: Vec<bool> = all_of
                     .filter_map(|o| o[0].inode)
+                    .map(|n| kept.contains(&n))
                     .collect();
-                let kept_here = of_directory.iter().filter(|n| kept.contains(n)).count();
-                assert_eq!(
-                    kept_here,
-                    of_directory.iter().take_while(|n| kept.contains(n)).count()
-                );
+                fates.is_sorted_by(|a, b| a >= b)
+            };
+            for (directory, name) in (0..2).flat_map(|d| (b'a'..b'd').map(move |n| (d, n))) {
+                assert!(is_prefix(&|e| e.directory == directory && e.name == [name]));
             }
+            let whole = is_prefix(&|e| e.directory == 0) && is_prefix(&|e| e.directory == 1);
+            ordered |= whole && !kept.is_empty() && kept.len() < all.len();
+            reordered |= !whole;
         }
-        assert!(seen_partial);
+        assert!(ordered && reordered, "both manners happen");
     }
 }

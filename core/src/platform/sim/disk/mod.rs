@@ -416,10 +416,8 @@ impl Disk {
     pub(super) fn fail_sync_directory(&mut self, path: &[u8], rng: &mut Rng) -> DiskResult<()> {
         let id = self.find(path)?;
         self.entries(id)?;
-        if rng.coin() {
-            let operations = self.journal.commit(id);
-            self.make_durable(operations);
-        }
+        let operations = self.journal.leak(id, rng);
+        self.make_durable(operations);
         Ok(())
     }
 
