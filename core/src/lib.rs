@@ -5,8 +5,8 @@
 //! A module imports only from layers below its own; siblings do not import each other.
 //!
 //! ```text
-//! L3  pool     exec      db            (db is here; pool and exec attach beside it)
-//! L2  alloc    search    deque         (attach here)
+//! L3  pool     exec      db            (pool and db are here; exec attaches beside them)
+//! L2  alloc    search    deque         (deque is here; the others attach beside it)
 //! L1  platform: the capability traits, locks built on them, absent parts, middleware, simulator
 //! L0  error  limits  sync (atomics or loom)  codec (varint, crc32c)
 //! ```
@@ -30,9 +30,12 @@ extern crate std;
 pub mod codec;
 #[cfg(feature = "alloc")]
 pub mod db;
+pub mod deque;
 pub mod error;
 pub mod limits;
 pub mod platform;
+#[cfg(feature = "alloc")]
+pub mod pool;
 pub mod search;
 pub mod sync;
 

@@ -3,6 +3,7 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`kv`] | the key-value database over paths and `std::io` |
+//! | [`pool`] | the work-stealing pool: `join`, `scope`, `spawn`, parallel iterators |
 //! | `server` | the database over the Redis protocol (feature `server`) |
 //! | [`sys`] | the platform that this program runs on, and the way to `std`'s types |
 #![deny(unsafe_code)]
@@ -11,6 +12,7 @@
 extern crate alloc;
 
 pub mod kv;
+pub mod pool;
 #[cfg(feature = "server")]
 pub mod server;
 pub mod sys;

@@ -1,0 +1,192 @@
+//! How a pool is set up.
+#![forbid(unsafe_code)]
+
+use super::Pool;
+use super::env::{Env, Payload};
+use super::metrics::Trace;
+use super::registry::Registry;
+use super::scope::drop_payload;
+use crate::error::Result;
+use crate::platform::{CpuSet, Threads};
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+/// Called on a thread of the pool with its index.
+pub type ThreadHandler = Box<dyn Fn(usize) + Send + Sync>;
+/// Called with what a detached job panicked with.
+pub type PanicHandler = Box<dyn Fn(Payload) + Send + Sync>;
+
+/// How long a worker without work spins before it sleeps, by default: about what a sleep and a wake cost.
+const SPIN_NS: u64 = 20_000;
+
+/// Spare threads by default; see [`Builder::spares`].
+const SPARES: usize = 16;
+
+pub(super) struct Settings {
+    pub(super) threads: usize,
+    pub(super) spares: usize,
+    pub(super) stack_bytes: usize,
+    pub(super) name: Option<String>,
+    pub(super) pin: Option<Vec<CpuSet>>,
+    pub(super) spin_ns: u64,
+    pub(super) trace: Option<Trace>,
+    start: Option<ThreadHandler>,
+    exit: Option<ThreadHandler>,
+    panic: Option<PanicHandler>,
+}
+
+impl Settings {
+    pub(super) fn start<E: Env>(&self, env: &E, index: usize) {
+        call(env, self.start.as_ref(), index);
+    }
+
+    pub(super) fn exit<E: Env>(&self, env: &E, index: usize) {
+        call(env, self.exit.as_ref(), index);
+    }
+
+    pub(super) fn panic<E: Env>(&self, env: &E, payload: Payload) {
+        match &self.panic {
+            Some(handler) => {
+                if let Err(second) = env.catch(|| handler(payload)) {
+                    drop_payload(env, second);
+                }
+            }
+            None => drop_payload(env, payload),
+        }
+    }
+}
+
+/// A handler's panic must not end the thread that the pool counts on.
+fn call<E: Env>(env: &E, handler: Option<&ThreadHandler>, index: usize) {
+    if let Some(handler) = handler
+        && let Err(payload) = env.catch(|| handler(index))
+    {
+        drop_payload(env, payload);
+    }
+}
+
+/// Sets up a [`Pool`].
+#[must_use = "nothing is started before `build`"]
+pub struct Builder<E: Env> {
+    env: E,
+    settings: Settings,
+}
+
+impl<E: Env> fmt::Debug for Builder<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("threads", &self.settings.threads)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<E: Env> Builder<E> {
+    /// A pool with a thread for each processor.
+    pub fn new(env: E) -> Self {
+        let threads = env.platform().parallelism();
+        // Spinning gains nothing where whoever is waited for needs the same processor.
+        let spin_ns = if threads > 1 { SPIN_NS } else { 0 };
+        Self {
+            env,
+            settings: Settings {
+                threads,
+                spares: SPARES,
+                stack_bytes: 0,
+                name: None,
+                pin: None,
+                spin_ns,
+                trace: None,
+                start: None,
+                exit: None,
+                panic: None,
+            },
+        }
+    }
+
+    /// How many threads; 0 for one per processor, which is the default.
+    pub fn num_threads(mut self, count: usize) -> Self {
+        let processors = self.env.platform().parallelism();
+        self.settings.threads = if count == 0 { processors } else { count };
+        if self.settings.threads > processors {
+            // Threads that spin would take the place of threads that work.
+            self.settings.spin_ns = 0;
+        }
+        self
+    }
+
+    /// No thread: whoever calls runs everything.
+    pub fn without_threads(mut self) -> Self {
+        self.settings.threads = 0;
+        self.settings.spares = 0;
+        self.settings.spin_ns = 0;
+        self
+    }
+
+    /// How many spare threads may run in the place of blocked ones; default 16.
+    pub fn spares(mut self, count: usize) -> Self {
+        self.settings.spares = count;
+        self
+    }
+
+    /// Names threads `prefix` and their index.
+    pub fn thread_name(mut self, prefix: impl Into<String>) -> Self {
+        self.settings.name = Some(prefix.into());
+        self
+    }
+
+    /// Stack of each thread in bytes; default 0: the system's own.
+    pub fn stack_size(mut self, bytes: usize) -> Self {
+        self.settings.stack_bytes = bytes;
+        self
+    }
+
+    /// Binds thread `i` to `cpus[i]`; threads past the list stay free.
+    pub fn pin(mut self, cpus: Vec<CpuSet>) -> Self {
+        self.settings.pin = Some(cpus);
+        self
+    }
+
+    /// How long a worker without work spins before it sleeps, in nanoseconds. Default 20 us; 0 when there are more threads
+    /// than processors.
+    pub fn spin_ns(mut self, ns: u64) -> Self {
+        self.settings.spin_ns = ns;
+        self
+    }
+
+    /// Called on each thread when it starts.
+    pub fn start_handler(mut self, handler: impl Fn(usize) + Send + Sync + 'static) -> Self {
+        self.settings.start = Some(Box::new(handler));
+        self
+    }
+
+    /// Called on each thread when it ends.
+    pub fn exit_handler(mut self, handler: impl Fn(usize) + Send + Sync + 'static) -> Self {
+        self.settings.exit = Some(Box::new(handler));
+        self
+    }
+
+    /// Called with the payload of a detached job's panic. Without one the payload is dropped; the pool goes on.
+    pub fn panic_handler(mut self, handler: impl Fn(Payload) + Send + Sync + 'static) -> Self {
+        self.settings.panic = Some(Box::new(handler));
+        self
+    }
+
+    /// Hears of events off the fast path.
+    pub fn trace(mut self, hook: Trace) -> Self {
+        self.settings.trace = Some(hook);
+        self
+    }
+
+    /// Starts the threads.
+    ///
+    /// # Errors
+    /// `Limit` for more workers than a pool can have (32,000 with 64-bit words); what starting a thread may say, then those that had started
+    /// have ended again.
+    pub fn build(self) -> Result<Pool<E>> {
+        Ok(Pool {
+            registry: Registry::start(self.env, self.settings)?,
+        })
+    }
+}

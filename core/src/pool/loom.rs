@@ -1,0 +1,275 @@
+//! The pool's protocols under the model checker, each alone: the split stack, the hand-over of a stolen half, the sleep.
+#![allow(unsafe_code, reason = "jobs are raw pointers")]
+
+use super::latch::Latch;
+use super::sleep::{Parker, Sleep};
+use super::split::{Memo, SplitStack, Stolen};
+use crate::platform::{Instant, Park, Woken};
+use crate::sync::atomic::{AtomicU32, AtomicUsize, Ordering, fence};
+use ::loom::sync::Arc;
+use ::loom::thread;
+use std::vec::Vec;
+
+/// A park over loom's own lock and condition variable, with one queue for all words.
+#[derive(Clone)]
+struct LoomPark(Arc<(::loom::sync::Mutex<()>, ::loom::sync::Condvar)>);
+
+impl LoomPark {
+    fn new() -> Self {
+        Self(Arc::new((
+            ::loom::sync::Mutex::new(()),
+            ::loom::sync::Condvar::new(),
+        )))
+    }
+}
+
+impl Park for LoomPark {
+    fn wait(&self, word: &AtomicU32, expected: u32, _until: Option<Instant>) -> Woken {
+        let guard = self.0.0.lock().unwrap();
+        if word.load(Ordering::SeqCst) != expected {
+            return Woken::Changed;
+        }
+        drop(self.0.1.wait(guard).unwrap());
+        Woken::Woken
+    }
+
+    fn wake(&self, _word: *const AtomicU32, _count: u32) -> u32 {
+        let _guard = self.0.0.lock().unwrap();
+        self.0.1.notify_all();
+        0
+    }
+}
+
+/// A job that is run exactly once.
+struct Job(AtomicUsize);
+
+impl Job {
+    fn new() -> Self {
+        Self(AtomicUsize::new(0))
+    }
+    fn run(&self) {
+        assert_eq!(self.0.fetch_add(1, Ordering::Relaxed), 0, "run twice");
+    }
+}
+
+struct Stack(SplitStack<Job>);
+// SAFETY: the tests call the owner's methods on one thread.
+unsafe impl Sync for Stack {}
+// SAFETY: as above.
+unsafe impl Send for Stack {}
+
+fn stack() -> Arc<Stack> {
+    Arc::new(Stack(SplitStack::new()))
+}
+
+/// Steals once. Whether there was a job.
+fn steal(stack: &Stack, only: Option<Memo>) -> bool {
+    match stack.0.steal(only) {
+        Stolen::Job(job) => {
+            // SAFETY: jobs outlive the model's threads.
+            unsafe { &*job }.run();
+            true
+        }
+        Stolen::Lost | Stolen::Nothing => false,
+    }
+}
+
+/// The owner takes back two public jobs while thieves steal: each job is run once, and its runner sees what the owner wrote before.
+fn take_back(thieves: usize) {
+    ::loom::model(move || {
+        let jobs = Arc::new([Job::new(), Job::new()]);
+        let stack = stack();
+        let marks: Vec<_> = jobs
+            .iter()
+            .map(|job| stack.0.push(&raw const *job).unwrap())
+            .collect();
+        assert!(stack.0.share(true, |_| {}));
+        let threads: Vec<_> = (0..thieves)
+            .map(|_| {
+                let (stack, jobs) = (stack.clone(), jobs.clone());
+                thread::spawn(move || {
+                    let stolen = usize::from(steal(&stack, None));
+                    drop(jobs);
+                    stolen
+                })
+            })
+            .collect();
+        let mut own = 0;
+        for (index, mark) in marks.into_iter().enumerate().rev() {
+            if stack.0.pop(mark) || stack.0.reclaim(mark) {
+                jobs[index].run();
+                own += 1;
+            }
+        }
+        let stolen: usize = threads.into_iter().map(|t| t.join().unwrap()).sum();
+        assert_eq!(own + stolen, 2);
+    });
+}
+
+#[test]
+fn loom_split_one_thief() {
+    take_back(1);
+}
+
+#[test]
+fn loom_split_two_thieves() {
+    take_back(2);
+}
+
+/// A slot is used again after its stolen job is done, while another thief is in the middle of its attempt.
+#[test]
+fn loom_split_reuses_slots() {
+    ::loom::model(|| {
+        let jobs = Arc::new([Job::new(), Job::new()]);
+        let stack = stack();
+        let latch = Arc::new(Latch::new());
+        let mark = stack.0.push(&raw const jobs[0]).unwrap();
+        assert!(stack.0.share(false, |_| {}));
+        let thief = {
+            let (stack, jobs, latch) = (stack.clone(), jobs.clone(), latch.clone());
+            thread::spawn(move || {
+                let first = steal(&stack, None);
+                if first {
+                    let _sleeps = latch.set();
+                }
+                let second = steal(&stack, None);
+                drop(jobs);
+                usize::from(first) + usize::from(second)
+            })
+        };
+        let mut own = 0;
+        if stack.0.pop(mark) || stack.0.reclaim(mark) {
+            jobs[0].run();
+            own += 1;
+        } else {
+            stack.0.hold(mark);
+            while !latch.is_set() {
+                thread::yield_now();
+            }
+            stack.0.release(mark);
+        }
+        let mark = stack.0.push(&raw const jobs[1]).unwrap();
+        assert!(stack.0.share(false, |_| {}));
+        if stack.0.pop(mark) || stack.0.reclaim(mark) {
+            jobs[1].run();
+            own += 1;
+        }
+        assert_eq!(own + thief.join().unwrap(), 2);
+    });
+}
+
+/// A thief with a memo gets descendants of that job only, though another job takes the same positions.
+#[test]
+fn loom_split_epoch_keeps_strangers_out() {
+    ::loom::model(|| {
+        let jobs = Arc::new([Job::new(), Job::new()]);
+        let stack = stack();
+        let (memo, before) = stack.0.begin(0);
+        let mark = stack.0.push(&raw const jobs[0]).unwrap();
+        assert!(stack.0.share(false, |_| {}));
+        let thief = {
+            let (stack, jobs) = (stack.clone(), jobs.clone());
+            thread::spawn(move || {
+                steal(&stack, Some(memo));
+                assert_eq!(jobs[1].0.load(Ordering::Relaxed), 0, "a stranger's job");
+            })
+        };
+        if stack.0.pop(mark) || stack.0.reclaim(mark) {
+            stack.0.end(before);
+            let (_, before) = stack.0.begin(0);
+            let mark = stack.0.push(&raw const jobs[1]).unwrap();
+            assert!(stack.0.share(false, |_| {}));
+            assert!(stack.0.pop(mark) || stack.0.reclaim(mark));
+            stack.0.end(before);
+        }
+        thief.join().unwrap();
+    });
+}
+
+/// The waiter sees the result, and sleeps at most until the latch is set.
+#[test]
+fn loom_latch_hands_over() {
+    ::loom::model(|| {
+        let shared = Arc::new((
+            Latch::new(),
+            Parker::new(),
+            LoomPark::new(),
+            AtomicUsize::new(0),
+        ));
+        let runner = {
+            let shared = shared.clone();
+            thread::spawn(move || {
+                shared.3.store(7, Ordering::Relaxed);
+                shared.0.set_and_unpark(&shared.1, &shared.2);
+            })
+        };
+        while !shared.0.is_set() {
+            shared.1.prepare();
+            if shared.0.announce_sleep() {
+                shared.1.park(&shared.2);
+            } else {
+                shared.1.cancel();
+            }
+        }
+        assert_eq!(shared.3.load(Ordering::Relaxed), 7);
+        runner.join().unwrap();
+    });
+}
+
+#[test]
+fn loom_latch_wakes_a_thread_from_outside() {
+    ::loom::model(|| {
+        let shared = Arc::new((Latch::new(), LoomPark::new()));
+        let runner = {
+            let shared = shared.clone();
+            thread::spawn(move || shared.0.set_and_wake(&shared.1))
+        };
+        shared.0.wait(&shared.1);
+        assert!(shared.0.is_set());
+        runner.join().unwrap();
+    });
+}
+
+/// Work that is published while a worker goes to sleep is seen by its last look, or wakes it.
+#[test]
+fn loom_sleep_misses_no_work() {
+    ::loom::model(|| {
+        struct Shared {
+            sleep: Sleep,
+            parker: Parker,
+            work: AtomicUsize,
+            park: LoomPark,
+        }
+        let shared = Arc::new(Shared {
+            sleep: Sleep::new(1),
+            parker: Parker::new(),
+            work: AtomicUsize::new(0),
+            park: LoomPark::new(),
+        });
+        let publisher = {
+            let shared = shared.clone();
+            thread::spawn(move || {
+                shared.work.store(1, Ordering::Release);
+                fence(Ordering::SeqCst);
+                shared.sleep.notify(|_| &shared.parker, &shared.park, false);
+            })
+        };
+        // As the loop of `State::work`: search, announce, look again, park.
+        shared.sleep.start_search();
+        loop {
+            if shared.work.load(Ordering::Acquire) == 1 {
+                break;
+            }
+            shared.sleep.announce_park(0, &shared.parker);
+            if shared.work.load(Ordering::Acquire) == 1 {
+                shared.sleep.cancel_park(0, &shared.parker);
+                break;
+            }
+            shared.parker.park(&shared.park);
+            shared.sleep.cancel_park(0, &shared.parker);
+        }
+        shared.sleep.end_search();
+        publisher.join().unwrap();
+        assert_eq!(shared.sleep.counts(), (0, 0));
+    });
+}

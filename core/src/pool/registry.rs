@@ -1,0 +1,470 @@
+//! The pool's shared part: its workers, its queues, its threads.
+#![allow(unsafe_code, reason = "starts threads with a raw argument")]
+
+use super::builder::Settings;
+use super::env::Env;
+use super::job::{Head, JobRef, spawned};
+use super::latch::Latch;
+use super::metrics::{Counter, Event};
+use super::sleep::Sleep;
+use super::split::WORKERS_MAX;
+use super::worker::{State, Worker};
+use crate::deque::Injector;
+use crate::error::{Error, Kind, Operation, Result};
+use crate::platform::{Mutex, ThreadOptions, Threads};
+use crate::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering, fence};
+use alloc::boxed::Box;
+use alloc::sync::{Arc, Weak};
+use alloc::vec::Vec;
+use core::cell::UnsafeCell;
+use core::mem::{ManuallyDrop, MaybeUninit};
+
+/// Workers for guests: threads from outside that work in the pool at the same time. More of them wait for a thread of the pool.
+pub(super) const GUESTS_MAX: usize = 16;
+
+pub(super) type Thread<E> = <<E as Env>::Platform as Threads>::Thread;
+
+/// The pool's shared part.
+pub(super) struct Registry<E: Env> {
+    env: E,
+    this: Weak<Self>,
+    /// Threads of the pool, then spares, then guests.
+    pub(super) workers: Box<[State<E>]>,
+    pub(super) sleep: Sleep,
+    pub(super) injector: Injector<JobRef<E>, E::Platform>,
+    /// Jobs of high priority.
+    pub(super) urgent: Injector<JobRef<E>, E::Platform>,
+    settings: Settings,
+    ending: AtomicBool,
+    /// Workers below this index have been in use: thieves look no further.
+    used: AtomicUsize,
+    /// Jobs that block, and spare threads that run in their place.
+    blocked: AtomicU32,
+    spares: AtomicU32,
+    threads: Mutex<Vec<Option<Thread<E>>>, E::Platform>,
+}
+
+struct Argument<E: Env> {
+    registry: Arc<Registry<E>>,
+    index: usize,
+}
+
+impl<E: Env> Registry<E> {
+    /// Builds it and starts its threads.
+    pub(super) fn start(env: E, settings: Settings) -> Result<Arc<Self>> {
+        let count = settings.threads + settings.spares + GUESTS_MAX;
+        if count > WORKERS_MAX {
+            return Err(Error::new(Operation::Spawn, Kind::Limit));
+        }
+        let threads = settings.threads;
+        let registry = Arc::new_cyclic(|weak: &Weak<Self>| {
+            let platform = env.platform();
+            Self {
+                workers: (0..count)
+                    .map(|index| State::new(index, weak.as_ptr(), platform))
+                    .collect(),
+                sleep: Sleep::new(count),
+                injector: Injector::new(platform.clone()),
+                urgent: Injector::new(platform.clone()),
+                ending: AtomicBool::new(false),
+                used: AtomicUsize::new(threads.max(1)),
+                blocked: AtomicU32::new(0),
+                spares: AtomicU32::new(0),
+                threads: Mutex::new(
+                    (0..threads + settings.spares).map(|_| None).collect(),
+                    platform.clone(),
+                ),
+                settings,
+                this: weak.clone(),
+                env,
+            }
+        });
+        for index in 0..threads {
+            registry.workers[index].taken.store(true, Ordering::Relaxed);
+            if let Err(error) = registry.start_thread(index) {
+                registry.end();
+                return Err(error);
+            }
+        }
+        Ok(registry)
+    }
+
+    fn start_thread(&self, index: usize) -> Result<()> {
+        let Some(registry) = self.this.upgrade() else {
+            return Err(Error::new(Operation::Spawn, Kind::Limit));
+        };
+        let mut name = Vec::new();
+        if let Some(prefix) = &self.settings.name {
+            name.extend_from_slice(prefix.as_bytes());
+            push_decimal(&mut name, index);
+        }
+        let name = core::str::from_utf8(&name).unwrap_or("");
+        let mut options = ThreadOptions::new().with_stack_bytes(self.settings.stack_bytes);
+        if !name.is_empty() {
+            options = options.with_name(name);
+        }
+        if let Some(cpus) = self.settings.pin.as_ref().and_then(|pin| pin.get(index)) {
+            options = options.with_affinity(cpus);
+        }
+        let argument = Box::into_raw(Box::new(Argument { registry, index }));
+        let platform = self.env.platform();
+        // SAFETY: the entry takes the box that is leaked for it, once.
+        match unsafe { platform.spawn(&options, thread_main::<E>, argument.cast()) } {
+            Ok(thread) => {
+                let before = self.threads.lock()[index].replace(thread);
+                if let Some(ended) = before {
+                    // A spare that gave its place back: it is about to end.
+                    let _joined = platform.join(ended);
+                }
+                Ok(())
+            }
+            Err(error) => {
+                // SAFETY: nothing was started, so the box is still ours.
+                drop(unsafe { Box::from_raw(argument) });
+                Err(error)
+            }
+        }
+    }
+
+    /// Ends the threads once nothing is left to do, and waits for them; not for the calling one.
+    pub(super) fn end(&self) {
+        self.ending.store(true, Ordering::SeqCst);
+        fence(Ordering::SeqCst);
+        for worker in &self.workers {
+            self.sleep
+                .wake(worker.index, &worker.parker.0, self.env.platform());
+        }
+        if self.here().is_some() {
+            // A job dropped its own pool: the threads end by themselves.
+            self.threads.lock().clear();
+            return;
+        }
+        for index in 0..self.settings.threads + self.settings.spares {
+            let thread = self.threads.lock()[index].take();
+            if let Some(thread) = thread {
+                // A thread cannot join itself, which is the only error, and this is none of the pool's threads.
+                let _joined = self.env.platform().join(thread);
+            }
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn env(&self) -> &E {
+        &self.env
+    }
+
+    pub(super) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    pub(super) fn is_ending(&self) -> bool {
+        self.ending.load(Ordering::Acquire)
+    }
+
+    pub(super) fn used(&self) -> usize {
+        self.used.load(Ordering::Acquire)
+    }
+
+    /// How long a worker spins for a stolen half, in ns.
+    pub(super) fn spin_ns(&self) -> u64 {
+        self.settings.spin_ns
+    }
+
+    /// How long a worker without work looks for some, in ns.
+    pub(super) fn search_ns(&self) -> u64 {
+        self.settings.spin_ns
+    }
+
+    pub(super) fn trace(&self, worker: usize, event: Event) {
+        if let Some(hook) = self.settings.trace {
+            hook(worker, event);
+        }
+    }
+
+    /// Wakes a worker for work that was published before a fence, if none is searching.
+    pub(super) fn notify(&self, spare_guests: bool) -> bool {
+        self.env.preempt();
+        self.sleep.notify(
+            |worker| &self.workers[worker].parker.0,
+            self.env.platform(),
+            spare_guests,
+        )
+    }
+
+    /// A spawned job was published: somebody must run it, whatever its spawner does now.
+    pub(super) fn published(&self) {
+        fence(Ordering::SeqCst);
+        self.notify(false);
+    }
+
+    pub(super) fn ask_all(&self, except: usize) {
+        for worker in &self.workers[..self.used()] {
+            if worker.index != except {
+                worker.stack.ask();
+            }
+        }
+    }
+
+    pub(super) fn has_work(&self) -> bool {
+        !self.injector.is_empty()
+            || !self.urgent.is_empty()
+            || self.workers[..self.used()]
+                .iter()
+                .any(|worker| worker.stack.has_public() || !worker.deque.is_empty())
+    }
+
+    /// The worker of this pool that the calling thread is.
+    #[inline]
+    pub(super) fn here(&self) -> Option<Worker<'_, E>> {
+        let ours = self.workers.as_ptr_range();
+        let mut state = self.env.current().cast::<State<E>>();
+        while !state.is_null() {
+            // SAFETY: it points to a worker that this thread holds: it set the pointer itself (W1).
+            let held = unsafe { &*state };
+            if ours.contains(&state) {
+                return Some(held.handle());
+            }
+            // A guest of ours may be a guest of another pool's further in.
+            state = held.outer.get();
+        }
+        None
+    }
+
+    /// Runs `f` as a guest of the pool, or as the worker that this thread is. `None`, and `f` back, if all places are taken.
+    #[inline]
+    pub(super) fn enter<F, R>(&self, f: F) -> core::result::Result<R, F>
+    where
+        F: FnOnce(Worker<'_, E>) -> R,
+    {
+        if let Some(worker) = self.here() {
+            return Ok(f(worker));
+        }
+        let first = self.workers.len() - GUESTS_MAX;
+        let Some(state) = self.workers[first..].iter().find(|state| {
+            !state.taken.load(Ordering::Relaxed) && !state.taken.swap(true, Ordering::Acquire)
+        }) else {
+            return Err(f);
+        };
+        if self.used.load(Ordering::Relaxed) <= state.index {
+            self.used.fetch_max(state.index + 1, Ordering::AcqRel);
+        }
+        self.sleep.guest_enters();
+        state.outer.set(self.env.current().cast());
+        self.env.set_current((&raw const *state).cast());
+        let _leave = Leave { state };
+        Ok(f(state.handle()))
+    }
+
+    /// Runs `f` on a thread of the pool and waits for it.
+    pub(super) fn run_there<F, R>(&self, f: F) -> R
+    where
+        F: FnOnce(Worker<'_, E>) -> R + Send,
+        R: Send,
+    {
+        let mut job = Outside::<E, F, R> {
+            head: Head::new(Outside::<E, F, R>::run),
+            closure: ManuallyDrop::new(f),
+            result: UnsafeCell::new(MaybeUninit::uninit()),
+            latch: Latch::new(),
+        };
+        // SAFETY: this frame waits for the latch, which is set once the job was run.
+        let job_ref = unsafe { JobRef::new((&raw mut job).cast(), core::ptr::null()) };
+        self.injector.push(job_ref);
+        self.published();
+        job.latch.wait(self.env.platform());
+        // SAFETY: the latch was set, so the result is there.
+        match unsafe { job.result.get_mut().assume_init_read() } {
+            Ok(result) => result,
+            Err(payload) => self.env.resume(payload),
+        }
+    }
+
+    /// Adds a job that nobody waits for.
+    pub(super) fn spawn<F: FnOnce(Worker<'_, E>) + Send + 'static>(&self, urgent: bool, f: F) {
+        let run = detached(f);
+        if let Some(worker) = self.here().filter(|_| !urgent) {
+            let job = worker
+                .state
+                .with_blocks(|blocks| spawned(Some(blocks), core::ptr::null(), run));
+            worker.state.push(job);
+            return;
+        }
+        let job = spawned(None, core::ptr::null(), run);
+        if urgent { &self.urgent } else { &self.injector }.push(job);
+        self.published_or_run();
+    }
+
+    fn published_or_run(&self) {
+        if self.settings.threads == 0 {
+            // Nobody else will: run it now, or at the latest when the outermost guest leaves.
+            let _entered = self.enter(|_| ());
+        } else {
+            self.published();
+        }
+    }
+
+    /// As [`spawn`](Self::spawn), first in, first out.
+    pub(super) fn spawn_fifo<F: FnOnce(Worker<'_, E>) + Send + 'static>(&self, f: F) {
+        self.injector
+            .push(spawned(None, core::ptr::null(), detached(f)));
+        self.published_or_run();
+    }
+
+    /// Adds one job for each thread of the pool but one.
+    pub(super) fn mail(&self, except: Option<usize>, mut job: impl FnMut(usize) -> JobRef<E>) {
+        for worker in &self.workers[..self.settings.threads] {
+            if except == Some(worker.index) {
+                continue;
+            }
+            worker.mail.push(job(worker.index));
+            fence(Ordering::SeqCst);
+            self.sleep
+                .wake(worker.index, &worker.parker.0, self.env.platform());
+            // It may sleep in a wait for a half or a scope, too.
+            worker.parker.0.unpark(self.env.platform());
+        }
+    }
+
+    /// Around a job that blocks: a spare thread works in its place meanwhile.
+    pub(super) fn block<R>(&self, state: &State<E>, f: impl FnOnce() -> R) -> R {
+        struct Unblock<'a>(&'a AtomicU32);
+        impl Drop for Unblock<'_> {
+            fn drop(&mut self) {
+                self.0.fetch_sub(1, Ordering::SeqCst);
+            }
+        }
+        state.trace(Event::Block);
+        let blocked = self.blocked.fetch_add(1, Ordering::SeqCst) + 1;
+        let _unblock = Unblock(&self.blocked);
+        state.share_all();
+        if self.spares.load(Ordering::SeqCst) < blocked && !self.notify(false) {
+            self.start_spare();
+        }
+        f()
+    }
+
+    fn start_spare(&self) {
+        let first = self.settings.threads;
+        let Some(state) = self.workers[first..first + self.settings.spares]
+            .iter()
+            .find(|state| {
+                !state.taken.load(Ordering::Relaxed) && !state.taken.swap(true, Ordering::Acquire)
+            })
+        else {
+            return;
+        };
+        self.used.fetch_max(state.index + 1, Ordering::AcqRel);
+        self.spares.fetch_add(1, Ordering::SeqCst);
+        if self.start_thread(state.index).is_err() {
+            // Without a spare the pool is one short until the job comes back: slower, not wrong.
+            self.spares.fetch_sub(1, Ordering::SeqCst);
+            state.taken.store(false, Ordering::Release);
+        }
+    }
+}
+
+/// A job that nobody waits for: its panic goes to the pool's handler.
+fn detached<E: Env, F: FnOnce(Worker<'_, E>) + Send + 'static>(f: F) -> impl FnOnce(&State<E>) {
+    move |state| {
+        if let Err(payload) = state.env().catch(|| f(state.handle())) {
+            state.count(Counter::Panics);
+            state.registry().settings().panic(state.env(), payload);
+        }
+    }
+}
+
+/// A guest's way out, by return or by panic.
+struct Leave<'a, E: Env> {
+    state: &'a State<E>,
+}
+
+impl<E: Env> Drop for Leave<'_, E> {
+    #[inline]
+    fn drop(&mut self) {
+        let state = self.state;
+        let registry = state.registry();
+        state.end_tree();
+        if registry.settings.threads == 0 {
+            // Nobody else will.
+            while let Some(task) = state.find() {
+                state.run(task);
+            }
+        } else if !state.deque.is_empty() {
+            while let Some(job) = state.pop() {
+                registry.injector.push(job);
+            }
+            registry.published();
+        }
+        registry.env.set_current(state.outer.get().cast());
+        registry.sleep.guest_leaves();
+        state.taken.store(false, Ordering::Release);
+    }
+}
+
+/// A closure that a thread from outside waits for.
+#[repr(C)]
+struct Outside<E: Env, F, R> {
+    head: Head<E>,
+    closure: ManuallyDrop<F>,
+    result: UnsafeCell<MaybeUninit<core::result::Result<R, super::env::Payload>>>,
+    latch: Latch,
+}
+
+impl<E: Env, F, R> Outside<E, F, R>
+where
+    F: FnOnce(Worker<'_, E>) -> R,
+{
+    /// # Safety
+    /// `head` is that of an `Outside` whose frame waits, and this is its one run.
+    unsafe fn run(head: *mut Head<E>, state: &State<E>) {
+        let this = head.cast::<Self>();
+        // SAFETY: run once.
+        let closure = ManuallyDrop::into_inner(unsafe { (&raw const (*this).closure).read() });
+        let result = state.env().catch(|| closure(state.handle()));
+        // SAFETY: nobody else touches the result before the latch is set; nothing is touched after it.
+        unsafe {
+            (*this).result.get().write(MaybeUninit::new(result));
+            (*this).latch.set_and_wake(state.platform());
+        }
+    }
+}
+
+/// A thread of the pool, or a spare.
+///
+/// # Safety
+/// `argument` is a leaked box of an [`Argument`] that nobody else uses.
+unsafe extern "C" fn thread_main<E: Env>(argument: *mut u8) {
+    // SAFETY: the caller's promise.
+    let argument = *unsafe { Box::from_raw(argument.cast::<Argument<E>>()) };
+    let registry = argument.registry;
+    let state = &registry.workers[argument.index];
+    registry.env.set_current((&raw const *state).cast());
+    registry.trace(state.index, Event::Start);
+    let settings = &registry.settings;
+    settings.start(&registry.env, state.index);
+    if state.index < settings.threads {
+        state.work(|| false);
+    } else {
+        state.work(|| {
+            registry.spares.load(Ordering::SeqCst) > registry.blocked.load(Ordering::SeqCst)
+        });
+        registry.spares.fetch_sub(1, Ordering::SeqCst);
+    }
+    settings.exit(&registry.env, state.index);
+    registry.trace(state.index, Event::Exit);
+    registry.env.set_current(core::ptr::null());
+    state.taken.store(false, Ordering::Release);
+}
+
+fn push_decimal(out: &mut Vec<u8>, mut number: usize) {
+    let start = out.len();
+    loop {
+        #[expect(clippy::cast_possible_truncation, reason = "a digit")]
+        out.push(b'0' + (number % 10) as u8);
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    out[start..].reverse();
+}

@@ -1,0 +1,302 @@
+//! Scopes: any number of jobs that may borrow from outside, all done when the scope returns.
+//!
+//! The count of open jobs has two parts. The scope's home worker counts what it spawns and runs itself in a plain cell; all
+//! others use an atomic word. Only when the home worker is about to sleep does it fold its part into the word.
+//!
+//! # Invariants
+//! - C1: cell + word = jobs spawned and not done. The sum is zero only if no job is running, and then nobody can spawn.
+//! - C2: a job's last access to the scope is its subtraction; a wake after it uses the pool's parker.
+//! - C3: the cell is touched on the home worker's thread alone, and not after the fold.
+//!
+//! # Failure
+//! A panic in the body or in a job is kept, the first one; the scope waits for all jobs in every case, then goes on with it.
+#![allow(unsafe_code, reason = "jobs borrow from a frame that waits for them")]
+
+use super::env::{Env, Payload};
+use super::job::{JobRef, spawned};
+use super::registry::Registry;
+use super::worker::{Spin, State, Task, Worker};
+use crate::deque::Injector;
+use crate::platform::{Clock, ClockId};
+use crate::sync::atomic::{AtomicPtr, AtomicU32, Ordering, fence};
+use alloc::boxed::Box;
+use core::cell::Cell;
+use core::fmt;
+use core::marker::PhantomData;
+use core::ptr::null_mut;
+
+/// Bit of the word: the home worker sleeps. The count is above it.
+const ASLEEP: u32 = 1;
+const ONE: u32 = 2;
+
+/// Where jobs are spawned that end before the scope does.
+pub struct Scope<'scope, E: Env> {
+    registry: *const Registry<E>,
+    home: usize,
+    own: Cell<u32>,
+    folded: Cell<bool>,
+    word: AtomicU32,
+    panic: AtomicPtr<Payload>,
+    /// Invariant in `'scope`.
+    marker: PhantomData<Cell<&'scope mut &'scope ()>>,
+}
+
+// SAFETY: C3 for the cells; the registry outlives its scopes and is shared.
+unsafe impl<E: Env> Sync for Scope<'_, E> {}
+
+impl<E: Env> fmt::Debug for Scope<'_, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scope")
+            .field("home", &self.home)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A pointer that may go to another thread.
+struct Shared<T>(*const T);
+// SAFETY: what it points to is a scope, which is `Sync` and waits for whoever has this.
+unsafe impl<T> Send for Shared<T> {}
+
+impl<T> Shared<T> {
+    /// # Safety
+    /// The scope has not ended.
+    unsafe fn get<'a>(&self) -> &'a T {
+        // SAFETY: the caller's promise.
+        unsafe { &*self.0 }
+    }
+}
+
+impl<'scope, E: Env> Scope<'scope, E> {
+    /// Spawns a job. It may borrow what outlives the scope, and spawn more.
+    pub fn spawn<F>(&self, f: F)
+    where
+        F: FnOnce(&Scope<'scope, E>) + Send + 'scope,
+    {
+        // SAFETY: the registry outlives its scopes.
+        let registry = unsafe { &*self.registry };
+        let scope = Shared(&raw const *self);
+        let run = move |state: &State<E>| {
+            // SAFETY: this job is counted, so the scope waits.
+            let scope = unsafe { scope.get() };
+            if let Err(payload) = state.env().catch(|| f(scope)) {
+                scope.keep_panic(payload, state.env());
+            }
+            scope.done(state);
+        };
+        let tag: *const () = (&raw const *self).cast();
+        let Some(worker) = registry.here() else {
+            // A thread that is no worker, to which the scope was lent.
+            let woken = self.word.fetch_add(ONE, Ordering::Relaxed) & ASLEEP != 0;
+            registry.injector.push(spawned(None, tag, run));
+            self.after_push(registry, woken, true);
+            return;
+        };
+        let state = worker.state;
+        let woken = if state.index == self.home && !self.folded.get() {
+            self.own.set(self.own.get().wrapping_add(1));
+            false
+        } else {
+            self.word.fetch_add(ONE, Ordering::Relaxed) & ASLEEP != 0
+        };
+        let job = state.with_blocks(|blocks| spawned(Some(blocks), tag, run));
+        state.push(job);
+        self.after_push(registry, woken, false);
+    }
+
+    fn after_push(&self, registry: &Registry<E>, home_sleeps: bool, publish: bool) {
+        if publish {
+            registry.published();
+        }
+        if home_sleeps {
+            fence(Ordering::SeqCst);
+            registry.workers[self.home]
+                .parker
+                .0
+                .unpark(registry.env().platform());
+        }
+    }
+
+    fn keep_panic(&self, payload: Payload, env: &E) {
+        let kept = Box::into_raw(Box::new(payload));
+        let first =
+            self.panic
+                .compare_exchange(null_mut(), kept, Ordering::AcqRel, Ordering::Relaxed);
+        if first.is_err() {
+            // SAFETY: it was not stored, so it is still ours.
+            let payload = unsafe { Box::from_raw(kept) };
+            drop_payload(env, *payload);
+        }
+    }
+
+    /// A job ended, on `state` (C2).
+    fn done(&self, state: &State<E>) {
+        if state.index == self.home && !self.folded.get() {
+            self.own.set(self.own.get().wrapping_sub(1));
+            return;
+        }
+        let home = self.home;
+        state.env().preempt();
+        if self.word.fetch_sub(ONE, Ordering::AcqRel) == ONE | ASLEEP {
+            state.registry().workers[home]
+                .parker
+                .0
+                .unpark(state.platform());
+        }
+    }
+
+    /// Whether no job is open (C1).
+    fn is_done(&self) -> bool {
+        (self.word.load(Ordering::Acquire) >> 1).wrapping_add(self.own.get()) << 1 == 0
+    }
+
+    /// Home: waits for all jobs, running them (W2).
+    fn wait(&self, state: &State<E>) {
+        let registry = state.registry();
+        let tag: *const () = (&raw const *self).cast();
+        let now = || state.platform().now(ClockId::Monotonic).as_ns().max(1);
+        let mut spin = Spin::new(registry.spin_ns());
+        loop {
+            if self.is_done() {
+                return;
+            }
+            if let Some(job) = state.find_of_scope(tag) {
+                state.run(Task::Spawned(job));
+                spin = Spin::new(registry.spin_ns());
+                continue;
+            }
+            if state.run_mail() || spin.turn(state.env(), now) {
+                continue;
+            }
+            if !self.folded.replace(true) {
+                let own = self.own.replace(0);
+                self.word.fetch_add(own.wrapping_mul(ONE), Ordering::AcqRel);
+            }
+            state.parker.0.prepare();
+            let before = self.word.fetch_or(ASLEEP, Ordering::SeqCst);
+            fence(Ordering::SeqCst);
+            let job = state.find_of_scope(tag);
+            if before >> 1 == 0 || job.is_some() || !state.mail.is_empty() {
+                state.parker.0.cancel();
+            } else {
+                state.count(super::metrics::Counter::Parks);
+                state.parker.0.park(state.platform());
+            }
+            self.word.fetch_and(!ASLEEP, Ordering::AcqRel);
+            if let Some(job) = job {
+                state.run(Task::Spawned(job));
+            }
+        }
+    }
+}
+
+/// A payload's own drop may panic; that panic's payload is leaked rather than dropped.
+pub(super) fn drop_payload<E: Env>(env: &E, payload: Payload) {
+    if let Err(second) = env.catch(|| drop(payload)) {
+        core::mem::forget(second);
+    }
+}
+
+impl<E: Env> Worker<'_, E> {
+    /// Runs `body`, which may spawn jobs on the scope that it is given, and waits for them.
+    ///
+    /// # Panics
+    /// With the first panic of the body or of a job, once all jobs have ended.
+    pub fn scope<'scope, F, R>(self, body: F) -> R
+    where
+        F: FnOnce(&Scope<'scope, E>) -> R,
+    {
+        let state = self.state;
+        let scope = Scope {
+            registry: state.registry(),
+            home: state.index,
+            own: Cell::new(0),
+            folded: Cell::new(false),
+            word: AtomicU32::new(0),
+            panic: AtomicPtr::new(null_mut()),
+            marker: PhantomData,
+        };
+        let result = state.env().catch(|| body(&scope));
+        scope.wait(state);
+        let panic = scope.panic.load(Ordering::Acquire);
+        // SAFETY: keep_panic made it from a box, and nobody else takes it: all jobs have ended.
+        let panic = (!panic.is_null()).then(|| *unsafe { Box::from_raw(panic) });
+        match (result, panic) {
+            (Ok(result), None) => result,
+            (Ok(result), Some(payload)) => {
+                drop(result);
+                state.env().resume(payload)
+            }
+            (Err(payload), kept) => {
+                if let Some(kept) = kept {
+                    drop_payload(state.env(), kept);
+                }
+                state.env().resume(payload)
+            }
+        }
+    }
+
+    /// As [`scope`](Self::scope); jobs start in the order in which they were spawned.
+    pub fn scope_fifo<'scope, F, R>(self, body: F) -> R
+    where
+        F: FnOnce(&ScopeFifo<'_, 'scope, E>) -> R,
+    {
+        let queue = Injector::new(self.state.platform().clone());
+        self.scope(|scope| {
+            body(&ScopeFifo {
+                scope,
+                queue: &raw const queue,
+            })
+        })
+    }
+}
+
+/// A scope whose jobs start first in, first out.
+pub struct ScopeFifo<'a, 'scope, E: Env> {
+    scope: &'a Scope<'scope, E>,
+    queue: *const Injector<JobRef<E>, E::Platform>,
+}
+
+// SAFETY: the queue is shared, and outlives the scope's jobs.
+unsafe impl<E: Env> Sync for ScopeFifo<'_, '_, E> {}
+
+impl<E: Env> fmt::Debug for ScopeFifo<'_, '_, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ScopeFifo")
+    }
+}
+
+impl<'scope, E: Env> ScopeFifo<'_, 'scope, E> {
+    /// Spawns a job, to start after all that were spawned before it.
+    pub fn spawn_fifo<F>(&self, f: F)
+    where
+        F: FnOnce(&ScopeFifo<'_, 'scope, E>) + Send + 'scope,
+    {
+        let queue = Shared(self.queue);
+        let parent = Shared(&raw const *self.scope);
+        let run = {
+            let queue = Shared(self.queue);
+            move |state: &State<E>| {
+                // SAFETY: this runs inside a job of the scope, which waits for it, and the queue outlives the scope.
+                let (scope, queue) = unsafe { (parent.get(), queue.get()) };
+                let fifo = ScopeFifo {
+                    scope,
+                    queue: &raw const *queue,
+                };
+                if let Err(payload) = state.env().catch(|| f(&fifo)) {
+                    scope.keep_panic(payload, state.env());
+                }
+            }
+        };
+        // SAFETY: the queue outlives the scope.
+        unsafe { queue.get() }.push(spawned(None, core::ptr::null(), run));
+        // One ticket for each job: whoever draws it runs the oldest.
+        self.scope.spawn(move |scope| {
+            // SAFETY: as above.
+            let (queue, registry) = unsafe { (queue.get(), &*scope.registry) };
+            if let (Some(job), Some(worker)) = (queue.pop(), registry.here()) {
+                // SAFETY: it is out of its queue (J4).
+                unsafe { job.run(worker.state) };
+            }
+        });
+    }
+}

@@ -1,0 +1,332 @@
+//! The stack of pending halves of joins: private to its worker but for a bottom part that thieves may take.
+//!
+//! Algorithm: the split deque of Lace (van Dijk and van de Pol, 2014), with three changes: the owner shares only when a
+//! thief asked; a thief's compare-exchange comes before its read of the slot; and an epoch in the shared word lets a waiting worker
+//! steal descendants of one given job and nothing else.
+//!
+//! ```text
+//!    0        tail          split             top
+//!    | stolen | public      | private         |  free ..
+//!             ^ thieves, by compare-exchange   ^ the owner, by plain stores
+//!                           ^ the owner: up by a store when tail = split, down by compare-exchange
+//! ```
+//!
+//! # Invariants
+//! - S1: `tail <= split <= top`. Thieves raise `tail` to at most `split`; all else is the owner's.
+//! - S2: the owner writes slots at or above `split` only, and at or above `tail` after a steal only once the stolen job is done.
+//! - S3: `split` rises only while `tail = split`. A thief's compare-exchange can then not succeed, so a store suffices.
+//! - S4: a job at or above `split` is known to its owner alone.
+//! - S5: an epoch stands for one running job: it is drawn when the job starts, and set again when a job that ran on top of it ends.
+//!
+//! # Bounds
+//! [`DEPTH_MAX`] pending halves; a push past it is refused and the join runs both halves in turn.
+#![allow(unsafe_code, reason = "positions are pointers into the slots")]
+
+use crate::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
+use alloc::boxed::Box;
+use core::cell::Cell;
+use core::ptr::null_mut;
+
+/// Bits of a position, of a worker's number and of an epoch in one word.
+const POSITION_BITS: u32 = if usize::BITS == 64 { 13 } else { 9 };
+const WORKER_BITS: u32 = if usize::BITS == 64 { 15 } else { 9 };
+const EPOCH_BITS: u32 = usize::BITS - 2 * POSITION_BITS;
+/// Epochs as a stolen job remembers them, beside the thief's number and a position.
+const MEMO_BITS: u32 = usize::BITS - POSITION_BITS - WORKER_BITS;
+
+/// Pending halves of one worker at most.
+pub(super) const DEPTH_MAX: usize = if cfg!(loom) {
+    4
+} else {
+    (1 << POSITION_BITS) / 2
+};
+
+/// Workers of one pool at most, members and spares included.
+pub(super) const WORKERS_MAX: usize = (1 << WORKER_BITS) - 2;
+
+/// Keeps what thieves write off the owner's line. 128 bytes: processors fetch lines in pairs.
+#[repr(align(128))]
+#[derive(Debug)]
+pub(super) struct Line<T>(pub(super) T);
+
+/// The shared word, taken apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Shared {
+    tail: usize,
+    split: usize,
+    epoch: usize,
+}
+
+impl Shared {
+    const fn unpack(word: usize) -> Self {
+        Self {
+            tail: word & ((1 << POSITION_BITS) - 1),
+            split: (word >> POSITION_BITS) & ((1 << POSITION_BITS) - 1),
+            epoch: word >> (2 * POSITION_BITS),
+        }
+    }
+
+    const fn pack(self) -> usize {
+        self.tail | (self.split << POSITION_BITS) | (self.epoch << (2 * POSITION_BITS))
+    }
+}
+
+/// Who runs a stolen job, and what of that worker's stack belongs to it. The zero word says: not known yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Memo {
+    pub(super) worker: usize,
+    base: usize,
+    epoch: usize,
+}
+
+impl Memo {
+    pub(super) fn unpack(word: usize) -> Option<Self> {
+        let worker = word & ((1 << WORKER_BITS) - 1);
+        (worker != 0).then(|| Self {
+            worker: worker - 1,
+            base: (word >> WORKER_BITS) & ((1 << POSITION_BITS) - 1),
+            epoch: word >> (WORKER_BITS + POSITION_BITS),
+        })
+    }
+
+    pub(super) fn pack(self) -> usize {
+        (self.worker + 1)
+            | (self.base << WORKER_BITS)
+            | ((self.epoch & ((1 << MEMO_BITS) - 1)) << (WORKER_BITS + POSITION_BITS))
+    }
+}
+
+/// What came of an attempt to steal.
+#[derive(Debug)]
+pub(super) enum Stolen<T> {
+    Nothing,
+    Lost,
+    Job(*const T),
+}
+
+/// The stack.
+#[derive(Debug)]
+#[repr(C)]
+pub(super) struct SplitStack<T> {
+    /// Owner: the next free slot.
+    top: Cell<*const AtomicPtr<T>>,
+    /// Owner: its copy of the shared word's split, as an address.
+    split: Cell<*const AtomicPtr<T>>,
+    end: *const AtomicPtr<T>,
+    slots: Box<[AtomicPtr<T>]>,
+    /// Owner: the newest epoch drawn.
+    epochs: Cell<usize>,
+    /// Set by thieves that found nothing, cleared by the owner when it shares.
+    asked: Line<AtomicU32>,
+    shared: Line<AtomicUsize>,
+}
+
+/// Where a job lies; from `push`, for `pop`.
+pub(super) type Mark<T> = *const AtomicPtr<T>;
+
+impl<T> SplitStack<T> {
+    pub(super) fn new() -> Self {
+        let slots: Box<[AtomicPtr<T>]> =
+            (0..DEPTH_MAX).map(|_| AtomicPtr::new(null_mut())).collect();
+        let range = slots.as_ptr_range();
+        Self {
+            top: Cell::new(range.start),
+            split: Cell::new(range.start),
+            end: range.end,
+            slots,
+            epochs: Cell::new(0),
+            asked: Line(AtomicU32::new(1)),
+            shared: Line(AtomicUsize::new(0)),
+        }
+    }
+
+    fn position(&self, mark: Mark<T>) -> usize {
+        (mark.addr() - self.slots.as_ptr().addr()) / size_of::<AtomicPtr<T>>()
+    }
+
+    fn mark(&self, position: usize) -> Mark<T> {
+        self.slots.as_ptr().wrapping_add(position)
+    }
+
+    /// Owner: adds a job; `None` if there is no room.
+    #[inline(always)]
+    pub(super) fn push(&self, job: *const T) -> Option<Mark<T>> {
+        let top = self.top.get();
+        if top == self.end {
+            return None;
+        }
+        // SAFETY: top is below the end, so it is a slot.
+        unsafe { &*top }.store(job.cast_mut(), Ordering::Relaxed);
+        self.top.set(top.wrapping_add(1));
+        Some(top)
+    }
+
+    /// Owner: takes the newest job off. Whether it was private still; if not, [`reclaim`](Self::reclaim) is next.
+    #[inline(always)]
+    pub(super) fn pop(&self, mark: Mark<T>) -> bool {
+        self.top.set(mark);
+        mark >= self.split.get()
+    }
+
+    /// Owner: whether a thief wants work.
+    #[inline(always)]
+    pub(super) fn is_asked(&self) -> bool {
+        self.asked.0.load(Ordering::Relaxed) != 0
+    }
+
+    /// Anyone: asks the owner to share.
+    pub(super) fn ask(&self) {
+        if self.asked.0.load(Ordering::Relaxed) == 0 {
+            self.asked.0.store(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Owner: shares the older half of the private jobs, or all of them, unless some are public already. `prepare` sees each before
+    /// anyone else can. Returns whether there is something public now.
+    pub(super) fn share(&self, all: bool, mut prepare: impl FnMut(*const T)) -> bool {
+        self.asked.0.store(0, Ordering::Relaxed);
+        let seen = Shared::unpack(self.shared.0.load(Ordering::Relaxed));
+        if seen.tail < seen.split {
+            return true;
+        }
+        let private = self.position(self.top.get()) - seen.split;
+        let count = if all { private } else { private.div_ceil(2) };
+        if count == 0 {
+            return false;
+        }
+        let split = seen.split + count;
+        for slot in &self.slots[seen.split..split] {
+            prepare(slot.load(Ordering::Relaxed));
+        }
+        // S3: nobody else can write the word now.
+        self.shared
+            .0
+            .store(Shared { split, ..seen }.pack(), Ordering::Release);
+        self.split.set(self.mark(split));
+        true
+    }
+
+    /// Owner: takes back a public job that `pop` uncovered. False if it was stolen.
+    #[cold]
+    pub(super) fn reclaim(&self, mark: Mark<T>) -> bool {
+        let position = self.position(mark);
+        let mut word = self.shared.0.load(Ordering::Relaxed);
+        loop {
+            let seen = Shared::unpack(word);
+            if seen.tail > position {
+                return false;
+            }
+            let taken = Shared {
+                split: position,
+                ..seen
+            };
+            match self.shared.0.compare_exchange_weak(
+                word,
+                taken.pack(),
+                Ordering::AcqRel,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => {
+                    self.split.set(mark);
+                    return true;
+                }
+                Err(now) => word = now,
+            }
+        }
+    }
+
+    /// Owner: keeps the slot of a stolen job while it is waited for, so that jobs that run meanwhile lie above it.
+    pub(super) fn hold(&self, mark: Mark<T>) {
+        self.top.set(mark.wrapping_add(1));
+        self.split.set(mark.wrapping_add(1));
+    }
+
+    /// Owner: the stolen job of `mark` is done; its slot is free again.
+    pub(super) fn release(&self, mark: Mark<T>) {
+        let position = self.position(mark);
+        let seen = Shared::unpack(self.shared.0.load(Ordering::Relaxed));
+        debug_assert!(seen.tail == position + 1 && seen.split == position + 1);
+        // S3: tail = split, so nobody else can write the word now.
+        let free = Shared {
+            tail: position,
+            split: position,
+            epoch: seen.epoch,
+        };
+        self.shared.0.store(free.pack(), Ordering::Release);
+        self.top.set(mark);
+        self.split.set(mark);
+    }
+
+    /// Owner: a job starts that is not an ancestor's. What it pushes from now on is known by the memo. The epoch before is
+    /// returned, for [`end`](Self::end).
+    pub(super) fn begin(&self, worker: usize) -> (Memo, usize) {
+        let epoch = (self.epochs.get() + 1) & ((1 << EPOCH_BITS.min(MEMO_BITS)) - 1);
+        self.epochs.set(epoch);
+        let before = self.set_epoch(epoch);
+        let base = self.position(self.top.get());
+        (
+            Memo {
+                worker,
+                base,
+                epoch,
+            },
+            before,
+        )
+    }
+
+    /// Owner: the job that [`begin`](Self::begin) told of has ended.
+    pub(super) fn end(&self, before: usize) {
+        self.set_epoch(before);
+    }
+
+    fn set_epoch(&self, epoch: usize) -> usize {
+        let mut word = self.shared.0.load(Ordering::Relaxed);
+        loop {
+            let seen = Shared::unpack(word);
+            match self.shared.0.compare_exchange_weak(
+                word,
+                Shared { epoch, ..seen }.pack(),
+                Ordering::AcqRel,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => return seen.epoch,
+                Err(now) => word = now,
+            }
+        }
+    }
+
+    /// Anyone: takes the oldest public job; with a memo, only a descendant of that job.
+    pub(super) fn steal(&self, only: Option<Memo>) -> Stolen<T> {
+        let word = self.shared.0.load(Ordering::Acquire);
+        let seen = Shared::unpack(word);
+        if only.is_some_and(|memo| memo.epoch != seen.epoch || seen.tail < memo.base) {
+            return Stolen::Nothing;
+        }
+        if seen.tail >= seen.split {
+            self.ask();
+            return Stolen::Nothing;
+        }
+        let taken = Shared {
+            tail: seen.tail + 1,
+            ..seen
+        };
+        if self
+            .shared
+            .0
+            .compare_exchange(word, taken.pack(), Ordering::AcqRel, Ordering::Relaxed)
+            .is_err()
+        {
+            return Stolen::Lost;
+        }
+        if taken.tail == taken.split {
+            self.ask();
+        }
+        Stolen::Job(self.slots[seen.tail].load(Ordering::Relaxed))
+    }
+
+    /// Anyone: whether something is public; out of date at once.
+    pub(super) fn has_public(&self) -> bool {
+        let seen = Shared::unpack(self.shared.0.load(Ordering::Acquire));
+        seen.tail < seen.split
+    }
+}

@@ -1,0 +1,554 @@
+//! One worker: its stack of halves, its spawned jobs, and the loop in which it looks for more.
+//!
+//! # Invariants
+//! - W1: the `Cell`s, the stack's owner side and the deque's bottom belong to the thread that holds the worker: a thread of the pool for
+//!   good, a guest between entering and leaving. A [`Worker`] handle exists on that thread only and does not leave it.
+//! - W2: a worker that waits for a half runs descendants of that half and nothing else; one that waits for a scope runs that scope's
+//!   jobs and nothing else. So what its frames hold locked cannot be wanted by what runs on top of them, unless the
+//!   program's own subtree wants it.
+#![allow(unsafe_code, reason = "runs jobs by raw pointer")]
+
+use super::env::Env;
+use super::job::{Blocks, Half, JobRef};
+use super::metrics::{Counter, Counters, Event};
+use super::registry::Registry;
+use super::sleep::Parker;
+use super::split::{Line, Memo, SplitStack, Stolen};
+use crate::deque::{ChaseLev, Injector, Steal};
+use crate::platform::{Clock, ClockId};
+use crate::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
+use core::cell::{Cell, UnsafeCell};
+use core::fmt;
+use core::marker::PhantomData;
+
+/// A tree that took longer than this is worth a wake-up, which costs the waker some 10 us: so are the next ones.
+const LONG_NS: u64 = 20_000;
+
+/// While trees are short, only one in so many is timed: reading the clock costs as much as several joins.
+const SHORT_SAMPLE: u32 = 8;
+
+/// Turns of a waiting loop between two looks at the clock.
+const TURNS: u32 = 64;
+
+/// Everything of one worker.
+#[repr(C)]
+pub(super) struct State<E: Env> {
+    pub(super) stack: SplitStack<Half<E>>,
+    /// Wake at once for what is shared: this tree is expected to last.
+    eager: Cell<bool>,
+    /// When this tree was first shared while others slept, in ns; 0 if not.
+    started_ns: Cell<u64>,
+    trees: Cell<u32>,
+    dice: Cell<u32>,
+    /// Depth of frames that run foreign jobs or wait.
+    pub(super) index: usize,
+    registry: *const Registry<E>,
+    /// What this thread was before it became a guest here; null for a thread of the pool.
+    pub(super) outer: Cell<*const Self>,
+    blocks: UnsafeCell<Blocks<E>>,
+    pub(super) deque: ChaseLev<JobRef<E>>,
+    /// Jobs for this worker only.
+    pub(super) mail: Injector<JobRef<E>, E::Platform>,
+    pub(super) parker: Line<Parker>,
+    /// A worker (plus one) that sleeps for want of public halves here.
+    helper: AtomicU32,
+    /// Whether a guest holds it, or a thread started.
+    pub(super) taken: AtomicBool,
+    pub(super) counters: Line<Counters>,
+}
+
+// SAFETY: W1 for what is not atomic.
+unsafe impl<E: Env> Sync for State<E> {}
+// SAFETY: nothing of it is bound to the thread that made it.
+unsafe impl<E: Env> Send for State<E> {}
+
+/// The right to use the pool as one of its workers, on this thread, for `'w`.
+pub struct Worker<'w, E: Env> {
+    pub(super) state: &'w State<E>,
+    /// Not `Send`, not `Sync` (W1).
+    here: PhantomData<*mut ()>,
+}
+
+impl<E: Env> Clone for Worker<'_, E> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<E: Env> Copy for Worker<'_, E> {}
+
+impl<E: Env> fmt::Debug for Worker<'_, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Worker")
+            .field("index", &self.state.index)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Something to do that came from a queue.
+pub(super) enum Task<E: Env> {
+    Spawned(JobRef<E>),
+    Half { half: *const Half<E>, victim: usize },
+}
+
+impl<E: Env> State<E> {
+    pub(super) fn new(index: usize, registry: *const Registry<E>, platform: &E::Platform) -> Self {
+        Self {
+            stack: SplitStack::new(),
+            eager: Cell::new(true),
+            started_ns: Cell::new(0),
+            trees: Cell::new(0),
+            dice: Cell::new(u32::try_from(index).unwrap_or(0).wrapping_mul(0x9E37_79B9) | 1),
+            index,
+            registry,
+            outer: Cell::new(core::ptr::null()),
+            blocks: UnsafeCell::new(Blocks::new()),
+            deque: ChaseLev::with_capacity(64),
+            mail: Injector::new(platform.clone()),
+            parker: Line(Parker::new()),
+            helper: AtomicU32::new(0),
+            taken: AtomicBool::new(false),
+            counters: Line(Counters::default()),
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn handle(&self) -> Worker<'_, E> {
+        Worker {
+            state: self,
+            here: PhantomData,
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn registry(&self) -> &Registry<E> {
+        // SAFETY: the registry owns its workers, so it outlives them.
+        unsafe { &*self.registry }
+    }
+
+    #[inline(always)]
+    pub(super) fn env(&self) -> &E {
+        self.registry().env()
+    }
+
+    pub(super) fn platform(&self) -> &E::Platform {
+        self.env().platform()
+    }
+
+    pub(super) fn with_blocks<R>(&self, f: impl FnOnce(&mut Blocks<E>) -> R) -> R {
+        // SAFETY: W1, and f does not come back here: it pushes or pops one block.
+        f(unsafe { &mut *self.blocks.get() })
+    }
+
+    pub(super) fn count(&self, counter: Counter) {
+        self.counters.0.add(counter);
+    }
+
+    pub(super) fn trace(&self, event: Event) {
+        self.registry().trace(self.index, event);
+    }
+
+    fn now_ns(&self) -> u64 {
+        self.platform().now(ClockId::Monotonic).as_ns().max(1)
+    }
+
+    // Sharing.
+
+    /// A thief asked, and there is a private half: makes the older ones public, and wakes a sleeper if that is worth it.
+    #[cold]
+    pub(super) fn share(&self) {
+        let registry = self.registry();
+        registry.env().preempt();
+        // SAFETY: private halves are alive (J1) and this worker's.
+        let public = self
+            .stack
+            .share(false, |half| unsafe { Half::prepare(half) });
+        if !public {
+            return;
+        }
+        if self.eager.get() {
+            fence(Ordering::SeqCst);
+            self.wake_for_halves();
+            if self.started_ns.get() == 0 && registry.sleep.has_parked() {
+                self.started_ns.set(self.now_ns());
+            }
+        } else if self.started_ns.get() == 0 && registry.sleep.has_parked() {
+            self.trees.set(self.trees.get().wrapping_add(1));
+            if self.trees.get().is_multiple_of(SHORT_SAMPLE) {
+                self.started_ns.set(self.now_ns());
+            }
+        }
+    }
+
+    /// After a publication and a fence: first whoever waits for a half that runs here, else one who has nothing to do.
+    fn wake_for_halves(&self) {
+        let registry = self.registry();
+        let helper = self.helper.load(Ordering::Relaxed);
+        if helper != 0 && self.helper.swap(0, Ordering::AcqRel) == helper {
+            self.count(Counter::Wakes);
+            registry.workers[helper as usize - 1]
+                .parker
+                .0
+                .unpark(self.platform());
+        } else if registry.notify(true) {
+            self.count(Counter::Wakes);
+        }
+    }
+
+    /// A half came back from the public part unstolen, so none is public now.
+    #[cold]
+    pub(super) fn reclaimed(&self) {
+        let idle = self.registry().sleep.has_idle() || self.helper.load(Ordering::Relaxed) != 0;
+        if !idle {
+            return;
+        }
+        self.stack.ask();
+        let started = self.started_ns.get();
+        if !self.eager.get() && started != 0 && self.now_ns() - started > LONG_NS {
+            self.eager.set(true);
+        }
+    }
+
+    /// Around a job that is the root of a tree: learns whether trees here last.
+    pub(super) fn end_tree(&self) {
+        let started = self.started_ns.get();
+        if started != 0 {
+            self.started_ns.set(0);
+            self.eager
+                .set(self.now_ns().saturating_sub(started) > LONG_NS);
+        }
+    }
+
+    // Running.
+
+    /// Runs what came from a queue.
+    pub(super) fn run(&self, task: Task<E>) {
+        self.count(Counter::Jobs);
+        match task {
+            // SAFETY: the task is out of its queue (J4).
+            Task::Spawned(job) => unsafe { job.run(self) },
+            Task::Half { half, victim } => {
+                let (memo, before) = self.stack.begin(self.index);
+                let eager = self.eager.replace(true);
+                // SAFETY: it was public, and its frame waits for the latch (J1, J2).
+                let shared = unsafe { Half::shared(half) };
+                shared.memo.store(memo.pack(), Ordering::Release);
+                // SAFETY: this thief has it (J3).
+                unsafe { ((*half).run)(half, self) };
+                self.eager.set(eager);
+                self.stack.end(before);
+                self.env().preempt();
+                let registry = self.registry();
+                shared
+                    .latch
+                    .set_and_unpark(&registry.workers[victim].parker.0, self.platform());
+            }
+        }
+    }
+
+    /// Runs one task of any kind in the middle of another, if there is one. What it pushes is no descendant of what lies below.
+    pub(super) fn run_any(&self) -> bool {
+        let Some(task) = self.find() else {
+            return false;
+        };
+        let (_, before) = self.stack.begin(self.index);
+        self.run(task);
+        self.stack.end(before);
+        true
+    }
+
+    /// Runs what was sent to this worker alone: broadcasts, which every wait lets in, since whoever sent them waits for all.
+    pub(super) fn run_mail(&self) -> bool {
+        let Some(job) = self.mail.pop() else {
+            return false;
+        };
+        let (_, before) = self.stack.begin(self.index);
+        self.run(Task::Spawned(job));
+        self.stack.end(before);
+        true
+    }
+
+    /// Adds a spawned job, and sees to it that somebody runs it whatever this worker does next.
+    pub(super) fn push(&self, job: JobRef<E>) {
+        // SAFETY: W1.
+        unsafe { self.deque.push(job) };
+        self.registry().published();
+    }
+
+    /// Makes every half public, before this worker blocks.
+    pub(super) fn share_all(&self) {
+        // SAFETY: private halves are alive (J1) and this worker's.
+        self.stack
+            .share(true, |half| unsafe { Half::prepare(half) });
+        fence(Ordering::SeqCst);
+    }
+
+    // Finding.
+
+    /// Something to do, for a worker that waits for nothing.
+    pub(super) fn find(&self) -> Option<Task<E>> {
+        let registry = self.registry();
+        registry.env().preempt();
+        self.mail
+            .pop()
+            .or_else(|| registry.urgent.pop())
+            .or_else(|| self.pop())
+            .or_else(|| registry.injector.pop())
+            .map(Task::Spawned)
+            .or_else(|| self.steal())
+    }
+
+    /// The newest of this worker's own spawned jobs.
+    pub(super) fn pop(&self) -> Option<JobRef<E>> {
+        // SAFETY: W1.
+        unsafe { self.deque.pop() }
+    }
+
+    fn steal(&self) -> Option<Task<E>> {
+        let workers = &self.registry().workers[..self.registry().used()];
+        let start = self.roll() as usize % workers.len();
+        for offset in 0..workers.len() {
+            let index = (start + offset) % workers.len();
+            if index == self.index {
+                continue;
+            }
+            let victim = &workers[index];
+            loop {
+                match victim.deque.steal() {
+                    Steal::Success(job) => {
+                        self.stole(index);
+                        return Some(Task::Spawned(job));
+                    }
+                    Steal::Retry => {
+                        self.count(Counter::FailedSteals);
+                        self.env().relax();
+                    }
+                    Steal::Empty => break,
+                }
+            }
+            match victim.stack.steal(None) {
+                Stolen::Job(half) => {
+                    self.stole(index);
+                    return Some(Task::Half {
+                        half,
+                        victim: index,
+                    });
+                }
+                Stolen::Lost => self.count(Counter::FailedSteals),
+                Stolen::Nothing => {}
+            }
+        }
+        None
+    }
+
+    fn stole(&self, victim: usize) {
+        self.count(Counter::Steals);
+        self.trace(Event::Steal { victim });
+    }
+
+    fn roll(&self) -> u32 {
+        let mut x = self.dice.get();
+        x ^= x << 13;
+        x ^= x >> 17;
+        x ^= x << 5;
+        self.dice.set(x);
+        x
+    }
+
+    // Waiting.
+
+    /// Waits for a stolen half, helping with its descendants (W2).
+    #[cold]
+    pub(super) fn wait_for_half(&self, half: *const Half<E>) {
+        // SAFETY: the half is this worker's and was public.
+        let shared = unsafe { Half::shared(half) };
+        let registry = self.registry();
+        let mut spin = Spin::new(registry.spin_ns());
+        loop {
+            if shared.latch.is_set() {
+                return;
+            }
+            let memo = Memo::unpack(shared.memo.load(Ordering::Acquire));
+            if memo.is_some_and(|memo| self.help(memo)) || self.run_mail() {
+                spin = Spin::new(registry.spin_ns());
+                continue;
+            }
+            if spin.turn(self.env(), || self.now_ns()) {
+                continue;
+            }
+            // Sleep, until the half is done or its runner shares something.
+            self.parker.0.prepare();
+            if !shared.latch.announce_sleep() {
+                self.parker.0.cancel();
+                return;
+            }
+            if let Some(memo) = memo {
+                let runner = &registry.workers[memo.worker];
+                runner.helper.store(
+                    u32::try_from(self.index + 1).unwrap_or(0),
+                    Ordering::Relaxed,
+                );
+                runner.stack.ask();
+            }
+            fence(Ordering::SeqCst);
+            if memo.is_some_and(|memo| self.help(memo)) || !self.mail.is_empty() {
+                self.parker.0.cancel();
+                continue;
+            }
+            self.count(Counter::Parks);
+            self.parker.0.park(self.platform());
+        }
+    }
+
+    fn help(&self, memo: Memo) -> bool {
+        let runner = &self.registry().workers[memo.worker];
+        match runner.stack.steal(Some(memo)) {
+            Stolen::Job(half) => {
+                self.stole(memo.worker);
+                self.run(Task::Half {
+                    half,
+                    victim: memo.worker,
+                });
+                true
+            }
+            Stolen::Lost => {
+                self.count(Counter::FailedSteals);
+                self.env().relax();
+                true
+            }
+            Stolen::Nothing => {
+                runner.stack.ask();
+                false
+            }
+        }
+    }
+
+    /// A job of `scope`, from wherever jobs lie. Other jobs that lie above one in this worker's own deque go to the injector.
+    pub(super) fn find_of_scope(&self, scope: *const ()) -> Option<JobRef<E>> {
+        let registry = self.registry();
+        registry.env().preempt();
+        let mut moved = false;
+        let mut found = None;
+        while let Some(job) = self.pop() {
+            if job.scope() == scope {
+                found = Some(job);
+                break;
+            }
+            registry.injector.push(job);
+            moved = true;
+        }
+        if moved {
+            registry.published();
+        }
+        if found.is_some() {
+            return found;
+        }
+        for queue in [&registry.urgent, &registry.injector] {
+            if let Some(job) = queue.pop_if(|job| job.scope() == scope) {
+                return Some(job);
+            }
+        }
+        for (index, victim) in registry.workers[..registry.used()].iter().enumerate() {
+            if index == self.index {
+                continue;
+            }
+            loop {
+                match victim.deque.steal_if(|job| job.scope() == scope) {
+                    Steal::Success(job) => {
+                        self.stole(index);
+                        return Some(job);
+                    }
+                    Steal::Retry => self.env().relax(),
+                    Steal::Empty => break,
+                }
+            }
+        }
+        None
+    }
+
+    /// The life of a thread of the pool: works until the pool ends and nothing is left. With `until`, also ends once that says so
+    /// and nothing was found.
+    pub(super) fn work(&self, until: impl Fn() -> bool) {
+        let registry = self.registry();
+        let sleep = &registry.sleep;
+        loop {
+            while let Some(task) = self.find() {
+                self.run(task);
+                self.end_tree();
+            }
+            sleep.start_search();
+            let mut spin = Spin::new(registry.search_ns());
+            let found = loop {
+                if let Some(task) = self.find() {
+                    break Some(task);
+                }
+                if registry.is_ending() || until() {
+                    break None;
+                }
+                if spin.turn(self.env(), || self.now_ns()) {
+                    continue;
+                }
+                sleep.announce_park(self.index, &self.parker.0);
+                registry.ask_all(self.index);
+                fence(Ordering::SeqCst);
+                if let Some(task) = self.find() {
+                    sleep.cancel_park(self.index, &self.parker.0);
+                    break Some(task);
+                }
+                if registry.is_ending() || until() {
+                    sleep.cancel_park(self.index, &self.parker.0);
+                    break None;
+                }
+                self.count(Counter::Parks);
+                self.trace(Event::Park);
+                self.parker.0.park(self.platform());
+                // A late unpark of an earlier sleep leaves the bit set.
+                sleep.cancel_park(self.index, &self.parker.0);
+                self.trace(Event::Unpark);
+                spin = Spin::new(registry.search_ns());
+            };
+            let last = sleep.end_search();
+            let Some(task) = found else {
+                return;
+            };
+            if last && registry.has_work() && registry.notify(true) {
+                self.count(Counter::Wakes);
+            }
+            self.run(task);
+            self.end_tree();
+        }
+    }
+}
+
+/// A waiting loop's patience.
+pub(super) struct Spin {
+    turns: u32,
+    budget_ns: u64,
+    until_ns: u64,
+}
+
+impl Spin {
+    pub(super) fn new(budget_ns: u64) -> Self {
+        Self {
+            turns: 0,
+            budget_ns,
+            until_ns: 0,
+        }
+    }
+
+    /// One turn; false once the budget is spent.
+    pub(super) fn turn<E: Env>(&mut self, env: &E, now_ns: impl Fn() -> u64) -> bool {
+        if self.budget_ns == 0 {
+            return false;
+        }
+        env.relax();
+        self.turns += 1;
+        if !self.turns.is_multiple_of(TURNS) {
+            return true;
+        }
+        let now = now_ns();
+        if self.until_ns == 0 {
+            self.until_ns = now + self.budget_ns;
+        }
+        now < self.until_ns
+    }
+}

@@ -1,0 +1,30 @@
+//! The work-stealing pool for applications.
+//!
+//! | you want | call |
+//! |---|---|
+//! | two things at once | [`join`] |
+//! | many jobs that borrow | [`scope`], [`scope_fifo`] |
+//! | a job on its own | [`spawn`] |
+//! | a pool of your own | [`ThreadPoolBuilder`] |
+//!
+//! A thread from outside works as a guest: [`join`] and [`scope`] run on it, and the pool's threads help. What is waited for is
+//! only ever one's own: see [`underpin_core::pool`].
+
+mod env;
+mod global;
+mod thread_pool;
+
+pub use env::Std;
+pub use global::{
+    block_in_place, current_num_threads, current_thread_index, enter, global, join, join_with,
+    scope, scope_fifo, spawn, yield_local, yield_now,
+};
+pub use thread_pool::{ThreadPool, ThreadPoolBuilder};
+pub use underpin_core::pool::{Event, Payload, Priority, Trace, WorkerMetrics};
+
+/// The right to use a pool as one of its workers, on this thread.
+pub type Worker<'w> = underpin_core::pool::Worker<'w, Std>;
+/// Where jobs are spawned that end before the scope does.
+pub type Scope<'scope> = underpin_core::pool::Scope<'scope, Std>;
+/// A scope whose jobs start first in, first out.
+pub type ScopeFifo<'a, 'scope> = underpin_core::pool::ScopeFifo<'a, 'scope, Std>;

@@ -1,0 +1,254 @@
+//! The pool on the simulated machine: each seed is another interleaving, with a switch possible at every step of its protocols.
+//!
+//! `UNDERPIN_POOL_SEEDS=10000` runs more seeds than the few hundred of an ordinary run. A deadlock fails the seed by itself: the
+//! simulator stops when nobody can run.
+#![allow(unsafe_code, reason = "the pool's surroundings are a promise")]
+
+extern crate alloc;
+
+use alloc::sync::Arc;
+use core::cell::Cell;
+use core::panic::AssertUnwindSafe;
+use core::sync::atomic::{AtomicUsize, Ordering};
+use std::panic::{catch_unwind, resume_unwind};
+use underpin::sys::{Kind, Operation, Threads, native};
+use underpin_core::platform::sim::{Sim, SimOptions};
+use underpin_core::pool::{Builder, Env, Payload, Pool, Worker};
+use underpin_tests::seeds;
+
+std::thread_local! {
+    static CURRENT: Cell<*const ()> = const { Cell::new(core::ptr::null()) };
+}
+
+#[derive(Clone)]
+struct SimEnv(Sim);
+
+// SAFETY: a simulated thread is a host thread of its own; catch_unwind lets nothing out.
+unsafe impl Env for SimEnv {
+    type Platform = Sim;
+
+    fn platform(&self) -> &Sim {
+        &self.0
+    }
+
+    fn current(&self) -> *const () {
+        CURRENT.get()
+    }
+
+    fn set_current(&self, pointer: *const ()) {
+        CURRENT.set(pointer);
+    }
+
+    fn catch<R>(&self, f: impl FnOnce() -> R) -> Result<R, Payload> {
+        catch_unwind(AssertUnwindSafe(f))
+    }
+
+    fn resume(&self, payload: Payload) -> ! {
+        resume_unwind(payload)
+    }
+
+    fn relax(&self) {
+        self.0.yield_now();
+    }
+
+    fn preempt(&self) {
+        self.0.yield_now();
+    }
+}
+
+fn count(default: u64) -> u64 {
+    std::env::var("UNDERPIN_POOL_SEEDS")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(default)
+}
+
+fn builder(seed: u64, threads: usize) -> (Sim, Builder<SimEnv>) {
+    let sim = Sim::with_host(SimOptions::new(seed), native());
+    let env = SimEnv(sim.clone());
+    // Spinning is a step of the scheduler here: short spins reach the sleeps, long ones the searches.
+    let spin_ns = [0, 5_000, 50_000][seed as usize % 3];
+    let builder = Builder::new(env).num_threads(threads).spin_ns(spin_ns);
+    (sim, builder)
+}
+
+fn pool(seed: u64, threads: usize) -> (Sim, Pool<SimEnv>) {
+    let (sim, builder) = builder(seed, threads);
+    (sim, builder.build().expect("a pool"))
+}
+
+/// A tree with a step of the scheduler at each node, so that thieves come in everywhere.
+fn tree(worker: Worker<'_, SimEnv>, sim: &Sim, depth: u32) -> u32 {
+    sim.yield_now();
+    if depth == 0 {
+        return 1;
+    }
+    let (a, b) = worker.join(|w| tree(w, sim, depth - 1), |w| tree(w, sim, depth - 1));
+    a + b
+}
+
+fn ends(sim: &Sim, pool: Pool<SimEnv>) {
+    drop(pool);
+    assert!(sim.leaks().is_empty(), "{:?}", sim.leaks());
+}
+
+#[test]
+fn trees_of_joins_give_their_sum() {
+    seeds::check(count(150), |seed| {
+        let (sim, pool) = pool(seed, 1 + (seed % 4) as usize);
+        assert_eq!(pool.enter(|w| tree(w, &sim, 4)), 16);
+        assert_eq!(pool.install(|w| tree(w, &sim, 4)), 16);
+        ends(&sim, pool);
+    });
+}
+
+#[test]
+fn scopes_end_after_their_jobs() {
+    seeds::check(count(150), |seed| {
+        let (sim, pool) = pool(seed, 1 + (seed % 3) as usize);
+        let count = AtomicUsize::new(0);
+        let count = &count;
+        for _ in 0..2 {
+            pool.scope(|scope| {
+                for _ in 0..4 {
+                    scope.spawn(move |scope| {
+                        count.fetch_add(1, Ordering::Relaxed);
+                        for _ in 0..2 {
+                            scope.spawn(move |_| {
+                                count.fetch_add(1, Ordering::Relaxed);
+                            });
+                        }
+                    });
+                }
+            });
+        }
+        assert_eq!(count.load(Ordering::Relaxed), 24);
+        ends(&sim, pool);
+    });
+}
+
+#[test]
+fn a_lock_held_across_a_wait_is_free_of_strangers() {
+    seeds::check(count(100), |seed| {
+        let (sim, pool) = pool(seed, 2);
+        // A flag that a second job on the same thread would find taken: the lock that would hang.
+        let held = Arc::new(std::sync::Mutex::new(()));
+        let holder: Arc<AtomicUsize> = Arc::new(AtomicUsize::new(0));
+        pool.scope(|scope| {
+            for _ in 0..6 {
+                let (held, holder, sim, pool) = (&held, &holder, &sim, &pool);
+                scope.spawn(move |_| {
+                    let here = pool.current_thread_index().map_or(0, |index| index + 1);
+                    assert_ne!(holder.load(Ordering::SeqCst), here, "a stranger on top");
+                    let Ok(guard) = held.try_lock() else { return };
+                    holder.store(here, Ordering::SeqCst);
+                    assert_eq!(pool.enter(|w| tree(w, sim, 3)), 8);
+                    let inner = AtomicUsize::new(0);
+                    pool.scope(|scope| {
+                        for _ in 0..3 {
+                            scope.spawn(|_| {
+                                inner.fetch_add(1, Ordering::Relaxed);
+                            });
+                        }
+                    });
+                    assert_eq!(inner.into_inner(), 3);
+                    holder.store(0, Ordering::SeqCst);
+                    drop(guard);
+                });
+            }
+        });
+        ends(&sim, pool);
+    });
+}
+
+#[test]
+fn panics_reach_the_joiner_and_leave_the_pool_whole() {
+    seeds::check(count(100), |seed| {
+        let (sim, pool) = pool(seed, 2);
+        for fails in 0..8 {
+            let caught = catch_unwind(AssertUnwindSafe(|| {
+                pool.enter(|w| {
+                    let next = AtomicUsize::new(0);
+                    leaf_panics(w, &sim, 3, fails, &next)
+                })
+            }));
+            assert!(caught.is_err());
+        }
+        assert_eq!(pool.install(|w| tree(w, &sim, 3)), 8);
+        ends(&sim, pool);
+    });
+}
+
+fn leaf_panics(
+    worker: Worker<'_, SimEnv>,
+    sim: &Sim,
+    depth: u32,
+    fails: usize,
+    next: &AtomicUsize,
+) {
+    sim.yield_now();
+    if depth == 0 {
+        if next.fetch_add(1, Ordering::Relaxed) == fails {
+            resume_unwind(Box::new("a leaf"));
+        }
+        return;
+    }
+    worker.join(
+        |w| leaf_panics(w, sim, depth - 1, fails, next),
+        |w| leaf_panics(w, sim, depth - 1, fails, next),
+    );
+}
+
+#[test]
+fn spawned_jobs_broadcasts_and_blocked_workers_all_end() {
+    seeds::check(count(100), |seed| {
+        let (sim, pool) = pool(seed, 1 + (seed % 3) as usize);
+        let ran = Arc::new(AtomicUsize::new(0));
+        for _ in 0..4 {
+            let ran = ran.clone();
+            pool.spawn(move |worker| {
+                let again = ran.clone();
+                worker.spawn(move |_| {
+                    again.fetch_add(1, Ordering::Relaxed);
+                });
+                worker.block_in_place(|| ());
+                ran.fetch_add(1, Ordering::Relaxed);
+            });
+        }
+        assert_eq!(pool.broadcast(|index| index).len(), pool.num_threads());
+        ends(&sim, pool);
+        assert_eq!(ran.load(Ordering::Relaxed), 8);
+    });
+}
+
+#[test]
+fn a_thread_that_does_not_start_fails_the_build_and_nothing_else() {
+    seeds::check(count(50), |seed| {
+        let (sim, builder) = builder(seed, 3);
+        sim.fail_nth(Operation::Spawn, 1 + seed % 3, Kind::Limit);
+        assert!(builder.build().is_err());
+        assert!(sim.leaks().is_empty(), "{:?}", sim.leaks());
+    });
+}
+
+#[test]
+fn a_spare_that_does_not_start_slows_and_does_not_fail() {
+    seeds::check(count(50), |seed| {
+        let (sim, pool) = pool(seed, 1);
+        sim.fail_nth(Operation::Spawn, 1, Kind::Limit);
+        assert_eq!(pool.install(|w| w.block_in_place(|| 5)), 5);
+        assert_eq!(pool.enter(|w| tree(w, &sim, 3)), 8);
+        ends(&sim, pool);
+    });
+}
+
+#[test]
+fn one_seed_is_one_run() {
+    let run = || {
+        let (sim, pool) = pool(7, 3);
+        assert_eq!(pool.enter(|w| tree(w, &sim, 5)), 32);
+        ends(&sim, pool);
+        sim.trace_hash()
+    };
+    assert_eq!(run(), run());
+}
