@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! L3  pool     exec      db            (pool and db are here; exec attaches beside them)
-//! L2  alloc    search    deque         (deque is here; the others attach beside it)
+//! L2  alloc    search    deque         (search and deque are here; alloc attaches beside them)
 //! L1  platform: the capability traits, locks built on them, absent parts, middleware, simulator
 //! L0  error  limits  sync (atomics or loom)  codec (varint, crc32c)
 //! ```
