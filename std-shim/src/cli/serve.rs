@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use underpin::server::{AppendFsync, EventLoop, Options};
+use underpin::server::{AppendFsync, EventLoop, Options, Usage};
 use underpin::sys::{Native, native, path_bytes, raise_handle_limit};
 
 /// Handles that the database's files and the reactor need beside the connections.
@@ -28,6 +28,17 @@ pub(super) struct Serve {
     /// Connections at once; one more is told so and closed
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     maxclients: u32,
+    /// Password that clients must give (AUTH); also from UNDERPIN_REQUIREPASS, where the list of processes does not show it
+    #[arg(
+        long,
+        value_name = "PASSWORD",
+        env = "UNDERPIN_REQUIREPASS",
+        hide_env_values = true
+    )]
+    requirepass: Option<String>,
+    /// Memory for values that were read lately, in MiB; 0 for none
+    #[arg(long, value_name = "MIB", default_value_t = 64, value_parser = clap::value_parser!(u32).range(0..=1_048_576))]
+    read_cache: u32,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -57,7 +68,19 @@ impl Serve {
                 "the limit of {handles} open files leaves room for {clients_max} clients; raise it with ulimit -n"
             ));
         }
-        options.resident_bytes = resident_bytes;
+        options.password = self
+            .requirepass
+            .filter(|text| !text.is_empty())
+            .map(String::into_bytes);
+        options.rows_bytes_max =
+            usize::try_from(u64::from(self.read_cache) << 20).unwrap_or(usize::MAX);
+        options.usage = usage;
+        if !self.listen.ip().is_loopback() && options.password.is_none() {
+            console::complain(&format!(
+                "{} is open to other machines and no password is needed; set one with --requirepass",
+                self.listen
+            ));
+        }
         options.process_id = std::process::id();
         options.executable = std::env::current_exe()
             .map(|path| path.to_string_lossy().into_owned())
@@ -70,14 +93,31 @@ impl Serve {
     }
 }
 
-/// Resident memory of this process in bytes; 0 where the system does not tell in this way.
-fn resident_bytes() -> u64 {
-    let Ok(text) = std::fs::read_to_string("/proc/self/status") else {
-        return 0;
+/// What this process uses, where the system tells it in files.
+fn usage() -> Usage {
+    /// Length of the kernel's clock tick in its own files, whatever its timer's is.
+    const TICK_MS: u64 = 10;
+    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+    let kilobytes = |text: &str, name: &str| {
+        text.lines()
+            .find_map(|line| line.strip_prefix(name))
+            .and_then(|rest| rest.trim().strip_suffix(" kB"))
+            .and_then(|number| number.trim().parse::<u64>().ok())
+            .map_or(0, |kilobytes| kilobytes * 1024)
     };
-    text.lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))
-        .and_then(|rest| rest.trim().strip_suffix(" kB"))
-        .and_then(|kilobytes| kilobytes.trim().parse::<u64>().ok())
-        .map_or(0, |kilobytes| kilobytes * 1024)
+    let status = read("/proc/self/status");
+    let mut usage = Usage::default();
+    usage.resident_bytes = kilobytes(&status, "VmRSS:");
+    usage.resident_peak_bytes = kilobytes(&status, "VmHWM:");
+    usage.machine_bytes = kilobytes(&read("/proc/meminfo"), "MemTotal:");
+    // The name in parentheses may hold spaces; fields are counted after it.
+    let stat = read("/proc/self/stat");
+    let fields = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+    let ticks = |index: usize| {
+        let field = fields.split_whitespace().nth(index);
+        field.and_then(|text| text.parse::<u64>().ok()).unwrap_or(0)
+    };
+    usage.cpu_user_ms = ticks(11) * TICK_MS;
+    usage.cpu_system_ms = ticks(12) * TICK_MS;
+    usage
 }

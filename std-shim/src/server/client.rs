@@ -85,6 +85,10 @@ pub(crate) struct Client {
     pub(crate) watched: Vec<Watched>,
     pub(crate) reply_mode: ReplyMode,
     pub(crate) no_evict: bool,
+    /// It may run commands.
+    pub(crate) authenticated: bool,
+    /// Its unsent replies are over the soft limit since then.
+    pub(crate) over_soft_since_ms: Option<u64>,
     /// Close once what it was told has been sent.
     pub(crate) closing: bool,
     /// Bytes of input and output that are held for it, as of its last turn.
@@ -109,6 +113,8 @@ impl Client {
             watched: Vec::new(),
             reply_mode: ReplyMode::On,
             no_evict: false,
+            authenticated: true,
+            over_soft_since_ms: None,
             closing: false,
             input_bytes: 0,
             output_bytes: 0,

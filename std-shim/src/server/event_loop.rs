@@ -26,13 +26,15 @@
 #![forbid(unsafe_code)]
 
 use super::client::Client;
-use super::command::{self, Context};
+use super::command::{self, Context, Dispatch};
+use super::command_stats::Statistics;
 use super::connection::{Connection, Connections};
 use super::error::Error;
 use super::housekeeper::Housekeeper;
 use super::options::{AppendFsync, Options};
 use super::read_buffer::ReadBuffer;
 use super::resp::{Parsed, Reply};
+use super::slow_log::SlowLog;
 use super::state::{Counters, State, Stop};
 use super::store::Store;
 use super::work::{Housekeeping, Inline, Progress, Work, Worker};
@@ -78,6 +80,8 @@ pub struct EventLoop<P: Files + Reactor> {
     turns: Vec<usize>,
     /// When the present turn is over.
     turn_until: Instant,
+    /// When the last request was done, or the turn began.
+    request_start: Instant,
     /// Connections that had a turn or became writable in this tick.
     touched: Vec<usize>,
     housekeeping: Box<dyn Housekeeping + Send>,
@@ -151,6 +155,8 @@ impl<P: Files + Reactor> EventLoop<P> {
         let now = platform.now(ClockId::Monotonic);
         let started_ms = platform.now(ClockId::Real).as_ns() / 1_000_000;
         progress.saved(started_ms);
+        let seed = platform.random_u64().unwrap_or(started_ms);
+        let dispatch = Dispatch::new();
         let run_id = (0..3)
             .map(|_| format!("{:016x}", platform.random_u64().unwrap_or(started_ms)))
             .collect::<String>();
@@ -164,6 +170,7 @@ impl<P: Files + Reactor> EventLoop<P> {
             read_buffer: ReadBuffer::new(),
             turns: Vec::new(),
             turn_until: now,
+            request_start: now,
             touched: Vec::new(),
             housekeeping,
             now,
@@ -173,11 +180,15 @@ impl<P: Files + Reactor> EventLoop<P> {
             commands_at_tidy: 0,
             draining: false,
             state: State {
-                store: Store::new(db),
+                store: Store::new(db, options.rows_bytes_max, seed),
                 address,
                 started_ms,
                 run_id: run_id.chars().take(40).collect(),
                 counters: Counters::default(),
+                statistics: Statistics::new(dispatch.all().len()),
+                dispatch,
+                slow_log: SlowLog::default(),
+                last_ran: None,
                 commands_per_second: 0,
                 clients_memory: 0,
                 clients_max_at_start: options.clients_max,
@@ -344,7 +355,8 @@ impl<P: Files + Reactor> EventLoop<P> {
         let local = platform
             .local_address(&socket)
             .unwrap_or(self.state.address);
-        let client = Client::new(self.next_id, peer, local, self.state.store.now_ms());
+        let mut client = Client::new(self.next_id, peer, local, self.state.store.now_ms());
+        client.authenticated = self.state.options.password.is_none();
         self.next_id += 1;
         self.state.counters.connections += 1;
         let connection = Connection::new(socket, client, self.state.options.limits);
@@ -386,6 +398,7 @@ impl<P: Files + Reactor> EventLoop<P> {
         connection.queued = false;
         let now = self.state.platform.now(ClockId::Monotonic);
         self.turn_until = now.saturating_add(TURN_TIME);
+        self.request_start = now;
         if !self.draining && !connection.client.closing {
             if connection.has_more {
                 self.feed(&mut connection, &[]);
@@ -463,6 +476,9 @@ impl<P: Files + Reactor> EventLoop<P> {
                 break;
             }
             let rest = input.get(taken..).unwrap_or_default();
+            connection
+                .parser
+                .set_untrusted(!connection.client.authenticated);
             match connection.parser.parse(rest) {
                 Ok(Parsed::Incomplete) => break,
                 Ok(Parsed::Request { bytes }) => {
@@ -479,7 +495,19 @@ impl<P: Files + Reactor> EventLoop<P> {
                         command::execute(&mut context, args, &mut reply);
                     }
                     taken += bytes;
-                    if self.state.platform.now(ClockId::Monotonic) >= self.turn_until {
+                    let now = self.state.platform.now(ClockId::Monotonic);
+                    if let Some(command) = self.state.last_ran.take() {
+                        let ns = now.as_ns().saturating_sub(self.request_start.as_ns());
+                        self.state.statistics.took(command, ns);
+                        if self.state.slow_log.wants(ns / 1000) {
+                            let now_ms = self.state.store.now_ms();
+                            let args = connection.parser.args(rest);
+                            let slow_log = &mut self.state.slow_log;
+                            slow_log.push(args, ns / 1000, now_ms, &connection.client);
+                        }
+                    }
+                    self.request_start = now;
+                    if now >= self.turn_until {
                         connection.has_more = true;
                         break;
                     }
@@ -488,7 +516,7 @@ impl<P: Files + Reactor> EventLoop<P> {
                     let text = format!("ERR {error}");
                     Reply::new(&mut connection.output, connection.client.protocol)
                         .error(text.as_bytes());
-                    self.state.counters.errors += 1;
+                    self.state.note_error(text.as_bytes());
                     connection.client.closing = true;
                 }
             }
@@ -659,7 +687,28 @@ impl<P: Files + Reactor> EventLoop<P> {
             .saturating_sub(self.commands_at_tidy);
         self.commands_at_tidy = self.state.counters.commands;
         let mut freed = 0;
+        let now_ms = self.state.store.now_ms();
+        let options = &self.state.options;
         for connection in self.connections.iter_mut() {
+            let (soft_bytes, soft_seconds) = options.client_output_soft;
+            if soft_bytes == 0 || connection.unsent() <= soft_bytes {
+                connection.client.over_soft_since_ms = None;
+            }
+            let over_since = (soft_bytes > 0 && connection.unsent() > soft_bytes)
+                .then(|| *connection.client.over_soft_since_ms.get_or_insert(now_ms));
+            let is_older =
+                |since_ms: u64, seconds: u64| now_ms.saturating_sub(since_ms) / 1000 >= seconds;
+            let is_idle = options.idle_seconds_max > 0
+                && connection.unsent() == 0
+                && is_older(connection.client.active_ms, options.idle_seconds_max);
+            let is_deaf = over_since.is_some_and(|since_ms| is_older(since_ms, soft_seconds));
+            if is_idle || is_deaf {
+                connection.client.closing = true;
+                connection.output.clear();
+                connection.sent = 0;
+                self.state.kills_pending = true;
+                self.state.counters.evicted += u64::from(is_deaf);
+            }
             connection.tidy();
             let bytes = connection.memory_bytes();
             freed += connection.memory.saturating_sub(bytes);

@@ -17,6 +17,7 @@
 
 mod client;
 mod command;
+mod command_stats;
 mod connection;
 mod error;
 mod event_loop;
@@ -24,11 +25,12 @@ mod housekeeper;
 mod options;
 mod read_buffer;
 pub mod resp;
+mod slow_log;
 mod state;
 pub mod store;
 mod work;
 
 pub use error::Error;
 pub use event_loop::EventLoop;
-pub use options::{AppendFsync, Options};
+pub use options::{AppendFsync, Options, Usage};
 pub use state::Stop;

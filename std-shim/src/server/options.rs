@@ -37,6 +37,22 @@ impl AppendFsync {
     }
 }
 
+/// What the process uses; 0 where the system does not tell.
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub struct Usage {
+    /// Resident memory in bytes.
+    pub resident_bytes: u64,
+    /// The most that it was.
+    pub resident_peak_bytes: u64,
+    /// Memory of the machine in bytes.
+    pub machine_bytes: u64,
+    /// Processor time in the program, in milliseconds.
+    pub cpu_user_ms: u64,
+    /// Processor time in the system for the program, in milliseconds.
+    pub cpu_system_ms: u64,
+}
+
 /// How to serve.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -61,8 +77,16 @@ pub struct Options {
     pub client_output_bytes_max: usize,
     /// Bytes for the buffers of all clients; over it the largest client is closed. Default 2 GiB.
     pub clients_memory_max: usize,
-    /// Tells the process's resident memory in bytes, 0 if unknown. Default: unknown.
-    pub resident_bytes: fn() -> u64,
+    /// A client whose unsent replies are over so many bytes for so many seconds is closed. Default 0: never, as it is not read from.
+    pub client_output_soft: (usize, u64),
+    /// Seconds after which an idle client is closed. Default 0: never.
+    pub idle_seconds_max: u64,
+    /// What a client must say to `AUTH` before anything else. Default: nothing.
+    pub password: Option<Vec<u8>>,
+    /// Memory for values that were read lately, in bytes. Default 64 MiB; 0 for none.
+    pub rows_bytes_max: usize,
+    /// Tells what the process uses. Default: unknown.
+    pub usage: fn() -> Usage,
     /// The process's number, for `INFO`. Default 0.
     pub process_id: u32,
     /// The program's path, for `INFO`. Default: empty.
@@ -84,7 +108,11 @@ impl Options {
             client_output_bytes_soft: 1 << 20,
             client_output_bytes_max: 1 << 30,
             clients_memory_max: 2 << 30,
-            resident_bytes: || 0,
+            client_output_soft: (0, 0),
+            idle_seconds_max: 0,
+            password: None,
+            rows_bytes_max: 64 << 20,
+            usage: Usage::default,
             process_id: 0,
             executable: String::new(),
         }

@@ -1,7 +1,10 @@
 //! What all connections share: the keyspace, the settings, the counters.
 #![forbid(unsafe_code)]
 
+use super::command::Dispatch;
+use super::command_stats::Statistics;
 use super::options::Options;
+use super::slow_log::SlowLog;
 use super::store::Store;
 use super::work::{Progress, Work};
 use alloc::sync::Arc;
@@ -52,6 +55,11 @@ pub(crate) struct State<P: Files + Reactor> {
     pub(crate) started_ms: u64,
     pub(crate) run_id: String,
     pub(crate) counters: Counters,
+    pub(crate) dispatch: Dispatch<P>,
+    pub(crate) statistics: Statistics,
+    pub(crate) slow_log: SlowLog,
+    /// Place of the command that the present request ran.
+    pub(crate) last_ran: Option<usize>,
     pub(crate) commands_per_second: u64,
     /// Bytes that the buffers of all clients hold.
     pub(crate) clients_memory: usize,
@@ -65,4 +73,12 @@ pub(crate) struct State<P: Files + Reactor> {
     pub(crate) stop: Stop,
     /// A sync at the end of a tick failed: the database refuses writes from then on.
     pub(crate) sync_failed: bool,
+}
+
+impl<P: Files + Reactor> State<P> {
+    /// Counts an error reply.
+    pub(crate) fn note_error(&mut self, text: &[u8]) {
+        self.counters.errors += 1;
+        self.statistics.error(text);
+    }
 }

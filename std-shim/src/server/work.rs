@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use alloc::sync::Arc;
-use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use underpin_core::db::{self, Db, WriteLevel};
 use underpin_core::platform::{ClockId, Files};
 
@@ -26,6 +26,13 @@ bitflags::bitflags! {
 pub(crate) struct Progress {
     last_save_ms: AtomicU64,
     failed: AtomicBool,
+    save_failed: AtomicBool,
+    /// A save was asked for and has not ended.
+    saving: AtomicBool,
+    /// How long the last one took; -1 before the first.
+    save_seconds: AtomicI64,
+    /// The keyspace's writes when the last save began.
+    changes_saved: AtomicU64,
     /// A sync was asked for and has not begun.
     sync_waits: AtomicBool,
 }
@@ -49,6 +56,44 @@ impl Progress {
     /// Notes how a sync that the loop did itself went.
     pub(crate) fn synced(&self, succeeded: bool) {
         self.failed.store(!succeeded, Ordering::Relaxed);
+    }
+
+    /// Notes that a save is asked for, and of how many writes; false if one goes on already.
+    pub(crate) fn begin_save(&self, changes: u64) -> bool {
+        let begins = !self.saving.swap(true, Ordering::Relaxed);
+        if begins {
+            self.changes_saved.store(changes, Ordering::Relaxed);
+        }
+        begins
+    }
+
+    /// Notes how a save went, and how long it took.
+    pub(crate) fn end_save(&self, succeeded: bool, seconds: u64) {
+        self.save_failed.store(!succeeded, Ordering::Relaxed);
+        let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
+        self.save_seconds.store(seconds, Ordering::Relaxed);
+        self.saving.store(false, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_saving(&self) -> bool {
+        self.saving.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn save_failed(&self) -> bool {
+        self.save_failed.load(Ordering::Relaxed)
+    }
+
+    /// How long the last save took; -1 before the first.
+    pub(crate) fn save_seconds(&self) -> i64 {
+        match self.last_save_ms() {
+            0 => -1,
+            _ => self.save_seconds.load(Ordering::Relaxed),
+        }
+    }
+
+    /// The keyspace's writes when the last save began.
+    pub(crate) fn changes_saved(&self) -> u64 {
+        self.changes_saved.load(Ordering::Relaxed)
     }
 
     /// Whether the last piece of work failed.
@@ -98,6 +143,14 @@ impl<P: Files> Worker<P> {
         self.progress.failed.store(failed, Ordering::Relaxed);
     }
 
+    fn save(&self) -> db::Result<()> {
+        self.db.flush()?;
+        self.db.sync(WriteLevel::Full)?;
+        let now_ms = self.platform.now(ClockId::Real).as_ns() / 1_000_000;
+        self.progress.saved(now_ms);
+        Ok(())
+    }
+
     fn try_perform(&self, work: Work) -> db::Result<()> {
         if work.contains(Work::SYNC) {
             // Before it begins: a wish that comes meanwhile may be about a later write.
@@ -105,10 +158,12 @@ impl<P: Files> Worker<P> {
             self.db.sync(WriteLevel::Data)?;
         }
         if work.contains(Work::SAVE) {
-            self.db.flush()?;
-            self.db.sync(WriteLevel::Full)?;
-            let now_ms = self.platform.now(ClockId::Real).as_ns() / 1_000_000;
-            self.progress.saved(now_ms);
+            let start = self.platform.now(ClockId::Monotonic);
+            let saved = self.save();
+            let end = self.platform.now(ClockId::Monotonic);
+            let ns = end.as_ns().saturating_sub(start.as_ns());
+            self.progress.end_save(saved.is_ok(), ns / 1_000_000_000);
+            saved?;
         }
         if work.contains(Work::MAINTAIN) {
             self.db.maintain()?;

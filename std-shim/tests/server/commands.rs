@@ -82,7 +82,7 @@ fn command_describes_the_table() {
     assert!(
         client
             .text("COMMAND LIST FILTERBY PATTERN get*")
-            .starts_with("*5\r\n")
+            .starts_with("*6\r\n")
     );
     // Every command answers its own name with the wrong number of arguments, and none with "unknown".
     let names = client.text("COMMAND LIST");

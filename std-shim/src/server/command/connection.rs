@@ -51,32 +51,45 @@ pub(super) fn select<P: Files + Reactor>(
 }
 
 pub(super) fn auth<P: Files + Reactor>(
-    _c: &mut Context<'_, P>,
+    c: &mut Context<'_, P>,
     args: Args<'_>,
     reply: &mut Reply<'_>,
 ) -> Outcome {
     match args.len() {
+        2 if c.state.options.password.is_some() => sign_in(c, b"default", args.at(1))?,
         2 => {
             return Err(Failure::fixed(
                 "ERR AUTH <password> called without any password configured for the default user. \
                  Are you sure your configuration is correct?",
             ));
         }
-        3 => check_user(args.at(1))?,
+        3 => sign_in(c, args.at(1), args.at(2))?,
         _ => return Err(Failure::SYNTAX),
     }
     reply.ok();
     Ok(())
 }
 
-/// The default user needs no password, and there is no other.
-fn check_user(user: &[u8]) -> Outcome {
-    if user == b"default" {
+/// There is the default user and no other, who may need a password.
+fn sign_in<P: Files + Reactor>(c: &mut Context<'_, P>, user: &[u8], given: &[u8]) -> Outcome {
+    let password = c.state.options.password.as_deref();
+    if user == b"default" && password.is_none_or(|password| is_same(password, given)) {
+        c.client.authenticated = true;
         return Ok(());
     }
     Err(Failure::fixed(
         "WRONGPASS invalid username-password pair or user is disabled.",
     ))
+}
+
+/// Comparison in a time that tells nothing of where two passwords differ.
+fn is_same(password: &[u8], given: &[u8]) -> bool {
+    let difference = password
+        .iter()
+        .zip(given)
+        .fold(0, |difference, (a, b)| difference | (a ^ b));
+    // The optimiser must not learn that the loop could end early.
+    core::hint::black_box(difference) == 0 && password.len() == given.len()
 }
 
 pub(super) fn hello<P: Files + Reactor>(
@@ -102,7 +115,7 @@ pub(super) fn hello<P: Files + Reactor>(
     while let Some(word) = args.get(index) {
         let left = args.len() - index - 1;
         if is(word, "AUTH") && left >= 2 {
-            check_user(args.at(index + 1))?;
+            sign_in(c, args.at(index + 1), args.at(index + 2))?;
             index += 3;
         } else if is(word, "SETNAME") && left >= 1 {
             check_name(args.at(index + 1))?;
@@ -112,6 +125,12 @@ pub(super) fn hello<P: Files + Reactor>(
             let text = [b"ERR Syntax error in HELLO option '", word, b"'"].concat();
             return Err(Failure::bytes(text));
         }
+    }
+    if !c.client.authenticated {
+        return Err(Failure::fixed(
+            "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> <pass> \
+             option can be used to authenticate the client and select the RESP protocol version at the same time",
+        ));
     }
     if let Some(name) = name {
         c.client.name = name.to_vec();
@@ -147,6 +166,7 @@ pub(super) fn reset<P: Files + Reactor>(
     c.client.protocol = Protocol::Resp2;
     c.client.reply_mode = ReplyMode::On;
     c.client.no_evict = false;
+    c.client.authenticated = c.state.options.password.is_none();
     reply.protocol = Protocol::Resp2;
     reply.simple("RESET");
     Ok(())

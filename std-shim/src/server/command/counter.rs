@@ -2,10 +2,10 @@
 #![forbid(unsafe_code)]
 
 use super::Context;
-use super::decimal;
 use super::failure::{Failure, Outcome};
+use super::long_double::LongDouble;
 use super::option::integer;
-use crate::server::resp::{Args, Reply, itoa, parse_f64, parse_i64};
+use crate::server::resp::{Args, Reply, itoa, parse_i64};
 use crate::server::store::Value;
 use underpin_core::platform::{Files, Reactor};
 
@@ -75,13 +75,12 @@ pub(super) fn incrbyfloat<P: Files + Reactor>(
 ) -> Outcome {
     let (key, delta) = (args.at(1), args.at(2));
     let (old, expires_ms) = c.store().copy(key)?.unwrap_or((b"0".to_vec(), None));
-    if parse_f64(&old).is_none() || parse_f64(delta).is_none() {
-        return Err(Failure::NOT_A_FLOAT);
-    }
-    let sum = decimal::add(&old, delta).map_err(|infinite| match infinite {
-        true => Failure::fixed("ERR increment would produce NaN or Infinity"),
-        false => Failure::NOT_A_FLOAT,
-    })?;
+    let old = LongDouble::parse(&old).ok_or(Failure::NOT_A_FLOAT)?;
+    let delta = LongDouble::parse(delta).ok_or(Failure::NOT_A_FLOAT)?;
+    let sum = old.add(delta).ok_or(Failure::fixed(
+        "ERR increment would produce NaN or Infinity",
+    ))?;
+    let sum = sum.print();
     let value = Value {
         bytes: sum.as_bytes(),
         expires_ms,

@@ -1,10 +1,10 @@
 //! `COMMAND`: what the table tells about itself.
 #![forbid(unsafe_code)]
 
+use super::Context;
 use super::failure::{Failure, Outcome};
 use super::option::is;
 use super::table::{Command, Commands, Flags, Function};
-use super::{Context, lookup};
 use crate::server::resp::{Args, Reply};
 use crate::server::store::matches;
 use underpin_core::platform::{Files, Reactor};
@@ -70,11 +70,12 @@ pub(super) fn list<P: Files + Reactor>(
 }
 
 pub(super) fn getkeys<P: Files + Reactor>(
-    _c: &mut Context<'_, P>,
+    c: &mut Context<'_, P>,
     args: Args<'_>,
     reply: &mut Reply<'_>,
 ) -> Outcome {
-    let Some(command) = lookup(Commands::<P>::TABLE, args.at(2)) else {
+    let found = c.state.dispatch.lookup(args.at(2));
+    let Some(command) = found.and_then(|index| Commands::<P>::TABLE.get(index)) else {
         return Err(Failure::fixed("ERR Invalid command specified"));
     };
     let inner = args.len() - 2;
@@ -117,6 +118,22 @@ pub(super) fn docs<P: Files + Reactor>(
         c.check_reply(reply)?;
     }
     Ok(())
+}
+
+/// `HELP` of a container: its subcommands, one line each for name and summary.
+pub(super) fn help<P: Files + Reactor>(command: &Command<P>, reply: &mut Reply<'_>) {
+    let name = command.name.to_ascii_uppercase();
+    let subcommands = subcommands(command);
+    reply.array(1 + 2 * (subcommands.len() + 1));
+    reply.simple(&format!(
+        "{name} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"
+    ));
+    for subcommand in subcommands {
+        reply.simple(&subcommand.name.to_ascii_uppercase());
+        reply.simple(&format!("    {}", subcommand.summary));
+    }
+    reply.simple("HELP");
+    reply.simple("    Print this help.");
 }
 
 fn document<P: Files + Reactor>(command: &Command<P>, reply: &mut Reply<'_>) {
@@ -178,9 +195,18 @@ fn subcommands<P: Files + Reactor>(command: &Command<P>) -> &'static [Command<P>
 /// The command that `name`, such as `get` or `client|id`, stands for.
 fn by_full_name<P: Files + Reactor>(name: &[u8]) -> Option<&'static Command<P>> {
     let mut parts = name.splitn(2, |byte| *byte == b'|');
-    let command = lookup(Commands::<P>::TABLE, parts.next()?)?;
+    let command = by_name(Commands::<P>::TABLE, parts.next()?)?;
     match parts.next() {
         None => Some(command),
-        Some(part) => lookup(subcommands(command), part),
+        Some(part) => by_name(subcommands(command), part),
     }
+}
+
+fn by_name<P: Files + Reactor>(
+    table: &'static [Command<P>],
+    name: &[u8],
+) -> Option<&'static Command<P>> {
+    table
+        .iter()
+        .find(|command| command.name.as_bytes().eq_ignore_ascii_case(name))
 }

@@ -7,31 +7,41 @@
 //! | file | commands |
 //! |---|---|
 //! | `string` | GET SET MGET MSET APPEND ... |
+//! | `bits` | SETBIT GETBIT BITCOUNT BITPOS BITOP |
 //! | `counter` | INCR family |
+//! | `object` | COPY OBJECT MEMORY ROLE |
 //! | `keyspace` | DEL EXISTS TYPE RENAME KEYS SCAN DBSIZE FLUSHDB ... |
 //! | `expiry` | EXPIRE family, TTL family, PERSIST |
 //! | `transaction` | MULTI EXEC DISCARD WATCH UNWATCH |
 //! | `connection` | HELLO AUTH PING ECHO SELECT RESET QUIT, CLIENT |
 //! | `introspect`, `config`, `info`, `persist` | COMMAND, CONFIG, INFO, SAVE and SHUTDOWN |
+//! | `slow_log` | SLOWLOG LATENCY |
+//! | `absent` | what Redis has and this server refuses |
 #![forbid(unsafe_code)]
 
+mod absent;
+mod big;
+mod bits;
 mod config;
 mod connection;
 mod counter;
-mod decimal;
+mod dispatch;
 mod expiry;
 mod failure;
 mod info;
 mod introspect;
 mod keyspace;
+mod long_double;
+mod object;
 mod option;
 mod persist;
+mod slow_log;
 mod string;
 mod table;
 mod transaction;
 
+pub(crate) use dispatch::{Dispatch, Found};
 pub(crate) use failure::{Failure, Outcome};
-pub(crate) use table::{Command, Commands};
 
 use super::client::{Client, Queued, ReplyMode};
 use super::connection::Connections;
@@ -71,9 +81,6 @@ impl<P: Files + Reactor> Context<'_, P> {
     }
 }
 
-/// Longest name of a command or subcommand.
-const NAME_BYTES_MAX: usize = 24;
-
 /// Runs or queues one request and writes its reply.
 pub(crate) fn execute<P: Files + Reactor>(
     context: &mut Context<'_, P>,
@@ -83,7 +90,7 @@ pub(crate) fn execute<P: Files + Reactor>(
     let start = reply.len();
     let outcome = dispatch(context, args, reply);
     if let Err(failure) = outcome {
-        context.state.counters.errors += 1;
+        context.state.note_error(failure.as_bytes());
         reply.truncate(start);
         reply.error(failure.as_bytes());
     }
@@ -103,8 +110,8 @@ fn dispatch<P: Files + Reactor>(
     args: Args<'_>,
     reply: &mut Reply<'_>,
 ) -> Outcome {
-    let command = match find::<P>(args) {
-        Ok(command) => command,
+    let Found { command, index } = match context.state.dispatch.find(args) {
+        Ok(found) => found,
         Err(_) if is_http(args.at(0)) => {
             context.client.closing = true;
             return Ok(());
@@ -119,11 +126,17 @@ fn dispatch<P: Files + Reactor>(
             return Err(failure);
         }
     };
-    context.client.last_command = command.name;
+    if !context.client.authenticated && !command.flags.contains(Flags::NO_AUTH) {
+        return Err(Failure::fixed("NOAUTH Authentication required."));
+    }
+    context.client.last_command = command.full_name;
     if context.client.multi.is_some() {
         if command.flags.contains(Flags::NO_MULTI) {
             if let Some(multi) = &mut context.client.multi {
                 multi.broken = true;
+            }
+            if let Some(stats) = context.state.statistics.of(index) {
+                stats.rejected += 1;
             }
             return Err(Failure::fixed(
                 "ERR Command not allowed inside a transaction",
@@ -139,7 +152,8 @@ fn dispatch<P: Files + Reactor>(
             return Ok(());
         }
     }
-    run(context, command, args, reply)
+    context.state.last_ran = Some(index);
+    run(context, &Found { command, index }, args, reply)
 }
 
 /// Whether a line is of an HTTP request. A web page can make a browser send one here, with commands in its body, so the
@@ -151,57 +165,29 @@ fn is_http(name: &[u8]) -> bool {
 /// Runs a command whose name and arity were checked.
 fn run<P: Files + Reactor>(
     context: &mut Context<'_, P>,
-    command: &Command<P>,
+    found: &Found<P>,
     args: Args<'_>,
     reply: &mut Reply<'_>,
 ) -> Outcome {
     context.state.counters.commands += 1;
-    match command.function {
+    let outcome = match found.command.function {
         Function::Run(function) => function(context, args, reply),
+        Function::Container(_) if args.len() > 1 => {
+            introspect::help(found.command, reply);
+            Ok(())
+        }
         // Of the containers, only `COMMAND`'s arity lets it through without a subcommand.
         Function::Container(_) => {
             introspect::all::<P>(reply);
             Ok(())
         }
-    }
-}
-
-/// The command or subcommand that `args` names, if its arity fits.
-fn find<P: Files + Reactor>(args: Args<'_>) -> Result<&'static Command<P>, Failure> {
-    let Some(mut command) = lookup(Commands::<P>::TABLE, args.at(0)) else {
-        return Err(unknown_command(args));
     };
-    if let Function::Container(subcommands) = command.function
-        && let Some(given) = args.get(1)
+    if outcome.is_err()
+        && let Some(stats) = context.state.statistics.of(found.index)
     {
-        let Some(subcommand) = lookup(subcommands, given) else {
-            return Err(Failure::unknown_subcommand(
-                &command.name.to_ascii_uppercase(),
-                given,
-            ));
-        };
-        command = subcommand;
+        stats.failed += 1;
     }
-    if command.fits(args.len()) {
-        Ok(command)
-    } else {
-        Err(Failure::arity(command.full_name))
-    }
-}
-
-/// Finds `name`, in any case, in a table that is sorted by name.
-fn lookup<P: Files + Reactor>(
-    table: &'static [Command<P>],
-    name: &[u8],
-) -> Option<&'static Command<P>> {
-    let mut lower = [0; NAME_BYTES_MAX];
-    let lower = lower.get_mut(..name.len())?;
-    lower.copy_from_slice(name);
-    lower.make_ascii_lowercase();
-    let index = table
-        .binary_search_by(|command| command.name.as_bytes().cmp(lower))
-        .ok()?;
-    table.get(index)
+    outcome
 }
 
 /// The reply to a name that is in no table: the name and the beginning of the arguments.

@@ -18,6 +18,9 @@ pub(super) fn save<P: Files + Reactor>(
     db.flush()?;
     db.sync(WriteLevel::Full)?;
     c.state.progress.saved(c.now_ms());
+    if c.state.progress.begin_save(c.state.store.changes()) {
+        c.state.progress.end_save(true, 0);
+    }
     reply.ok();
     Ok(())
 }
@@ -29,6 +32,9 @@ pub(super) fn bgsave<P: Files + Reactor>(
 ) -> Outcome {
     if args.get(1).is_some_and(|word| !is(word, "SCHEDULE")) || args.len() > 2 {
         return Err(Failure::SYNTAX);
+    }
+    if !c.state.progress.begin_save(c.state.store.changes()) {
+        return Err(Failure::fixed("ERR Background save already in progress"));
     }
     c.state.requested |= Work::SAVE;
     reply.simple("Background saving started");

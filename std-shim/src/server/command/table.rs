@@ -7,8 +7,8 @@
 use super::connection::client;
 use super::failure::Outcome;
 use super::{
-    Context, config, connection, counter, expiry, info, introspect, keyspace, persist, string,
-    transaction,
+    Context, bits, config, connection, counter, expiry, info, introspect, keyspace, object,
+    persist, slow_log, string, transaction,
 };
 use crate::server::resp::{Args, Reply};
 use core::marker::PhantomData;
@@ -110,11 +110,15 @@ impl<P: Files + Reactor> Commands<P> {
     #[rustfmt::skip]
     pub(crate) const TABLE: &'static [Command<P>] = table! {
         "append" "append" 3 [WRITE DENYOOM FAST] (1 1 1) "string" Run string::append, "Appends to a string; makes it if it is not there.";
-        "auth" "auth" -2 [NOSCRIPT LOADING STALE FAST NO_AUTH] (0 0 0) "connection" Run connection::auth, "Signs in; there is no password.";
+        "auth" "auth" -2 [NOSCRIPT LOADING STALE FAST NO_AUTH] (0 0 0) "connection" Run connection::auth, "Signs in.";
         "bgsave" "bgsave" -1 [ADMIN NOSCRIPT] (0 0 0) "server" Run persist::bgsave, "Makes everything durable in the background.";
+        "bitcount" "bitcount" -2 [READONLY] (1 1 1) "bitmap" Run bits::bitcount, "Counts the set bits of a string.";
+        "bitop" "bitop" -4 [WRITE DENYOOM] (2 -1 1) "bitmap" Run bits::bitop, "Combines strings bit by bit.";
+        "bitpos" "bitpos" -3 [READONLY] (1 1 1) "bitmap" Run bits::bitpos, "Finds the first set or clear bit of a string.";
         "client" "client" -2 [] (0 0 0) "connection" Container Self::CLIENT, "About connections.";
         "command" "command" -1 [LOADING STALE] (0 0 0) "server" Container Self::COMMAND, "About commands.";
         "config" "config" -2 [] (0 0 0) "server" Container Self::CONFIG, "About settings.";
+        "copy" "copy" -3 [WRITE DENYOOM] (1 2 1) "generic" Run object::copy, "Copies a value to another key.";
         "dbsize" "dbsize" 1 [READONLY FAST] (0 0 0) "server" Run keyspace::dbsize, "Counts the keys.";
         "decr" "decr" 2 [WRITE DENYOOM FAST] (1 1 1) "string" Run counter::decr, "Subtracts one from a number.";
         "decrby" "decrby" 3 [WRITE DENYOOM FAST] (1 1 1) "string" Run counter::decrby, "Subtracts from a number.";
@@ -129,6 +133,7 @@ impl<P: Files + Reactor> Commands<P> {
         "flushall" "flushall" -1 [WRITE] (0 0 0) "server" Run keyspace::flush, "Removes all keys.";
         "flushdb" "flushdb" -1 [WRITE] (0 0 0) "server" Run keyspace::flush, "Removes all keys.";
         "get" "get" 2 [READONLY FAST] (1 1 1) "string" Run string::get, "Returns a string.";
+        "getbit" "getbit" 3 [READONLY FAST] (1 1 1) "bitmap" Run bits::getbit, "Returns a bit of a string.";
         "getdel" "getdel" 2 [WRITE FAST] (1 1 1) "string" Run string::getdel, "Returns a string and removes it.";
         "getex" "getex" -2 [WRITE FAST] (1 1 1) "string" Run string::getex, "Returns a string and sets its expiry.";
         "getrange" "getrange" 4 [READONLY] (1 1 1) "string" Run string::getrange, "Returns a part of a string.";
@@ -140,10 +145,13 @@ impl<P: Files + Reactor> Commands<P> {
         "info" "info" -1 [LOADING STALE] (0 0 0) "server" Run info::info, "Tells the server's state.";
         "keys" "keys" 2 [READONLY] (0 0 0) "generic" Run keyspace::keys, "Lists the keys that match a pattern.";
         "lastsave" "lastsave" 1 [LOADING STALE FAST] (0 0 0) "server" Run persist::lastsave, "Tells when SAVE or BGSAVE last succeeded.";
+        "latency" "latency" -2 [] (0 0 0) "server" Container Self::LATENCY, "About events that took long; none is monitored.";
+        "memory" "memory" -2 [] (0 0 0) "server" Container Self::MEMORY, "About memory.";
         "mget" "mget" -2 [READONLY FAST] (1 -1 1) "string" Run string::mget, "Returns several strings.";
         "mset" "mset" -3 [WRITE DENYOOM] (1 -1 2) "string" Run string::mset, "Sets several strings at once.";
         "msetnx" "msetnx" -3 [WRITE DENYOOM] (1 -1 2) "string" Run string::msetnx, "Sets several strings at once if none is there.";
         "multi" "multi" 1 [NOSCRIPT LOADING STALE FAST NOT_QUEUED] (0 0 0) "transactions" Run transaction::multi, "Begins a transaction.";
+        "object" "object" -2 [] (0 0 0) "generic" Container Self::OBJECT, "About how values are kept.";
         "persist" "persist" 2 [WRITE FAST] (1 1 1) "generic" Run expiry::persist, "Removes the expiry.";
         "pexpire" "pexpire" -3 [WRITE FAST] (1 1 1) "generic" Run expiry::pexpire, "Sets a time to live in milliseconds.";
         "pexpireat" "pexpireat" -3 [WRITE FAST] (1 1 1) "generic" Run expiry::pexpireat, "Sets an expiry in Unix milliseconds.";
@@ -156,14 +164,17 @@ impl<P: Files + Reactor> Commands<P> {
         "rename" "rename" 3 [WRITE] (1 2 1) "generic" Run keyspace::rename, "Renames a key.";
         "renamenx" "renamenx" 3 [WRITE FAST] (1 2 1) "generic" Run keyspace::renamenx, "Renames a key if the new name is free.";
         "reset" "reset" 1 [NOSCRIPT LOADING STALE FAST NO_AUTH NOT_QUEUED] (0 0 0) "connection" Run connection::reset, "Makes the connection as new.";
+        "role" "role" 1 [NOSCRIPT LOADING STALE FAST] (0 0 0) "server" Run object::role, "Tells that the server is a master without replicas.";
         "save" "save" 1 [ADMIN NOSCRIPT NO_MULTI] (0 0 0) "server" Run persist::save, "Makes everything durable.";
         "scan" "scan" -2 [READONLY] (0 0 0) "generic" Run keyspace::scan, "Lists keys step by step.";
         "select" "select" 2 [LOADING STALE FAST] (0 0 0) "connection" Run connection::select, "Chooses the database; there is one, 0.";
         "set" "set" -3 [WRITE DENYOOM] (1 1 1) "string" Run string::set, "Sets a string.";
+        "setbit" "setbit" 4 [WRITE DENYOOM] (1 1 1) "bitmap" Run bits::setbit, "Sets a bit of a string.";
         "setex" "setex" 4 [WRITE DENYOOM] (1 1 1) "string" Run string::setex, "Sets a string and a time to live in seconds.";
         "setnx" "setnx" 3 [WRITE DENYOOM FAST] (1 1 1) "string" Run string::setnx, "Sets a string if it is not there.";
         "setrange" "setrange" 4 [WRITE DENYOOM] (1 1 1) "string" Run string::setrange, "Writes over a part of a string.";
         "shutdown" "shutdown" -1 [ADMIN NOSCRIPT LOADING STALE NO_MULTI] (0 0 0) "server" Run persist::shutdown, "Ends the server.";
+        "slowlog" "slowlog" -2 [] (0 0 0) "server" Container Self::SLOWLOG, "About requests that took long.";
         "strlen" "strlen" 2 [READONLY FAST] (1 1 1) "string" Run string::strlen, "Returns a string's length.";
         "substr" "substr" 4 [READONLY] (1 1 1) "string" Run string::getrange, "Returns a part of a string.";
         "time" "time" 1 [LOADING STALE FAST] (0 0 0) "server" Run persist::time, "Returns the time of day.";
@@ -208,5 +219,38 @@ impl<P: Files + Reactor> Commands<P> {
         "config|resetstat" "resetstat" 2 [ADMIN NOSCRIPT LOADING STALE] (0 0 0) "server" Run config::resetstat, "Sets the counters of INFO to zero.";
         "config|rewrite" "rewrite" 2 [ADMIN NOSCRIPT LOADING STALE] (0 0 0) "server" Run config::rewrite, "Refused: there is no configuration file.";
         "config|set" "set" -4 [ADMIN NOSCRIPT LOADING STALE] (0 0 0) "server" Run config::set, "Changes settings.";
+    };
+
+    /// `LATENCY` and a subcommand.
+    #[rustfmt::skip]
+    const LATENCY: &'static [Command<P>] = table! {
+        "latency|history" "history" 3 [ADMIN NOSCRIPT LOADING STALE] (0 0 0) "server" Run slow_log::no_events, "Lists an event's latest times: none.";
+        "latency|latest" "latest" 2 [ADMIN NOSCRIPT LOADING STALE] (0 0 0) "server" Run slow_log::no_events, "Lists the latest events: none.";
+        "latency|reset" "reset" -2 [ADMIN NOSCRIPT LOADING STALE] (0 0 0) "server" Run slow_log::reset_events, "Forgets events: none.";
+    };
+
+    /// `MEMORY` and a subcommand.
+    #[rustfmt::skip]
+    const MEMORY: &'static [Command<P>] = table! {
+        "memory|purge" "purge" 2 [] (0 0 0) "server" Run object::purge, "Gives back the memory of values that can be read again.";
+        "memory|stats" "stats" 2 [] (0 0 0) "server" Run object::memory_stats, "Tells what the parts of the server hold.";
+        "memory|usage" "usage" -3 [READONLY] (2 2 1) "server" Run object::usage, "Estimates the bytes that a key takes.";
+    };
+
+    /// `OBJECT` and a subcommand.
+    #[rustfmt::skip]
+    const OBJECT: &'static [Command<P>] = table! {
+        "object|encoding" "encoding" 3 [READONLY] (2 2 1) "generic" Run object::encoding, "Names the form that Redis would keep the value in.";
+        "object|freq" "freq" 3 [READONLY] (2 2 1) "generic" Run object::untracked, "Refused: how often a key is used is not tracked.";
+        "object|idletime" "idletime" 3 [READONLY] (2 2 1) "generic" Run object::untracked, "Refused: when a key was last used is not tracked.";
+        "object|refcount" "refcount" 3 [READONLY] (2 2 1) "generic" Run object::refcount, "Returns 1.";
+    };
+
+    /// `SLOWLOG` and a subcommand.
+    #[rustfmt::skip]
+    const SLOWLOG: &'static [Command<P>] = table! {
+        "slowlog|get" "get" -2 [ADMIN LOADING STALE] (0 0 0) "server" Run slow_log::get, "Lists the latest requests that took long.";
+        "slowlog|len" "len" 2 [ADMIN LOADING STALE] (0 0 0) "server" Run slow_log::len, "Counts them.";
+        "slowlog|reset" "reset" 2 [ADMIN LOADING STALE] (0 0 0) "server" Run slow_log::reset, "Forgets them.";
     };
 }

@@ -5,7 +5,7 @@
 #![forbid(unsafe_code)]
 
 use super::failure::{Failure, Outcome};
-use super::{Context, find, run};
+use super::{Context, run};
 use crate::server::client::{Multi, Watched};
 use crate::server::resp::{Args, Reply};
 use underpin_core::platform::{Files, Reactor};
@@ -63,15 +63,18 @@ pub(super) fn exec<P: Files + Reactor>(
     for queued in &multi.queue {
         let start = reply.len();
         let args = queued.args();
-        let outcome = match find::<P>(args) {
-            Ok(command) => {
-                c.client.last_command = command.name;
-                run(c, command, args, reply)
+        let outcome = match c.state.dispatch.find(args) {
+            Ok(found) => {
+                c.client.last_command = found.command.full_name;
+                if let Some(stats) = c.state.statistics.of(found.index) {
+                    stats.calls += 1;
+                }
+                run(c, &found, args, reply)
             }
             Err(failure) => Err(failure),
         };
         if let Err(failure) = outcome {
-            c.state.counters.errors += 1;
+            c.state.note_error(failure.as_bytes());
             reply.truncate(start);
             reply.error(failure.as_bytes());
         }

@@ -65,6 +65,10 @@ pub enum ProtocolError {
     BulkLineTooBig,
     /// An inline request whose quotes do not balance.
     UnbalancedQuotes,
+    /// More arguments than a client may send before it signs in.
+    UntrustedMultibulkLength,
+    /// A longer argument than a client may send before it signs in.
+    UntrustedBulkLength,
 }
 
 impl core::fmt::Display for ProtocolError {
@@ -80,6 +84,8 @@ impl core::fmt::Display for ProtocolError {
             Self::MultibulkLineTooBig => f.write_str("too big mbulk count string"),
             Self::BulkLineTooBig => f.write_str("too big bulk count string"),
             Self::UnbalancedQuotes => f.write_str("unbalanced quotes in request"),
+            Self::UntrustedMultibulkLength => f.write_str("unauthenticated multibulk length"),
+            Self::UntrustedBulkLength => f.write_str("unauthenticated bulk length"),
         }
     }
 }
@@ -180,7 +186,13 @@ pub struct Parser {
     /// The words of an inline request, unescaped.
     words: Vec<u8>,
     is_inline: bool,
+    /// The client has not signed in: its requests must be short.
+    untrusted: bool,
 }
+
+/// Arguments, and bytes of one, before a client signs in.
+const UNTRUSTED_ARGS_MAX: usize = 10;
+const UNTRUSTED_BULK_BYTES_MAX: usize = 16 * 1024;
 
 /// Ranges kept for the next request; a larger list is given back.
 const ARGS_KEPT_MAX: usize = 256;
@@ -198,7 +210,13 @@ impl Parser {
             args: Vec::new(),
             words: Vec::new(),
             is_inline: false,
+            untrusted: false,
         }
+    }
+
+    /// Whether the requests that follow must be short, as those of a client that has not signed in.
+    pub fn set_untrusted(&mut self, untrusted: bool) {
+        self.untrusted = untrusted;
     }
 
     /// Goes on with the request at the start of `input`, whose first bytes are those of the last call that said
@@ -231,6 +249,9 @@ impl Parser {
                         .ok()
                         .filter(|count| *count <= self.limits.args_max)
                         .ok_or(ProtocolError::MultibulkLength)?;
+                    if self.untrusted && self.bulks_left > UNTRUSTED_ARGS_MAX {
+                        return Err(ProtocolError::UntrustedMultibulkLength);
+                    }
                     self.state = State::Length;
                 }
                 State::Length => {
@@ -246,6 +267,9 @@ impl Parser {
                         .and_then(|bytes| usize::try_from(bytes).ok())
                         .filter(|bytes| *bytes <= self.limits.bulk_bytes_max)
                         .ok_or(ProtocolError::BulkLength)?;
+                    if self.untrusted && bytes > UNTRUSTED_BULK_BYTES_MAX {
+                        return Err(ProtocolError::UntrustedBulkLength);
+                    }
                     self.state = State::Bulk(bytes);
                 }
                 State::Bulk(bytes) => {

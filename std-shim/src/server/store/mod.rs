@@ -18,6 +18,7 @@
 
 mod cursor;
 mod glob;
+mod rows;
 mod sweep;
 mod value;
 mod watch;
@@ -28,6 +29,7 @@ pub use value::Value;
 use alloc::collections::BTreeMap;
 use core::ops::{Bound, ControlFlow};
 use cursor::Cursors;
+use rows::Rows;
 use sweep::Sweep;
 use underpin_core::db::{
     self, BATCH_BYTES_MAX, Batch, Db, KEY_BYTES_MAX, VALUE_BYTES_MAX, WriteLevel,
@@ -93,6 +95,8 @@ type Writes = BTreeMap<Box<[u8]>, Option<Box<[u8]>>>;
 struct Kept {
     writes: Writes,
     bytes: usize,
+    /// The transaction removed all keys before these writes.
+    cleared: bool,
 }
 
 impl Kept {
@@ -141,14 +145,15 @@ pub struct Store<P: Files> {
     unsynced: bool,
     size: Option<Size>,
     sweep: Sweep,
+    rows: Rows,
     pub(crate) watchers: Watchers,
     pub(crate) cursors: Cursors,
     pub(crate) counters: Counters,
 }
 
 impl<P: Files> Store<P> {
-    /// The keyspace in `db`.
-    pub fn new(db: Db<P>) -> Self {
+    /// The keyspace in `db`, with at most `rows_bytes_max` of memory for values that were read lately; `seed` is for hashes.
+    pub fn new(db: Db<P>, rows_bytes_max: usize, seed: u64) -> Self {
         Self {
             db,
             now_ms: 0,
@@ -159,6 +164,7 @@ impl<P: Files> Store<P> {
             unsynced: false,
             size: None,
             sweep: Sweep::default(),
+            rows: Rows::new(rows_bytes_max, seed),
             watchers: Watchers::default(),
             cursors: Cursors::default(),
             counters: Counters::default(),
@@ -205,6 +211,7 @@ impl<P: Files> Store<P> {
             Ok(!value.is_expired(now_ms))
         };
         let kept = self.transaction.as_ref();
+        let cleared = kept.is_some_and(|kept| kept.cleared);
         let kept = kept.and_then(|kept| kept.writes.get(key));
         let mut read = Some(read);
         let mut answer = |value: Option<Value<'_>>| read.take().map(|read| read(value));
@@ -216,14 +223,24 @@ impl<P: Files> Store<P> {
                 }
             }
             Some(None) => {}
-            // A key that cannot be stored is not there.
-            None if key.len() > KEY_BYTES_MAX => {}
+            // A key that cannot be stored is not there, nor is one that the transaction removed with all others.
+            None if key.len() > KEY_BYTES_MAX || cleared => {}
             None => {
-                let result = self.db.get_with(key, |stored| {
-                    live(stored).map(|live| live.then(|| answer(Value::decode(stored))))
-                })?;
-                if let Some(Some(answered)) = result.transpose()? {
-                    found = answered;
+                let hash = self.rows.hash(key);
+                if let Some(stored) = self.rows.get(hash, key) {
+                    if live(stored)? {
+                        found = answer(Value::decode(stored));
+                    }
+                } else {
+                    let rows = &mut self.rows;
+                    let result = self.db.get_with(key, |stored| {
+                        let live = live(stored)?;
+                        rows.insert(hash, key, stored);
+                        Ok::<_, Error>(live.then(|| answer(Value::decode(stored))))
+                    })?;
+                    if let Some(Some(answered)) = result.transpose()? {
+                        found = answered;
+                    }
                 }
             }
         }
@@ -264,12 +281,34 @@ impl<P: Files> Store<P> {
             None => {
                 self.batch.clear();
                 self.batch.put(key, &self.stored)?;
-                self.db.write(&self.batch, WriteLevel::Buffered)?;
+                self.write_batch()?;
+                self.rows.update(key, &self.stored);
             }
         }
         self.trim();
         self.changed(key);
         Ok(())
+    }
+
+    /// Writes the batch as it is.
+    fn write_batch(&mut self) -> Result<()> {
+        let result = self.db.write(&self.batch, WriteLevel::Buffered);
+        if result.is_err() {
+            // Reads of the database may or may not see it now.
+            self.rows.clear();
+        }
+        Ok(result?)
+    }
+
+    /// Memory of the values that were read lately, in bytes.
+    #[must_use]
+    pub fn cached_bytes(&self) -> usize {
+        self.rows.bytes()
+    }
+
+    /// Forgets the values that were read lately.
+    pub fn drop_cached(&mut self) {
+        self.rows.clear();
     }
 
     /// Gives several keys values that stay, in one batch: after a crash all of them are there or none.
@@ -287,11 +326,13 @@ impl<P: Files> Store<P> {
             Value::new(bytes).encode(&mut self.stored);
             self.batch.put(key, &self.stored)?;
         }
-        self.db.write(&self.batch, WriteLevel::Buffered)?;
-        self.trim();
-        for (key, _) in pairs {
+        self.write_batch()?;
+        for (key, bytes) in pairs {
+            Value::new(bytes).encode(&mut self.stored);
+            self.rows.update(key, &self.stored);
             self.changed(key);
         }
+        self.trim();
         Ok(())
     }
 
@@ -305,7 +346,8 @@ impl<P: Files> Store<P> {
             None => {
                 self.batch.clear();
                 self.batch.remove(key)?;
-                self.db.write(&self.batch, WriteLevel::Buffered)?;
+                self.write_batch()?;
+                self.rows.remove(key);
             }
         }
         self.changed(key);
@@ -325,17 +367,17 @@ impl<P: Files> Store<P> {
         self.batch.clear();
         self.batch.put(to, &self.stored)?;
         self.batch.remove(from)?;
-        self.db.write(&self.batch, WriteLevel::Buffered)?;
+        self.write_batch()?;
+        self.rows.update(to, &self.stored);
+        self.rows.remove(from);
         self.trim();
         self.changed(from);
         self.changed(to);
         Ok(())
     }
 
-    /// Removes every key. In a transaction, what was written so far goes first: a crash may then keep that part alone.
+    /// Removes every key.
     pub fn clear(&mut self) -> Result<()> {
-        let in_transaction = self.transaction.is_some();
-        self.commit()?;
         // A key that is not there does not change.
         let mut watched: Vec<Box<[u8]>> = Vec::new();
         for key in self.watchers.keys() {
@@ -343,9 +385,18 @@ impl<P: Files> Store<P> {
                 watched.push(key.into());
             }
         }
-        self.db.clear()?;
-        if in_transaction {
-            self.begin();
+        match &mut self.transaction {
+            Some(kept) => {
+                *kept = Kept {
+                    cleared: true,
+                    ..Kept::default()
+                };
+            }
+            None => {
+                let cleared = self.db.clear();
+                self.rows.clear();
+                cleared?;
+            }
         }
         for key in watched {
             self.watchers.touch(&key);
@@ -365,22 +416,44 @@ impl<P: Files> Store<P> {
     /// # Errors
     /// Then none of it was written.
     pub fn commit(&mut self) -> Result<()> {
-        let Some(Kept { writes, .. }) = self.transaction.take() else {
+        let Some(Kept {
+            writes, cleared, ..
+        }) = self.transaction.take()
+        else {
             return Ok(());
         };
-        if writes.is_empty() {
+        if writes.is_empty() && !cleared {
             return Ok(());
         }
         self.batch.clear();
+        if cleared {
+            // As single removals, because only what is in one batch is kept or lost as one.
+            let mut scan = self.db.scan(Bound::Unbounded, Bound::Unbounded)?;
+            while let Some((key, _)) = scan.next()? {
+                if !writes.contains_key(key) {
+                    self.batch.remove(key)?;
+                }
+            }
+            self.rows.clear();
+        }
+        if self.batch.is_empty() && writes.is_empty() {
+            return Ok(());
+        }
         for (key, stored) in &writes {
             match stored {
                 Some(stored) => self.batch.put(key, stored)?,
                 None => self.batch.remove(key)?,
             }
         }
-        let result = self.db.write(&self.batch, WriteLevel::Buffered);
+        let result = self.write_batch();
+        for (key, stored) in &writes {
+            match stored {
+                Some(stored) => self.rows.update(key, stored),
+                None => self.rows.remove(key),
+            }
+        }
         self.trim();
-        Ok(result?)
+        result
     }
 
     /// Hands every key after `after` and its value, live or not, to `visit`, in order, until it breaks. Values that this server
@@ -395,14 +468,20 @@ impl<P: Files> Store<P> {
             Some(value) => visit(key, value),
             None => ControlFlow::Continue(()),
         };
-        let mut scan = self.db.scan(start, Bound::Unbounded)?;
         let empty = Writes::new();
         let kept = self.transaction.as_ref();
+        // A transaction that removed all keys sees none of the database's.
+        let mut scan = match kept {
+            Some(kept) if kept.cleared => None,
+            _ => Some(self.db.scan(start, Bound::Unbounded)?),
+        };
         let writes = kept.map_or(&empty, |kept| &kept.writes);
         let mut kept = writes
             .range::<[u8], _>((start, Bound::Unbounded))
             .peekable();
-        while let Some((key, stored)) = scan.next()? {
+        while let Some(scan) = &mut scan
+            && let Some((key, stored)) = scan.next()?
+        {
             let mut shadowed = false;
             while let Some((kept_key, kept_value)) =
                 kept.next_if(|(kept_key, _)| ***kept_key <= *key)
