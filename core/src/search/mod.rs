@@ -4,6 +4,7 @@
 //! |---|---|
 //! | this one | bytes: [`memchr`] and its siblings, sets ([`ByteSet`]), iterators, counts |
 //! | [`memmem`] | a substring, from either end, all of them |
+//! | `multi` | many substrings at once |
 //! | [`detect`] | which instruction set is used |
 //!
 //! # How it is built
@@ -18,6 +19,8 @@ pub mod detect;
 mod dispatch;
 pub mod memmem;
 mod mismatch;
+#[cfg(feature = "alloc")]
+pub mod multi;
 mod vector;
 
 pub use byte::{

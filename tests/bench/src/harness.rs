@@ -55,10 +55,11 @@ impl Rates {
 }
 
 impl Measured {
-    /// Our speed over that of the peer who came off best against us.
+    /// Our speed over that of the peer who came off best against us. A subject named `limit: ..` shows what the machine can do and is no peer.
     pub(crate) fn ratio_to_best_peer(&self) -> f64 {
         self.peers
             .iter()
+            .filter(|pair| !pair.peer.name.starts_with("limit"))
             .map(|pair| median(&pair.ratios))
             .fold(f64::INFINITY, f64::min)
     }

@@ -22,6 +22,7 @@ mod plot;
 mod random;
 mod record;
 mod report;
+mod search;
 
 use case::{Case, Settings};
 use std::path::PathBuf;
@@ -50,7 +51,7 @@ const PARTS: &[Part] = &[
     },
     Part {
         name: "search",
-        cases: None,
+        cases: Some(search::cases),
     },
     Part {
         name: "db",

@@ -12,11 +12,14 @@ use core::iter::FusedIterator;
 /// The block being handed out.
 #[derive(Clone)]
 struct Block {
-    masks: [u64; 4],
-    /// Word in hand.
-    word: usize,
+    /// What is left of the word in hand.
+    mask: u64,
     /// Where the word in hand starts in the haystack.
     start: usize,
+    /// The words of the block that come after it; the others are zero.
+    masks: [u64; 4],
+    /// Number of the word in hand.
+    word: usize,
     /// Where the next block starts.
     next: usize,
 }
@@ -24,9 +27,10 @@ struct Block {
 impl Block {
     const fn new() -> Self {
         Self {
+            mask: 0,
+            start: 0,
             masks: [0; 4],
             word: 3,
-            start: 0,
             next: 0,
         }
     }
@@ -34,18 +38,17 @@ impl Block {
     /// The next hit of the block.
     #[inline(always)]
     fn pop(&mut self) -> Option<usize> {
-        loop {
-            let mask = self.masks[self.word & 3];
-            if mask != 0 {
-                self.masks[self.word & 3] = mask & (mask - 1);
-                return Some(self.start + mask.trailing_zeros() as usize);
-            }
+        while self.mask == 0 {
             if self.word >= 3 {
                 return None;
             }
             self.word += 1;
             self.start += 64;
+            self.mask = core::mem::take(&mut self.masks[self.word & 3]);
         }
+        let at = self.start + self.mask.trailing_zeros() as usize;
+        self.mask &= self.mask - 1;
+        Some(at)
     }
 
     #[inline(always)]
@@ -53,12 +56,13 @@ impl Block {
         self.start = kernel(self.next, &mut self.masks);
         self.word = 0;
         self.next = len.min(self.start + BLOCK);
+        self.mask = core::mem::take(&mut self.masks[0]);
     }
 
     /// Hits left in it.
     fn len(&self) -> usize {
-        let left = &self.masks[self.word & 3..];
-        left.iter().map(|mask| mask.count_ones() as usize).sum()
+        let later: u32 = self.masks.iter().map(|mask| mask.count_ones()).sum();
+        (self.mask.count_ones() + later) as usize
     }
 }
 
@@ -107,6 +111,23 @@ impl Iterator for Bytes<'_> {
             }
             if self.block.next >= self.end {
                 return None;
+            }
+            self.refill();
+        }
+    }
+
+    #[inline]
+    fn fold<B, F: FnMut(B, usize) -> B>(mut self, init: B, mut f: F) -> B {
+        let mut value = init;
+        loop {
+            while let Some(at) = self.block.pop() {
+                if at >= self.end {
+                    return value;
+                }
+                value = f(value, at);
+            }
+            if self.block.next >= self.end {
+                return value;
             }
             self.refill();
         }

@@ -7,7 +7,7 @@
 use super::iter::{FindIter, FindRevIter};
 use super::kernel::Found;
 use super::plan::State;
-use super::{RUN, run, scan_all, scan_first, scan_last};
+use super::{RUN, find_first, run, scan_all, scan_last};
 use crate::search::detect::{self, Level};
 use crate::search::{memchr, memrchr};
 use core::fmt;
@@ -55,9 +55,9 @@ pub(super) enum Kind {
 pub struct Finder<'n> {
     needle: Needle<'n>,
     kind: Kind,
-    state: State,
+    probes: [u8; 4],
     level: Level,
-    first: scan_first::Kernel,
+    first: find_first::Kernel,
     all: scan_all::Kernel,
 }
 
@@ -78,10 +78,10 @@ impl<'n> Finder<'n> {
     fn with_level(level: Level, needle: &'n [u8]) -> Self {
         Self {
             kind: kind(needle),
-            state: State::ranked(needle),
+            probes: State::ranked(needle).probes,
             needle: Needle::Borrowed(needle),
             level,
-            first: scan_first::select(level),
+            first: find_first::select(level),
             all: scan_all::select(level),
         }
     }
@@ -101,21 +101,8 @@ impl<'n> Finder<'n> {
             return None;
         }
         match self.kind {
-            Kind::Probes => {
-                let mut state = self.state;
-                let mut from = 0;
-                loop {
-                    // SAFETY: the level was available; the needle has two bytes at least and the state is its own.
-                    let found = unsafe { (self.first)(needle, &mut state, haystack, from) };
-                    if found.mask != 0 {
-                        return Some(found.base + found.mask.trailing_zeros() as usize);
-                    }
-                    if found.next >= haystack.len() {
-                        return None;
-                    }
-                    from = found.next;
-                }
-            }
+            // SAFETY: the level was available; the needle has two bytes at least and the probes are its own.
+            Kind::Probes => unsafe { (self.first)(needle, self.probes, haystack) },
             Kind::Empty => Some(0),
             Kind::Byte(byte) => memchr(byte, haystack),
             Kind::Run => self.run_from(haystack, 0),
@@ -131,7 +118,7 @@ impl<'n> Finder<'n> {
             Kind::Empty => Some(haystack.len()),
             Kind::Byte(byte) => memrchr(byte, haystack),
             Kind::Run | Kind::Probes => {
-                let mut state = self.state;
+                let mut state = self.state();
                 // SAFETY: the level was available; the needle has two bytes at least and the state is its own.
                 unsafe {
                     scan_last::select(self.level)(needle, &mut state, haystack, haystack.len())
@@ -183,7 +170,7 @@ impl<'n> Finder<'n> {
         Finder {
             needle: Needle::Owned(needle),
             kind: self.kind,
-            state: self.state,
+            probes: self.probes,
             level: self.level,
             first: self.first,
             all: self.all,
@@ -195,7 +182,7 @@ impl<'n> Finder<'n> {
     }
 
     pub(super) const fn state(&self) -> State {
-        self.state
+        State::with(self.probes)
     }
 
     #[inline]

@@ -59,11 +59,14 @@ impl Iterator for FindIter<'_, '_> {
         loop {
             while self.mask != 0 {
                 let at = self.base + self.mask.trailing_zeros() as usize;
-                self.mask &= self.mask - 1;
                 if at >= self.free {
-                    self.free = at + self.finder.needle().len();
+                    let len = self.finder.needle().len();
+                    self.free = at + len;
+                    // Those that overlap it go with it.
+                    self.mask &= u64::MAX.unbounded_shl((at - self.base + len) as u32);
                     return Some(at);
                 }
+                self.mask &= self.mask - 1;
             }
             let from = self.next.max(self.free);
             if from >= self.haystack.len() {

@@ -17,7 +17,7 @@
 
 use super::plan::{State, WINDOW};
 use super::two_way::{Outcome, TwoWay};
-use crate::search::mismatch::equal;
+use crate::search::mismatch::{equal, mismatch};
 use crate::search::vector::{Vector, low_bits};
 
 /// Up to this many candidates of a vector are compared one by one.
@@ -99,165 +99,201 @@ impl<V: Vector> Probe<V> {
     }
 }
 
-/// The first matches at or after `from`: all of a vector of positions with `ALL`, else one.
+/// Where the needle first occurs.
+///
+/// # Safety
+/// V1; the needle has at least two bytes; `probes` are offsets in it, as [`State::probes`].
+#[inline(always)]
+pub(crate) unsafe fn find<V: Vector>(
+    needle: &[u8],
+    probes: [u8; 4],
+    haystack: &[u8],
+) -> Option<usize> {
+    let last = haystack.len().checked_sub(needle.len())?;
+    let scan = Scan {
+        needle,
+        haystack,
+        all: false,
+        backward: false,
+    };
+    let mut state = State::with(probes);
+    // SAFETY: V1; the rest is the caller's.
+    let found = unsafe {
+        if last < V::BYTES - 1 {
+            scan.rest::<V>(&mut state, 0, last)
+        } else {
+            scan.forward::<V>(&mut state, 0, last)
+        }
+    };
+    (found.mask != 0).then(|| found.base + found.mask.trailing_zeros() as usize)
+}
+
+/// The matches of the first vector of positions at or after `from` that has any.
 ///
 /// # Safety
 /// V1; the needle has at least two bytes; `state` is of this needle.
-#[allow(
-    clippy::too_many_lines,
-    reason = "one loop and what leads into and out of it"
-)]
 #[inline(always)]
-pub(crate) unsafe fn scan<V: Vector, const ALL: bool>(
+pub(crate) unsafe fn scan<V: Vector>(
     needle: &[u8],
     state: &mut State,
     haystack: &[u8],
     from: usize,
 ) -> Found {
-    let nothing = Found::nothing(haystack.len());
     let scan = Scan {
         needle,
         haystack,
-        all: ALL,
+        all: true,
         backward: false,
     };
-    let Some(last) = haystack.len().checked_sub(needle.len()) else {
-        return nothing;
-    };
-    if from > last {
-        return nothing;
+    match haystack.len().checked_sub(needle.len()) {
+        // SAFETY: V1; the rest is the caller's.
+        Some(last) if from <= last => unsafe {
+            if last - from < V::BYTES - 1 {
+                scan.rest::<V>(state, from, last)
+            } else {
+                scan.forward::<V>(state, from, last)
+            }
+        },
+        _ => Found::nothing(haystack.len()),
     }
-    let mut at = from;
-    // SAFETY: V1, and M1 by the conditions of the loops.
-    unsafe {
-        if last - at < V::BYTES - 1 {
-            return scan.rest::<V>(state, at, last);
-        }
-        while at < state.until {
-            match scan.two_way::<V>(state, at) {
-                Outcome::Found(at) => return Found::at(at),
-                Outcome::Absent => return nothing,
-                Outcome::Stopped(next) => at = next,
+}
+
+impl Scan<'_> {
+    /// # Safety
+    /// V1; M1 up to `last`, and there are a vector's positions at `from` at least; `state` is of this needle.
+    #[inline(always)]
+    unsafe fn forward<V: Vector>(&self, state: &mut State, from: usize, last: usize) -> Found {
+        let nothing = Found::nothing(self.haystack.len());
+        let mut at = from;
+        // SAFETY: V1, and M1 by the conditions of the loops.
+        unsafe {
+            loop {
+                while at < state.until {
+                    match self.two_way::<V>(state, at) {
+                        Outcome::Found(at) => return Found::at(at),
+                        Outcome::Absent => return nothing,
+                        Outcome::Stopped(next) => at = next,
+                    }
+                }
+                if at > last {
+                    return nothing;
+                }
+                if last - at < V::BYTES - 1 {
+                    return self.rest::<V>(state, at, last);
+                }
+                match self.stretch::<V>(state, at, last) {
+                    Some(found) => return found,
+                    // Overdrawn: Two-Way's turn, from a position that the probes have not passed.
+                    None => at = state.until - STRETCH.max(8 * self.needle.len()),
+                }
             }
         }
-        let mut probe = Probe::<V>::new(needle, state.probes);
-        let here = |at: usize| haystack.as_ptr().add(at);
-        // Groups looked at in vain since `anchor`.
-        let (mut in_vain, mut anchor) = (0, at);
-        if last - at >= V::BYTES - 1 {
+    }
+
+    /// By probes, to the end or until more was compared in vain than progress pays for.
+    ///
+    /// # Safety
+    /// As for [`forward`](Self::forward).
+    #[inline(always)]
+    unsafe fn stretch<V: Vector>(
+        &self,
+        state: &mut State,
+        from: usize,
+        last: usize,
+    ) -> Option<Found> {
+        let mut at = from;
+        // SAFETY: V1, and M1 by the conditions of the loops.
+        unsafe {
+            let mut probe = Probe::<V>::new(self.needle, state.probes);
+            let here = |at: usize| self.haystack.as_ptr().add(at);
+            let found = |base: usize, mask: u64| {
+                Some(Found {
+                    base,
+                    mask,
+                    next: base + V::BYTES,
+                })
+            };
             // One vector, then on to where the first probe is aligned: positions in between are looked at twice.
             let hit = probe.test(here(at));
             if V::any(hit) {
-                let mask = scan.matches::<V>(state, at, hit, u64::MAX);
+                let mask = self.matches::<V>(state, at, hit, u64::MAX);
                 if mask != 0 {
-                    return Found {
-                        base: at,
-                        mask,
-                        next: at + V::BYTES,
-                    };
+                    return found(at, mask);
                 }
             }
             at += V::BYTES - here(at + probe.offsets[0]).addr() % V::BYTES;
-        }
-        while last + 1 >= at + 4 * V::BYTES {
-            let hits = [
-                probe.test(here(at)),
-                probe.test(here(at + V::BYTES)),
-                probe.test(here(at + 2 * V::BYTES)),
-                probe.test(here(at + 3 * V::BYTES)),
-            ];
-            let any = V::hit_or(V::hit_or(hits[0], hits[1]), V::hit_or(hits[2], hits[3]));
-            if V::any(any) {
-                for (i, hit) in hits.into_iter().enumerate() {
-                    if V::any(hit) {
-                        let base = at + i * V::BYTES;
-                        let mask = scan.matches::<V>(state, base, hit, u64::MAX);
-                        if mask != 0 {
-                            return Found {
-                                base,
-                                mask,
-                                next: base + V::BYTES,
-                            };
+            // Groups looked at in vain since `anchor`.
+            let (mut in_vain, mut anchor) = (0, at);
+            while last + 1 >= at + 4 * V::BYTES {
+                let hits = [
+                    probe.test(here(at)),
+                    probe.test(here(at + V::BYTES)),
+                    probe.test(here(at + 2 * V::BYTES)),
+                    probe.test(here(at + 3 * V::BYTES)),
+                ];
+                let any = V::hit_or(V::hit_or(hits[0], hits[1]), V::hit_or(hits[2], hits[3]));
+                if V::any(any) {
+                    for (i, hit) in hits.into_iter().enumerate() {
+                        if V::any(hit) {
+                            let base = at + i * V::BYTES;
+                            let mask = self.matches::<V>(state, base, hit, u64::MAX);
+                            if mask != 0 {
+                                return found(base, mask);
+                            }
                         }
                     }
-                }
-                in_vain += 1;
-                if in_vain >= state.patience {
-                    // Too often: more than every other group.
-                    if (at - anchor) / (8 * V::BYTES) < in_vain as usize && needle.len() > 2 {
-                        let enough = at + STRETCH <= last;
-                        if enough && state.patience < 1 << 20 {
-                            scan.choose_probes::<V>(state, at);
-                            probe = Probe::new(needle, state.probes);
+                    in_vain += 1;
+                    if in_vain >= state.patience {
+                        if self.is_disappointed::<V>(in_vain, at - anchor, state.patience)
+                            && at + STRETCH <= last
+                        {
+                            self.choose_probes::<V>(state, at);
+                            probe = Probe::new(self.needle, state.probes);
+                            state.patience *= 2;
                         }
-                        state.patience = state.patience.saturating_mul(2);
+                        (in_vain, anchor) = (0, at);
                     }
-                    (in_vain, anchor) = (0, at);
+                    if self.is_overdrawn(state, at - from) {
+                        state.spent = 0;
+                        state.until = at + STRETCH.max(8 * self.needle.len());
+                        return None;
+                    }
                 }
-                if scan.is_overdrawn(state, at - from) {
-                    state.spent = 0;
-                    state.until = at + STRETCH.max(8 * needle.len());
-                    return scan_again::<V, ALL>(scan, state, at);
-                }
+                at += 4 * V::BYTES;
             }
-            at += 4 * V::BYTES;
-        }
-        while last + 1 >= at + V::BYTES {
-            let hit = probe.test(here(at));
-            if V::any(hit) {
-                let mask = scan.matches::<V>(state, at, hit, u64::MAX);
-                if mask != 0 {
-                    return Found {
-                        base: at,
-                        mask,
-                        next: at + V::BYTES,
-                    };
+            while last + 1 >= at + V::BYTES {
+                let hit = probe.test(here(at));
+                if V::any(hit) {
+                    let mask = self.matches::<V>(state, at, hit, u64::MAX);
+                    if mask != 0 {
+                        return found(at, mask);
+                    }
                 }
+                at += V::BYTES;
             }
-            at += V::BYTES;
-        }
-        if at <= last {
-            // The last vector of positions; those before `at` are known not to match.
-            let base = last + 1 - V::BYTES;
-            let hit = probe.test(here(base));
-            if V::any(hit) {
-                let mask = scan.matches::<V>(state, base, hit, !low_bits(at - base));
-                if mask != 0 {
-                    return Found {
-                        base,
-                        mask,
-                        next: last + 1,
-                    };
+            if at <= last {
+                // The last vector of positions; those before `at` are known not to match.
+                let base = last + 1 - V::BYTES;
+                let hit = probe.test(here(base));
+                if V::any(hit) {
+                    let mask = self.matches::<V>(state, base, hit, !low_bits(at - base));
+                    if mask != 0 {
+                        return found(base, mask);
+                    }
                 }
             }
         }
+        Some(Found::nothing(self.haystack.len()))
     }
-    nothing
-}
 
-/// After a change of engine. Not inlined into itself: the change happens once in at least [`STRETCH`] bytes.
-///
-/// # Safety
-/// As for [`scan`].
-#[inline(always)]
-unsafe fn scan_again<V: Vector, const ALL: bool>(
-    scan: Scan<'_>,
-    state: &mut State,
-    mut at: usize,
-) -> Found {
-    let nothing = Found::nothing(scan.haystack.len());
-    while at < state.until {
-        // SAFETY: V1.
-        match unsafe { scan.two_way::<V>(state, at) } {
-            Outcome::Found(at) => return Found::at(at),
-            Outcome::Absent => return nothing,
-            Outcome::Stopped(next) => at = next,
-        }
-    }
-    Found {
-        base: at,
-        mask: 0,
-        next: at,
+    /// Whether so many groups had candidates and no match, within `progress` bytes, that other probes are worth choosing: a candidate costs as
+    /// much as some groups without.
+    #[inline(always)]
+    fn is_disappointed<V: Vector>(&self, in_vain: u32, progress: usize, patience: u32) -> bool {
+        const GROUPS: usize = 8;
+        self.needle.len() > 2
+            && patience < 1 << 20
+            && progress / (4 * V::BYTES * GROUPS) < in_vain as usize
     }
 }
 
@@ -351,15 +387,23 @@ impl Scan<'_> {
                 bits.trailing_zeros()
             };
             let at = base + lane as usize;
+            let (n, h) = (self.needle.as_ptr(), self.haystack.as_ptr());
             // SAFETY: V1; M1 for `at`.
-            if unsafe { equal::<V>(self.needle.as_ptr(), self.haystack.as_ptr().add(at), len) } {
+            let is_match = unsafe {
+                if len <= 64 {
+                    equal::<V>(n, h.add(at), len)
+                } else {
+                    let same = mismatch::<V>(n, h.add(at), len);
+                    state.spent += if same < len { same + 64 } else { 0 };
+                    same == len
+                }
+            };
+            if is_match {
                 matches |= 1 << lane;
                 // A match longer than a vector hides all others of the vector.
                 if !self.all || len > 64 {
                     return matches;
                 }
-            } else if len > 64 {
-                state.spent = state.spent.saturating_add(len);
             }
             bits ^= 1 << lane;
         }
@@ -375,7 +419,7 @@ impl Scan<'_> {
 
     /// # Safety
     /// V1.
-    #[inline(never)]
+    #[inline(always)]
     unsafe fn two_way<V: Vector>(&self, state: &mut State, at: usize) -> Outcome {
         let factors = *state
             .two_way
@@ -388,31 +432,37 @@ impl Scan<'_> {
     ///
     /// # Safety
     /// V1; M1 for [`SAMPLE`] positions at `at`.
-    #[inline(never)]
+    #[inline(always)]
     unsafe fn choose_probes<V: Vector>(&self, state: &mut State, at: usize) {
         let window = self.needle.len().min(WINDOW);
         let step = window.div_ceil(32);
-        let load = |position: usize, offset: usize| {
-            // SAFETY: V1, M1.
-            unsafe {
-                let bytes = V::load(self.haystack.as_ptr().add(position + offset));
-                V::bits(bytes.eq(V::splat(self.needle[offset])))
+        let here = self.haystack.as_ptr();
+        let (mut first, mut fewest) = (0, u32::MAX);
+        // SAFETY: V1, M1.
+        unsafe {
+            let test = |position: usize, offset: usize| {
+                V::load(here.add(position + offset)).eq(V::splat(self.needle[offset]))
+            };
+            for offset in (0..window).step_by(step) {
+                let mut frequency = 0;
+                for position in (at..at + SAMPLE).step_by(V::BYTES) {
+                    frequency += V::bits(test(position, offset)).count_ones();
+                }
+                if frequency < fewest {
+                    (first, fewest) = (offset, frequency);
+                }
             }
-        };
-        let frequency = |test: &dyn Fn(usize) -> u64| -> u32 {
-            (at..at + SAMPLE)
-                .step_by(V::BYTES)
-                .map(|position| test(position).count_ones())
-                .sum()
-        };
-        let offsets = || (0..window).step_by(step);
-        let Some(first) = offsets().min_by_key(|i| frequency(&|p| load(p, *i))) else {
-            return;
-        };
-        let second = offsets()
-            .filter(|i| *i != first)
-            .min_by_key(|i| frequency(&|p| load(p, first) & load(p, *i)));
-        if let Some(second) = second {
+            let (mut second, mut fewest) = (first, u32::MAX);
+            for offset in (0..window).step_by(step) {
+                let mut frequency = 0;
+                for position in (at..at + SAMPLE).step_by(V::BYTES) {
+                    let both = V::hit_and(test(position, first), test(position, offset));
+                    frequency += V::bits(both).count_ones();
+                }
+                if frequency < fewest && offset != first {
+                    (second, fewest) = (offset, frequency);
+                }
+            }
             state.choose(first as u8, second as u8, window);
         }
     }

@@ -15,7 +15,6 @@ pub use finder::Finder;
 pub use iter::{FindIter, FindRevIter};
 
 use super::dispatch::{dispatch, entry};
-use super::vector::Vector;
 use super::{memchr, memrchr};
 use kernel::Found;
 use plan::State;
@@ -26,25 +25,8 @@ const RUN: usize = 48;
 /// In haystacks up to this length, choosing probes costs more than it saves.
 const QUICK: usize = 512;
 
-#[inline(always)]
-unsafe fn first<V: Vector>(
-    needle: &[u8],
-    state: &mut State,
-    haystack: &[u8],
-    from: usize,
-) -> Found {
-    // SAFETY: the caller's.
-    unsafe { kernel::scan::<V, false>(needle, state, haystack, from) }
-}
-
-#[inline(always)]
-unsafe fn all<V: Vector>(needle: &[u8], state: &mut State, haystack: &[u8], from: usize) -> Found {
-    // SAFETY: the caller's.
-    unsafe { kernel::scan::<V, true>(needle, state, haystack, from) }
-}
-
-dispatch!(mod scan_first = first, fn(needle: &[u8], state: &mut State, haystack: &[u8], from: usize) -> Found);
-dispatch!(mod scan_all = all, fn(needle: &[u8], state: &mut State, haystack: &[u8], from: usize) -> Found);
+dispatch!(mod find_first = kernel::find, fn(needle: &[u8], probes: [u8; 4], haystack: &[u8]) -> Option<usize>);
+dispatch!(mod scan_all = kernel::scan, fn(needle: &[u8], state: &mut State, haystack: &[u8], from: usize) -> Found);
 dispatch!(mod scan_last = kernel::rscan, fn(needle: &[u8], state: &mut State, haystack: &[u8], end: usize) -> Option<usize>);
 dispatch!(mod run = kernel::scan_run, fn(needle: &[u8], haystack: &[u8], from: usize) -> Option<usize>);
 
@@ -64,20 +46,8 @@ pub fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
         _ if haystack.len() > QUICK => return Finder::new(needle).find(haystack),
         _ => {}
     }
-    let mut quick = State::quick(needle);
-    let (state, from) = (&mut quick, 0);
-    let found =
-        entry!(scan_first(needle: &[u8], state: &mut State, haystack: &[u8], from: usize) -> Found);
-    if found.mask != 0 {
-        return Some(found.base + found.mask.trailing_zeros() as usize);
-    }
-    // A haystack this short is searched to its end unless comparing got expensive.
-    if found.next >= haystack.len() - needle.len() {
-        return None;
-    }
-    Finder::new(needle)
-        .find(&haystack[found.next..])
-        .map(|at| found.next + at)
+    let probes = State::quick(needle).probes;
+    entry!(find_first(needle: &[u8], probes: [u8; 4], haystack: &[u8]) -> Option<usize>)
 }
 
 /// Where `needle` last occurs in `haystack`. An empty needle occurs at its end.

@@ -69,8 +69,8 @@ impl State {
         self.probes = [first.min(second), first.max(second), third, fourth];
     }
 
-    #[inline]
-    const fn with(probes: [u8; 4]) -> Self {
+    #[inline(always)]
+    pub(crate) const fn with(probes: [u8; 4]) -> Self {
         Self {
             probes,
             patience: PATIENCE,

@@ -1,0 +1,72 @@
+//! Many patterns at once.
+
+use super::task::{Task, task};
+use super::text::{Corpus, Text};
+use crate::case::Settings;
+use crate::random::mix;
+use aho_corasick::{AhoCorasick, MatchKind};
+use underpin_core::search::multi::{Multi, Options};
+
+/// Words of at least five letters out of `text`, some of them spoilt so that they do not occur.
+fn words(text: Text, number: usize) -> Vec<Vec<u8>> {
+    let all: Vec<&[u8]> = text
+        .split(|byte| !byte.is_ascii_alphabetic())
+        .filter(|word| (5..=14).contains(&word.len()))
+        .collect();
+    let mut words: Vec<Vec<u8>> = Vec::new();
+    let mut seed = 0u64;
+    while words.len() < number {
+        seed += 1;
+        let mut word = all[mix(seed) as usize % all.len()].to_vec();
+        if !seed.is_multiple_of(4) || number > 1_000 {
+            let at = mix(seed * 3) as usize % word.len();
+            word[at] = b'a' + (mix(seed * 5) % 26) as u8;
+            let at = mix(seed * 7) as usize % word.len();
+            word[at] = b'a' + (mix(seed * 11) % 26) as u8;
+        }
+        if !words.contains(&word) || number > 1_000 {
+            words.push(word);
+        }
+    }
+    words
+}
+
+pub(super) fn tasks(corpora: &[Corpus], settings: &Settings) -> Vec<Task> {
+    let mut tasks = Vec::new();
+    for corpus in &corpora[..2] {
+        let text = corpus.text;
+        for number in [2, 8, 16, 64, 1_000, 50_000] {
+            if settings.quick && number == 50_000 {
+                continue;
+            }
+            let words = words(text, number);
+            let (Ok(mine), Ok(its)) = (
+                Multi::new(&words),
+                AhoCorasick::builder()
+                    .match_kind(MatchKind::LeftmostFirst)
+                    .build(&words),
+            ) else {
+                continue;
+            };
+            tasks.push(task!(format!("{number} patterns, {}", corpus.name), "all leftmost-first matches of words", text.len(),
+                mine.find_iter(text).count(), "aho-corasick" => its.find_iter(text).count()));
+        }
+    }
+    let text = corpora[0].text;
+    let words = words(text, 16);
+    let mut options = Options::default();
+    options.ignore_ascii_case = true;
+    if let (Ok(mine), Ok(its)) = (
+        Multi::with_options(options, &words),
+        AhoCorasick::builder()
+            .match_kind(MatchKind::LeftmostFirst)
+            .ascii_case_insensitive(true)
+            .build(&words),
+    ) {
+        tasks.push(
+            task!("16 patterns, any case", "all leftmost-first matches of words", text.len(),
+            mine.find_iter(text).count(), "aho-corasick" => its.find_iter(text).count()),
+        );
+    }
+    tasks
+}
