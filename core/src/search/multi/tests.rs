@@ -1,4 +1,5 @@
 //! All kinds of sets, levels and engines against the plain way.
+#![forbid(unsafe_code)]
 
 use super::*;
 use alloc::format;

@@ -60,7 +60,10 @@ pub(super) fn bench_smoke(job: &mut Job<'_>) -> Result<(), String> {
         .arg(job.workspace.target.join("bench"));
     job.run(lint.args(["--all-targets", "--", "-D", "warnings"]))?;
     let json = job.workspace.target.join("test-all/bench-smoke.json");
-    let mut bench = own(job, &["bench", "db", "platform", "--quick", "--json"])?;
+    let mut bench = own(
+        job,
+        &["bench", "db", "platform", "search", "--quick", "--json"],
+    )?;
     bench.arg(&json).arg("--plot").arg(json.with_extension(""));
     job.run(&mut bench)?;
     let output = job.output();
@@ -68,8 +71,8 @@ pub(super) fn bench_smoke(job: &mut Job<'_>) -> Result<(), String> {
         .lines()
         .filter(|line| line.starts_with("bench ") && line.contains(" x best peer "))
         .collect();
-    if closing.len() != 2 {
-        return Err("the closing lines of the two parts are missing".into());
+    if closing.len() != 3 {
+        return Err("the closing lines of the three parts are missing".into());
     }
     job.note(&closing.join("; "));
     Ok(())
