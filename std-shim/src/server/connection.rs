@@ -3,8 +3,11 @@
 
 use super::client::Client;
 use super::resp::{Limits, Parser};
-use underpin_core::platform::OpId;
+use underpin_core::platform::{Buffer, OpId};
 
+/// What the ring reads into for a connection that is in use: several usual requests. The system backs only the pages that were
+/// read into, and an idle connection holds no such buffer.
+pub(crate) const RECEIVE_BYTES: usize = 16 * 1024;
 /// Capacity that a drained buffer may keep until the next second's tidying.
 const BUFFER_KEPT_BYTES: usize = 16 * 1024;
 
@@ -21,12 +24,17 @@ pub(crate) struct Connection<S> {
     pub(crate) sent: usize,
     /// Whole requests may lie in the input, or more in the socket.
     pub(crate) has_more: bool,
+    /// The socket may hold more than was read last.
+    pub(crate) readable: bool,
     /// The peer sends no more.
     pub(crate) ended: bool,
     /// It is on the list for a turn.
     pub(crate) queued: bool,
-    /// Pending waits for readiness.
+    /// What the ring read for it and waits for its turn; afterwards the same memory for the next read.
+    pub(crate) received: Option<Buffer>,
+    /// Pending: a read into a buffer that the ring holds, or a wait for readiness.
     pub(crate) reading: Option<OpId>,
+    pub(crate) reading_with_buffer: bool,
     pub(crate) writing: Option<OpId>,
     /// Its share of the sum over all clients.
     pub(crate) memory: usize,
@@ -42,9 +50,12 @@ impl<S> Connection<S> {
             output: Vec::new(),
             sent: 0,
             has_more: false,
+            readable: false,
             ended: false,
             queued: false,
+            received: None,
             reading: None,
+            reading_with_buffer: false,
             writing: None,
             memory: 0,
         }
@@ -65,11 +76,24 @@ impl<S> Connection<S> {
         }
     }
 
+    /// The socket is broken: nothing more comes, and nothing can be sent.
+    pub(crate) fn fail(&mut self) {
+        self.ended = true;
+        self.output.clear();
+        self.sent = 0;
+    }
+
     /// Memory that it makes the server hold now.
     pub(crate) fn memory_bytes(&self) -> usize {
         self.input.capacity()
             + self.output.capacity()
             + self.parser.memory_bytes()
+            + self.received.as_ref().map_or(0, Buffer::capacity)
+            + if self.reading_with_buffer {
+                RECEIVE_BYTES
+            } else {
+                0
+            }
             + self.client.state_bytes()
     }
 
@@ -81,6 +105,9 @@ impl<S> Connection<S> {
         }
         if self.output.is_empty() {
             self.output = Vec::new();
+        }
+        if self.reading.is_some() {
+            self.received = None;
         }
     }
 }

@@ -2,9 +2,11 @@
 //!
 //! # A tick
 //!
-//! 1. Wait for readiness.
-//! 2. Each ready connection has one turn: one read of at most 64 KiB, and the whole requests in it are run, until
-//!    [`TURN_TIME`] is over; what is left has its turn in the next tick.
+//! 1. Wait until something was read, or can be.
+//! 2. Each such connection has one turn: what was read, at most 80 KiB, and the whole requests in it are run, until
+//!    [`TURN_TIME`] is over; what is left has its turn in the next tick. A connection in use has the ring read into a
+//!    small buffer, which saves the look before the read; one that was idle for a second has it wait for readiness, without a
+//!    buffer; what the small buffer did not hold is read into the one large buffer that all share.
 //! 3. What the tick wrote is handed to the log's file, and with `always` to the disk, in one call.
 //! 4. Only then do replies leave.
 //! 5. Timers: the sync of `everysec`, expiry, tidying.
@@ -28,7 +30,7 @@
 use super::client::Client;
 use super::command::{self, Context, Dispatch};
 use super::command_stats::Statistics;
-use super::connection::{Connection, Connections};
+use super::connection::{Connection, Connections, RECEIVE_BYTES};
 use super::error::Error;
 use super::housekeeper::Housekeeper;
 use super::options::{AppendFsync, Options};
@@ -44,8 +46,8 @@ use core::time::Duration;
 use underpin_core::Kind;
 use underpin_core::db::{self, Db, Maintenance, WriteLevel};
 use underpin_core::platform::{
-    ClockId, Completion, Files, Instant, Interest, ListenOptions, Op, OpId, Reactor, Ring,
-    RingOptions, ShutdownHow, Threads,
+    Buffer, ClockId, Completion, Files, Instant, Interest, ListenOptions, Op, OpId, Outcome,
+    Reactor, Ring, RingOptions, ShutdownHow, Threads,
 };
 
 /// The listener's token; connections' tokens have a smaller index.
@@ -78,6 +80,9 @@ pub struct EventLoop<P: Files + Reactor> {
     read_buffer: ReadBuffer,
     /// Connections with a turn in the next tick.
     turns: Vec<usize>,
+    /// Empty between ticks, kept for their memory.
+    next_turns: Vec<usize>,
+    completions: Vec<Completion<P::Socket>>,
     /// When the present turn is over.
     turn_until: Instant,
     /// When the last request was done, or the turn began.
@@ -169,6 +174,8 @@ impl<P: Files + Reactor> EventLoop<P> {
             next_id: 1,
             read_buffer: ReadBuffer::new(),
             turns: Vec::new(),
+            next_turns: Vec::new(),
+            completions: Vec::new(),
             turn_until: now,
             request_start: now,
             touched: Vec::new(),
@@ -246,17 +253,20 @@ impl<P: Files + Reactor> EventLoop<P> {
         } else {
             Some(Instant::ZERO)
         };
-        let mut completions = Vec::new();
+        let mut completions = core::mem::take(&mut self.completions);
         self.ring.wait(until, &mut completions)?;
         self.now = self.state.platform.now(ClockId::Monotonic);
         let real_ms = self.state.platform.now(ClockId::Real).as_ns() / 1_000_000;
         self.state.store.set_now(real_ms);
-        for completion in completions {
-            self.complete(&completion);
+        for completion in completions.drain(..) {
+            self.complete(completion);
         }
-        for index in core::mem::take(&mut self.turns) {
+        self.completions = completions;
+        let mut turns = core::mem::replace(&mut self.turns, core::mem::take(&mut self.next_turns));
+        for index in turns.drain(..) {
             self.turn(index);
         }
+        self.next_turns = turns;
         self.sync();
         self.send();
         self.timers();
@@ -281,7 +291,7 @@ impl<P: Files + Reactor> EventLoop<P> {
             .min()
     }
 
-    fn complete(&mut self, completion: &Completion<P::Socket>) {
+    fn complete(&mut self, completion: Completion<P::Socket>) {
         if completion.token == LISTENER {
             self.accepting = None;
             self.accept();
@@ -298,6 +308,22 @@ impl<P: Files + Reactor> EventLoop<P> {
         match interest {
             Interest::Read => {
                 connection.reading = None;
+                connection.reading_with_buffer = false;
+                match (completion.result, completion.buffer) {
+                    // It was idle for a while, so its buffer goes.
+                    (Err(error), _) if error.kind() == Kind::Cancelled => {
+                        self.wait_ready(index);
+                        return;
+                    }
+                    (Ok(Outcome::Transferred { bytes: 0 }), _) => connection.ended = true,
+                    (Ok(Outcome::Transferred { bytes }), Some(buffer)) => {
+                        self.state.counters.input_bytes += bytes as u64;
+                        connection.readable = bytes == buffer.capacity();
+                        connection.received = Some(buffer);
+                    }
+                    (Ok(_), _) => connection.readable = true,
+                    (Err(_), _) => connection.fail(),
+                }
                 queue_turn(&mut self.turns, connection, index);
             }
             Interest::Write => {
@@ -361,11 +387,48 @@ impl<P: Files + Reactor> EventLoop<P> {
         self.state.counters.connections += 1;
         let connection = Connection::new(socket, client, self.state.options.limits);
         let index = self.connections.insert(Box::new(connection));
-        self.wait_for(index, Interest::Read);
+        self.wait_read(index);
     }
 
-    /// Asks for the completion that says that a connection can be read or written.
-    fn wait_for(&mut self, index: usize, interest: Interest) {
+    /// Asks for what a connection in use sends next.
+    fn wait_read(&mut self, index: usize) {
+        self.submit(index, Interest::Read, |connection| {
+            let mut buffer = connection
+                .received
+                .take()
+                .unwrap_or_else(|| Buffer::with_capacity(RECEIVE_BYTES));
+            buffer.clear();
+            connection.reading_with_buffer = true;
+            Op::Receive {
+                socket: connection.socket.clone(),
+                buffer,
+            }
+        });
+    }
+
+    /// Asks for the completion that says that an idle connection can be read.
+    fn wait_ready(&mut self, index: usize) {
+        self.submit(index, Interest::Read, |connection| Op::Ready {
+            socket: connection.socket.clone(),
+            interest: Interest::Read,
+        });
+    }
+
+    /// Asks for the completion that says that a connection can be written.
+    fn wait_write(&mut self, index: usize) {
+        self.submit(index, Interest::Write, |connection| Op::Ready {
+            socket: connection.socket.clone(),
+            interest: Interest::Write,
+        });
+    }
+
+    /// Hands an operation of a connection to the ring, unless one in its direction is pending.
+    fn submit(
+        &mut self,
+        index: usize,
+        interest: Interest,
+        op: impl FnOnce(&mut Connection<P::Socket>) -> Op<P::Socket>,
+    ) {
         let Some(generation) = self.connections.generation(index) else {
             return;
         };
@@ -373,18 +436,17 @@ impl<P: Files + Reactor> EventLoop<P> {
             return;
         };
         let pending = match interest {
-            Interest::Read => &mut connection.reading,
-            Interest::Write => &mut connection.writing,
+            Interest::Read => connection.reading,
+            Interest::Write => connection.writing,
         };
         if pending.is_some() {
             return;
         }
-        let op = Op::Ready {
-            socket: connection.socket.clone(),
-            interest,
-        };
-        match self.ring.submit(op, token(index, generation, interest)) {
-            Ok(id) => *pending = Some(id),
+        let op = op(connection);
+        let submitted = self.ring.submit(op, token(index, generation, interest));
+        match submitted {
+            Ok(id) if interest == Interest::Read => connection.reading = Some(id),
+            Ok(id) => connection.writing = Some(id),
             // The ring is sized for all clients; a connection that it does not take cannot be served.
             Err(_) => self.close(index),
         }
@@ -403,7 +465,14 @@ impl<P: Files + Reactor> EventLoop<P> {
             if connection.has_more {
                 self.feed(&mut connection, &[]);
             }
-            if self.may_read(&connection) {
+            if let Some(mut buffer) = connection.received.take() {
+                if !buffer.as_slice().is_empty() {
+                    self.feed(&mut connection, buffer.as_slice());
+                    buffer.clear();
+                }
+                connection.received = Some(buffer);
+            }
+            if connection.readable && self.may_read(&connection) {
                 self.read(&mut connection);
             }
             connection.client.active_ms = self.state.store.now_ms();
@@ -433,14 +502,11 @@ impl<P: Files + Reactor> EventLoop<P> {
                 self.state.counters.input_bytes += bytes.len() as u64;
                 let is_full = ReadBuffer::is_full(bytes.len());
                 self.feed(connection, bytes);
+                connection.readable = is_full;
                 connection.has_more |= is_full;
             }
-            Err(error) if error.kind() == Kind::WouldBlock => {}
-            Err(_) => {
-                connection.ended = true;
-                connection.output.clear();
-                connection.sent = 0;
-            }
+            Err(error) if error.kind() == Kind::WouldBlock => connection.readable = false,
+            Err(_) => connection.fail(),
         }
         self.read_buffer = buffer;
     }
@@ -565,7 +631,8 @@ impl<P: Files + Reactor> EventLoop<P> {
         if core::mem::take(&mut self.state.kills_pending) {
             self.touched.extend(self.connections.indices());
         }
-        for index in core::mem::take(&mut self.touched) {
+        let mut touched = core::mem::take(&mut self.touched);
+        for index in touched.drain(..) {
             let Some(connection) = self.connections.get_mut(index) else {
                 continue;
             };
@@ -586,13 +653,14 @@ impl<P: Files + Reactor> EventLoop<P> {
                 if connection.has_more {
                     queue_turn(&mut self.turns, connection, index);
                 } else {
-                    self.wait_for(index, Interest::Read);
+                    self.wait_read(index);
                 }
             }
             if has_output {
-                self.wait_for(index, Interest::Write);
+                self.wait_write(index);
             }
         }
+        self.touched = touched;
         while self.state.clients_memory > self.state.options.clients_memory_max {
             let largest = self
                 .connections
@@ -710,6 +778,13 @@ impl<P: Files + Reactor> EventLoop<P> {
                 self.state.counters.evicted += u64::from(is_deaf);
             }
             connection.tidy();
+            // Its completion asks for readiness in its place.
+            if connection.reading_with_buffer
+                && is_older(connection.client.active_ms, 1)
+                && let Some(id) = connection.reading
+            {
+                self.ring.cancel(id);
+            }
             let bytes = connection.memory_bytes();
             freed += connection.memory.saturating_sub(bytes);
             connection.memory = bytes.min(connection.memory);
