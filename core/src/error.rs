@@ -178,6 +178,10 @@ operations! {
     Protect = "protect",
     /// The huge-page hint.
     AdviseHuge = "advise huge pages",
+    /// Giving memory back and keeping the range committed.
+    Discard = "discard",
+    /// Moving pages to another address.
+    MovePages = "move pages",
     /// Waiting on a word.
     ParkWait = "park",
     /// Waking waiters of a word.

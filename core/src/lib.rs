@@ -16,7 +16,7 @@
 //!
 //! # Where to start
 //!
-//! [`platform`] explains the seam and lists what a port implements; `db` is the key-value store.
+//! [`platform`] explains the seam and lists what a port implements; [`allocator`] is `malloc`; `db` is the key-value store.
 #![no_std]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(unsafe_code)]
@@ -26,6 +26,9 @@ extern crate alloc;
 #[cfg(any(test, loom))]
 extern crate std;
 
+// The crate `alloc` has the name of the directory.
+#[path = "alloc/mod.rs"]
+pub mod allocator;
 #[cfg(feature = "alloc")]
 pub mod codec;
 #[cfg(feature = "alloc")]

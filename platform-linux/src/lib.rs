@@ -10,6 +10,7 @@
 //! | `clock.rs`, `entropy.rs` | `Clock`, `Entropy` | the vDSO, `getrandom` |
 //! | `thread.rs`, `thread_slot.rs` | `Threads`, `ThreadSlots` | `pthread.rs`, or `raw_thread.rs` and `slot_table.rs` without a C library |
 //! | `file.rs`, `directory.rs`, `map.rs` | `Files`, `Map` | `pread`, `fdatasync`, `flock`, `getdents64`, `mmap`, .. |
+//! | `thread_words.rs` | `ThreadWords` | static thread-local storage |
 //! | `net.rs`, `reactor.rs` | `Net`, `Reactor` | sockets, `epoll`, `eventfd` |
 #![no_std]
 #![deny(unsafe_code)]
@@ -37,6 +38,8 @@ mod pthread;
 )]
 mod raw_thread;
 mod reactor;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod service;
 #[cfg_attr(
     not(any(target_arch = "x86_64", target_arch = "aarch64")),
     allow(dead_code, reason = "its hooks run at the end of raw threads")
@@ -45,12 +48,19 @@ mod slot_table;
 mod syscall;
 mod thread;
 mod thread_slot;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod thread_words;
 
 pub use file::File;
 pub use map::Mapping;
 pub use net::{Descriptor, Socket};
+pub use platform::write_stderr;
 pub use reactor::{EpollPoller, EpollRing, EpollWaker};
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+pub use service::spawn_service;
 pub use thread::Thread;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+pub use thread_words::LinuxThreadWords;
 
 /// The Linux that this process runs on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -12,7 +12,7 @@ use core::ffi::c_void;
 use core::ptr::{NonNull, null_mut};
 use core::sync::atomic::{AtomicUsize, Ordering};
 use rustix::io::Errno;
-use rustix::mm::{Advice, MapFlags, MprotectFlags, ProtFlags};
+use rustix::mm::{Advice, MapFlags, MprotectFlags, MremapFlags, ProtFlags};
 use underpin_core::platform::{Memory, MemoryInfo, Protection};
 use underpin_core::{Error, Kind, Operation, Result};
 
@@ -196,6 +196,42 @@ unsafe impl Memory for Linux {
             other => other.map_err(|errno| error(Operation::AdviseHuge, errno)),
         }
     }
+
+    unsafe fn discard(&self, at: NonNull<u8>, bytes: usize) -> Result<()> {
+        check_range(Operation::Discard, at, bytes)?;
+        let start = at.as_ptr().cast();
+        // SAFETY: the range is committed memory of ours whose contents nobody needs (the caller's promises).
+        let result = unsafe {
+            match rustix::mm::madvise(start, bytes, Advice::LinuxDontNeed) {
+                // Locked pages are not given up; a new mapping in their place drops them.
+                Err(Errno::INVAL) => {
+                    let flags = MapFlags::PRIVATE | MapFlags::NORESERVE | MapFlags::FIXED;
+                    let access = ProtFlags::READ | ProtFlags::WRITE;
+                    rustix::mm::mmap_anonymous(start, bytes, access, flags).map(drop)
+                }
+                other => other,
+            }
+        };
+        result.map_err(|errno| error(Operation::Discard, errno))
+    }
+
+    unsafe fn move_pages(&self, from: NonNull<u8>, to: NonNull<u8>, bytes: usize) -> Result<()> {
+        const OP: Operation = Operation::MovePages;
+        check_range(OP, from, bytes)?;
+        check_range(OP, to, bytes)?;
+        // Linux 5.7 has it; the source stays mapped, with nothing behind it. rustix has no name for the flag.
+        const DONT_UNMAP: u32 = 4;
+        let flags = MremapFlags::MAYMOVE | MremapFlags::from_bits_retain(DONT_UNMAP);
+        // SAFETY: both ranges are memory of ours; what was at `to` is not needed (the caller's promises).
+        let moved = unsafe {
+            let (from, to) = (from.as_ptr().cast(), to.as_ptr().cast());
+            rustix::mm::mremap_fixed(from, bytes, bytes, flags, to)
+        };
+        moved.map(drop).map_err(|errno| match errno {
+            Errno::INVAL => crate::error::error_as(OP, Kind::Unsupported, errno),
+            _ => error(OP, errno),
+        })
+    }
 }
 
 /// # Safety
@@ -248,6 +284,27 @@ mod tests {
                     .iter()
                     .all(|&byte| byte == 0)
             );
+            Linux.release(at, bytes).unwrap();
+        }
+    }
+
+    #[test]
+    fn discarded_memory_stays_committed_and_moved_pages_leave_zeros() {
+        let bytes = 4 * page_bytes();
+        let at = Linux.reserve(bytes, 1).unwrap();
+        // SAFETY: `at` is a live reservation of `bytes`.
+        unsafe {
+            Linux.commit(at, bytes).unwrap();
+            at.write_bytes(0xa5, bytes);
+            Linux.discard(at, page_bytes()).unwrap();
+            assert_eq!((at.read(), at.add(page_bytes()).read()), (0, 0xa5));
+            let (from, to) = (at.add(page_bytes()), at.add(3 * page_bytes()));
+            to.write_bytes(1, page_bytes());
+            match Linux.move_pages(from, to, page_bytes()) {
+                Ok(()) => assert_eq!((from.read(), to.read()), (0, 0xa5)),
+                Err(error) => assert_eq!(error.kind(), Kind::Unsupported),
+            }
+            from.write(7);
             Linux.release(at, bytes).unwrap();
         }
     }

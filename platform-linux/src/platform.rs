@@ -128,6 +128,12 @@ fn fatal(message: &str) -> ! {
     crate::syscall::abort()
 }
 
+/// Writes a text to standard error without the C library; for reports from where nothing may be allocated.
+pub fn write_stderr(text: &str) {
+    // SAFETY: as in `fatal`.
+    write_all(unsafe { BorrowedFd::borrow_raw(2) }, text.as_bytes());
+}
+
 fn write_all(fd: BorrowedFd<'_>, mut bytes: &[u8]) {
     while !bytes.is_empty() {
         match rustix::io::write(fd, bytes) {

@@ -96,6 +96,17 @@ const GATE_CLOSED: u32 = u32::MAX;
 const GATE_STARTED: u32 = 0;
 
 impl Start {
+    /// Runs `entry` with no name and no affinity to set.
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+    pub(crate) const fn plain(entry: ThreadEntry, argument: *mut u8) -> Self {
+        Self {
+            entry,
+            argument,
+            name: None,
+            affinity: None,
+        }
+    }
+
     /// Runs on the new thread.
     ///
     /// # Safety

@@ -2,15 +2,18 @@
 //!
 //! | module | what it is |
 //! |---|---|
+//! | [`alloc`] | the allocator, as a program's `GlobalAlloc` |
 //! | [`kv`] | the key-value database over paths and `std::io` |
 //! | [`pool`] | the work-stealing pool: `join`, `scope`, `spawn`, parallel iterators |
 //! | `server` | the database over the Redis protocol (feature `server`) |
 //! | [`sys`] | the platform that this program runs on, and the way to `std`'s types |
 #![deny(unsafe_code)]
+#![allow(
+    clippy::std_instead_of_alloc,
+    reason = "the module `alloc` is our allocator, as users look for it, so the crate of that name goes by `std`"
+)]
 
-#[cfg(feature = "server")]
-extern crate alloc;
-
+pub mod alloc;
 pub mod kv;
 pub mod pool;
 #[cfg(feature = "server")]

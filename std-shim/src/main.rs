@@ -10,6 +10,9 @@
 
 mod cli;
 
+#[global_allocator]
+static ALLOCATOR: underpin::alloc::Underpin = underpin::alloc::Underpin;
+
 use std::process::ExitCode;
 
 fn main() -> ExitCode {

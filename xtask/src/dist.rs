@@ -6,8 +6,8 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
-/// What a release holds one day and does not yet.
-const NOT_BUILT_YET: &[&str] = &["lib/libunderpin_malloc.so"];
+/// The preloadable allocator's file.
+pub(crate) const MALLOC_LIBRARY: &str = "libunderpin_malloc.so";
 
 /// The C interface as cargo names its files, and as a release does.
 const C_LIBRARIES: &[(&str, &str)] = &[
@@ -67,8 +67,8 @@ pub(crate) fn main(workspace: &Workspace, mut parser: lexopt::Parser) -> Result<
     );
     if cfg!(target_os = "linux") {
         c_interface(workspace, &dist)?;
+        malloc(workspace, &dist, &dist.join(&binary))?;
     }
-    say!("not built yet: {}", NOT_BUILT_YET.join(", "));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -118,6 +118,41 @@ fn c_interface(workspace: &Workspace, dist: &Path) -> Result<(), String> {
             said.trim()
         );
     }
+    Ok(())
+}
+
+/// The command that builds the preloadable allocator, which is a workspace of its own, and where the library then is.
+pub(crate) fn malloc_build(workspace: &Workspace) -> (Command, std::path::PathBuf) {
+    let target = workspace.target.join("malloc");
+    let mut build = workspace.cargo();
+    build
+        .args(["build", "--release", "--locked", "--manifest-path"])
+        .arg(workspace.root.join("std-shim/malloc/Cargo.toml"))
+        .arg("--target-dir")
+        .arg(&target);
+    (build, target.join("release").join(MALLOC_LIBRARY))
+}
+
+/// Builds the allocator for other programs, and runs one under it.
+fn malloc(workspace: &Workspace, dist: &Path, underpin: &Path) -> Result<(), String> {
+    let (mut build, built) = malloc_build(workspace);
+    run(&mut build)?;
+    install(&built, &dist.join("lib").join(MALLOC_LIBRARY))?;
+    let mut under = workspace.program(underpin);
+    let said = run(under
+        .args([
+            "run",
+            "--",
+            "sh",
+            "-c",
+            "grep -c \"$0\" /proc/self/maps && echo runs",
+        ])
+        .arg(MALLOC_LIBRARY))?;
+    let bytes = fs::metadata(&built).map_or(0, |metadata| metadata.len());
+    if !said.ends_with("runs\n") {
+        return Err(format!("{MALLOC_LIBRARY} was not loaded: {said}"));
+    }
+    say!("target/dist/lib/{MALLOC_LIBRARY}  {bytes} bytes, a program runs under it");
     Ok(())
 }
 

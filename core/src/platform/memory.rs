@@ -110,4 +110,34 @@ pub unsafe trait Memory {
         let _ = (at, bytes, on);
         Err(Error::unsupported(Operation::AdviseHuge))
     }
+
+    /// Gives the memory of `bytes` from `at` back to the system and leaves the range committed: it reads as zero and is
+    /// backed again at the next touch.
+    ///
+    /// The default is a decommit and a commit; systems have something that changes no access rights.
+    ///
+    /// # Errors
+    /// `InvalidInput` as for commit. After any other error the contents are unspecified, and the range is committed or not.
+    ///
+    /// # Safety
+    /// The range lies within one live reservation and is committed; nothing needs its contents.
+    unsafe fn discard(&self, at: NonNull<u8>, bytes: usize) -> Result<()> {
+        // SAFETY: the caller's promises are those of both calls.
+        unsafe {
+            self.decommit(at, bytes)?;
+            self.commit(at, bytes)
+        }
+    }
+
+    /// Moves the contents of `bytes` from `from` to `to` by moving pages, without a copy; what was at `from` then reads as zero.
+    ///
+    /// # Errors
+    /// `Unsupported` (the default); `InvalidInput` as for commit. After an error nothing has changed.
+    ///
+    /// # Safety
+    /// Both ranges are committed and lie within live reservations; they do not overlap; nothing needs the contents of `to`.
+    unsafe fn move_pages(&self, from: NonNull<u8>, to: NonNull<u8>, bytes: usize) -> Result<()> {
+        let _ = (from, to, bytes);
+        Err(Error::unsupported(Operation::MovePages))
+    }
 }

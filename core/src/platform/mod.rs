@@ -11,6 +11,7 @@
 //! | [`Platform`] | the four above in one value, and how to stop | yes |
 //! | [`Threads`] | spawn, join, name, affinity | no |
 //! | [`ThreadSlots`] | a pointer per thread, with a hook at thread exit | no |
+//! | [`ThreadWords`] | the allocator's words per thread | no |
 //! | [`Files`] | files, directories, durability, locks | no |
 //! | [`Map`] | files in memory | no |
 //! | [`Net`] | stream sockets, never blocking | no |
@@ -54,6 +55,7 @@ pub mod readiness;
 pub mod sim;
 mod thread;
 mod thread_slot;
+mod thread_words;
 
 pub use buffer::Buffer;
 pub use clock::{Clock, ClockId, Instant};
@@ -72,6 +74,7 @@ pub use reactor::{
 };
 pub use thread::{CpuSet, ThreadEntry, ThreadOptions, Threads};
 pub use thread_slot::{SlotHook, SlotKey, ThreadSlots};
+pub use thread_words::{THREAD_WORDS, ThreadWords};
 
 bitflags::bitflags! {
     /// What this system, as found at run time, can do. A cleared bit means that the call returns

@@ -3,6 +3,7 @@
 mod console;
 mod info;
 mod kv;
+mod run;
 mod serve;
 mod signal;
 mod version;
@@ -25,6 +26,8 @@ enum Command {
     Serve(serve::Serve),
     /// Read, write and check a database directory
     Kv(kv::Kv),
+    /// Run any program under underpin's malloc
+    Run(run::Run),
     /// Tell what this build and this machine offer
     Info(info::Info),
 }
@@ -42,6 +45,7 @@ pub(crate) fn main() -> ExitCode {
     let result = match arguments.command {
         Command::Serve(serve) => serve.run(),
         Command::Kv(kv) => kv.run(),
+        Command::Run(run) => run.run(),
         Command::Info(info) => info.run(),
     };
     match result {

@@ -4,7 +4,7 @@
 //! the bound on turns needs anyway.
 #![forbid(unsafe_code)]
 
-use alloc::collections::BTreeMap;
+use std::collections::BTreeMap;
 
 /// Upper bounds of the histogram's buckets in microseconds: powers of two from 1 to about a second; above is one more.
 pub(crate) const BUCKETS: usize = 21;

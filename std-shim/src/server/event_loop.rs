@@ -40,9 +40,9 @@ use super::slow_log::SlowLog;
 use super::state::{Counters, State, Stop};
 use super::store::Store;
 use super::work::{Housekeeping, Inline, Progress, Work, Worker};
-use alloc::sync::Arc;
 use core::net::SocketAddr;
 use core::time::Duration;
+use std::sync::Arc;
 use underpin_core::Kind;
 use underpin_core::db::{self, Db, Maintenance, WriteLevel};
 use underpin_core::platform::{

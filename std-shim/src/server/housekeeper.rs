@@ -5,7 +5,7 @@
 #![allow(unsafe_code, reason = "a platform's thread takes a raw argument")]
 
 use super::work::{Housekeeping, Work, Worker};
-use alloc::sync::Arc;
+use std::sync::Arc;
 use underpin_core::Result;
 use underpin_core::platform::{Files, ThreadOptions, Threads};
 use underpin_core::sync::atomic::{AtomicU32, Ordering};

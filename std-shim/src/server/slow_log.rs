@@ -7,8 +7,8 @@
 
 use super::client::Client;
 use super::resp::Args;
-use alloc::collections::VecDeque;
 use core::net::SocketAddr;
+use std::collections::VecDeque;
 
 /// Arguments that are kept of a request.
 const ARGS_MAX: usize = 32;

@@ -7,9 +7,9 @@ use super::options::Options;
 use super::slow_log::SlowLog;
 use super::store::Store;
 use super::work::{Progress, Work};
-use alloc::sync::Arc;
 use core::net::SocketAddr;
 use core::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
 use underpin_core::platform::{Files, Reactor};
 
 /// The version of Redis whose commands and texts are followed: clients choose what they send by it.

@@ -1,8 +1,8 @@
 //! Work beside the event loop: merging tables, syncing once a second, saving.
 #![forbid(unsafe_code)]
 
-use alloc::sync::Arc;
 use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::Arc;
 use underpin_core::db::{self, Db, WriteLevel};
 use underpin_core::platform::{ClockId, Files};
 

@@ -32,6 +32,14 @@ macro_rules! forward_memory {
                 // SAFETY: the caller's promise.
                 unsafe { self.$field.advise_huge(at, bytes, on) }
             }
+            unsafe fn discard(&self, at: NonNull<u8>, bytes: usize) -> Result<()> {
+                // SAFETY: the caller's promise.
+                unsafe { self.$field.discard(at, bytes) }
+            }
+            unsafe fn move_pages(&self, from: NonNull<u8>, to: NonNull<u8>, bytes: usize) -> Result<()> {
+                // SAFETY: the caller's promise.
+                unsafe { self.$field.move_pages(from, to, bytes) }
+            }
         }
     };
 }

@@ -124,6 +124,19 @@ impl<T: ?Sized, P: Park> Mutex<T, P> {
         }
     }
 
+    /// Frees the lock in the place of a guard that was forgotten, as around a fork.
+    ///
+    /// # Safety
+    /// The calling thread holds the lock, by a guard that will not be dropped.
+    pub unsafe fn force_unlock(&self) {
+        self.unlock();
+    }
+
+    /// The value, for whoever holds the lock by a forgotten guard.
+    pub const fn data(&self) -> *mut T {
+        self.value.get()
+    }
+
     /// Frees the lock (I2).
     fn unlock(&self) {
         if self.word.swap(FREE, Ordering::Release) == CONTENDED {

@@ -65,6 +65,16 @@ unsafe impl<P: Memory, L: Layer> Memory for Layered<P, L> {
         // SAFETY: the caller's promise.
         self.pass(call, |inner| unsafe { inner.advise_huge(at, bytes, on) })
     }
+    unsafe fn discard(&self, at: NonNull<u8>, bytes: usize) -> Result<()> {
+        let call = Call::over(Operation::Discard, 0, bytes as u64);
+        // SAFETY: the caller's promise.
+        self.pass(call, |inner| unsafe { inner.discard(at, bytes) })
+    }
+    unsafe fn move_pages(&self, from: NonNull<u8>, to: NonNull<u8>, bytes: usize) -> Result<()> {
+        let call = Call::over(Operation::MovePages, 0, bytes as u64);
+        // SAFETY: the caller's promise.
+        self.pass(call, |inner| unsafe { inner.move_pages(from, to, bytes) })
+    }
 }
 
 impl<P: Park, L: Layer> Park for Layered<P, L> {

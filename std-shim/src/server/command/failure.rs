@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use crate::server::store;
-use alloc::borrow::Cow;
+use std::borrow::Cow;
 use underpin_core::db;
 
 /// An error reply: its code, such as `ERR`, and its text.

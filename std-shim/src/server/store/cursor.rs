@@ -10,9 +10,9 @@
 //! twice, as Redis's own rehashing may do, but none is missed.
 #![forbid(unsafe_code)]
 
-use alloc::collections::VecDeque;
 use core::hash::BuildHasher;
 use std::collections::HashMap;
+use std::collections::VecDeque;
 use std::hash::RandomState;
 
 /// Numbers remembered; with keys of at most 64 KiB this is 64 MiB at worst, 100 KB in practice.

@@ -26,10 +26,10 @@ mod watch;
 pub use glob::matches;
 pub use value::Value;
 
-use alloc::collections::BTreeMap;
 use core::ops::{Bound, ControlFlow};
 use cursor::Cursors;
 use rows::Rows;
+use std::collections::BTreeMap;
 use sweep::Sweep;
 use underpin_core::db::{
     self, BATCH_BYTES_MAX, Batch, Db, KEY_BYTES_MAX, VALUE_BYTES_MAX, WriteLevel,

@@ -1,0 +1,732 @@
+//! The allocator: the paths that most calls take, and where the others part from them.
+//!
+//! ```text
+//! malloc: size -> class -> pop the thread's list of that class -> empty? refill
+//! free:   address -> line -> is its key mine? -> push on the slab's list -> the last one? look after the slab
+//! ```
+//!
+//! No atomic read-modify-write and no call on either. One comparison does three things: a key is the slab's address mixed with
+//! its owner's thread, so an address that is not ours, a slab of another thread and a large block all differ, and a block
+//! whose second word holds that same key is free already (`slab.rs`, I4).
+//!
+//! # Invariants
+//! - I1: thread word [`HEAP_WORD`] is null, [`ENDED`], or the heap of the calling thread, whose `heads` are the words before it.
+//! - I2: nobody holds a reference to the calling thread's heap while other code of the allocator runs on that thread.
+//!
+//! # Failure
+//! No memory: null. Misuse that is noticed: the `misuse` function, which does not return.
+#![allow(unsafe_code, reason = "an allocator hands out raw memory")]
+
+use super::heap::{Heap, take_apart};
+use super::home::Home;
+use super::options::Options;
+use super::outgoing;
+use super::purge::DIRTY_BYTES_MIN;
+use super::size_class::{
+    BLOCK_ALIGN, CLASSES, MEDIUM_BYTES_MAX, SMALL_BYTES_MAX, aligned_request, class_of,
+};
+use super::slab::{Block, SLICE_BYTES, Slab, kind};
+use super::space::{Space, State};
+use super::stats::Stats;
+use super::{huge, misuse::Misuse};
+use crate::platform::{Mutex, Platform, THREAD_WORDS, ThreadWords};
+use core::cell::UnsafeCell;
+use core::ptr::{NonNull, null_mut};
+use core::sync::atomic::Ordering::Relaxed;
+
+/// The thread word that holds the heap.
+const HEAP_WORD: usize = CLASSES;
+const _: () = assert!(HEAP_WORD < THREAD_WORDS);
+
+/// In [`HEAP_WORD`] when the thread's hook has run.
+const ENDED: *mut u8 = core::ptr::without_provenance_mut(1);
+
+/// The bits of an address that take part in the comparison with a key: those of the slice, and the low ones, which are zero in
+/// every block's address.
+pub const KEY_MASK: usize = !(SLICE_BYTES - BLOCK_ALIGN);
+
+/// What an allocator asks of whoever embeds it.
+#[derive(Clone, Copy, Debug)]
+pub struct Hooks {
+    /// A thread got a heap: arrange that [`Allocator::thread_end`] runs on it when it ends. May allocate.
+    pub thread_start: fn(),
+    /// Something is wrong with what the program does; must not return, and not allocate.
+    pub misuse: fn(Misuse) -> !,
+    /// The program frees an address that is not ours. May hand it to another allocator and return true.
+    pub foreign_free: fn(*mut u8) -> bool,
+    /// Start a thread that runs [`Allocator::purger_run`]; false if there cannot be one. Must not allocate.
+    pub purger_start: fn() -> bool,
+}
+
+/// An allocator over a platform's memory. One per process may use the platform's thread words.
+#[derive(Debug)]
+pub struct Allocator<P: Platform, W: ThreadWords> {
+    space: Space<P>,
+    words: W,
+    hooks: Hooks,
+    /// Serves threads whose hook has run.
+    late: Mutex<Late, P>,
+}
+
+/// The heap of threads that have ended, or cannot have one.
+#[derive(Debug)]
+struct Late {
+    heap: *mut Heap,
+    heads: UnsafeCell<[*mut u8; CLASSES]>,
+}
+
+// SAFETY: the heap is used under the lock alone.
+unsafe impl Send for Late {}
+
+/// A heap with the part that others reach.
+#[repr(C)]
+struct HeapCell {
+    home: Home,
+    heap: Heap,
+}
+
+impl Late {
+    const fn new() -> Self {
+        Self {
+            heap: null_mut(),
+            heads: UnsafeCell::new([null_mut(); CLASSES]),
+        }
+    }
+}
+
+impl<P: Platform + Copy, W: ThreadWords> Allocator<P, W> {
+    /// An allocator that has reserved nothing yet.
+    pub const fn new(platform: P, words: W, options: Options, hooks: Hooks) -> Self {
+        Self {
+            space: Space::new(platform, platform, options),
+            words,
+            hooks,
+            late: Mutex::new(Late::new(), platform),
+        }
+    }
+}
+
+impl<P: Platform, W: ThreadWords> Allocator<P, W> {
+    /// As `new`, for platforms that are handles.
+    pub fn over(platform: &P, words: W, options: Options, hooks: Hooks) -> Self {
+        Self {
+            space: Space::new(platform.clone(), platform.clone(), options),
+            words,
+            hooks,
+            late: Mutex::new(Late::new(), platform.clone()),
+        }
+    }
+
+    /// A block of at least `size` bytes, aligned to 16; null if there is no memory.
+    #[inline(always)]
+    pub fn malloc(&self, size: usize) -> *mut u8 {
+        match self.at_hand(size) {
+            Some(block) => block.as_ptr(),
+            None => self.malloc_slow(size),
+        }
+    }
+
+    /// A block of at least `size` bytes, if the request is small and the thread has one at hand.
+    #[inline(always)]
+    pub fn at_hand(&self, size: usize) -> Option<NonNull<u8>> {
+        if size > SMALL_BYTES_MAX {
+            return None;
+        }
+        let class = (size + (BLOCK_ALIGN - 1)) / BLOCK_ALIGN;
+        let base = self.words.base();
+        // SAFETY: the class is below `HEAP_WORD`; the words are the allocator's.
+        let block = NonNull::new(unsafe { self.words.load(base, class) })?;
+        // SAFETY: the list holds free blocks that are this thread's.
+        unsafe {
+            self.words.store(base, class, Block(block.as_ptr()).next());
+            Block(block.as_ptr()).set_mark(0);
+        }
+        Some(block)
+    }
+
+    /// As [`malloc`](Self::malloc), for what [`at_hand`](Self::at_hand) did not serve.
+    #[inline(never)]
+    pub fn malloc_slow(&self, size: usize) -> *mut u8 {
+        if size <= SMALL_BYTES_MAX {
+            return self.malloc_empty(class_of(size));
+        }
+        self.malloc_other(size)
+    }
+
+    /// Frees a block that this allocator gave out; null is nothing.
+    ///
+    /// # Safety
+    /// `address` is null, or a block of this allocator that is not free and that nothing uses any more. (What breaks this
+    /// promise is noticed in many cases, and reported to the hook.)
+    #[inline(always)]
+    pub unsafe fn free(&self, address: *mut u8) {
+        let line = self.space.line_for(address.addr());
+        let key = self.words.mix(address.addr() & KEY_MASK);
+        if line.key.load(Relaxed) != key {
+            return self.free_other(address);
+        }
+        let block = Block(address);
+        // SAFETY: the key matches, so the address lies in a slab of this thread; that it is a block's is the caller's promise.
+        unsafe {
+            if block.mark() == key {
+                return self.free_marked(address);
+            }
+            block.set_next(line.local.load(Relaxed));
+            block.set_mark(key);
+        }
+        line.local.store(address, Relaxed);
+        let left = line.left.load(Relaxed).wrapping_sub(1);
+        line.left.store(left, Relaxed);
+        if left == 0 {
+            self.free_last(line);
+        }
+    }
+
+    /// Offset in the allocator of the first line's address, for assembly.
+    pub const TABLE_OFFSET: usize =
+        core::mem::offset_of!(Self, space) + core::mem::offset_of!(Space<P>, table);
+    /// Offset in the allocator of the mask for offsets of lines, for assembly.
+    pub const MASK_OFFSET: usize =
+        core::mem::offset_of!(Self, space) + core::mem::offset_of!(Space<P>, mask);
+
+    /// Where [`free`](Self::free) goes on for an address whose line has another key than its thread's; null is fine.
+    ///
+    /// # Safety
+    /// As for `free`.
+    pub unsafe fn free_elsewhere(&self, address: *mut u8) {
+        self.free_other(address);
+    }
+
+    /// Where [`free`](Self::free) goes on for a block that is marked as free.
+    ///
+    /// # Safety
+    /// As for `free`; the block's slab is the calling thread's.
+    pub unsafe fn free_again(&self, address: *mut u8) {
+        self.free_marked(address);
+    }
+
+    /// Where [`free`](Self::free) goes on when a line's count comes down to zero; `line` is that line.
+    ///
+    /// # Safety
+    /// The line is that of a slab of the calling thread.
+    pub unsafe fn free_counted_down(&self, line: *const u8) {
+        // SAFETY: the caller's promise.
+        self.free_last(unsafe { &*line.cast::<Slab>() });
+    }
+
+    /// The calling thread's heap, made at the first call; `None` if the thread has ended or there is no memory.
+    ///
+    /// # Safety
+    /// I2: the reference ends before the allocator is entered again on this thread.
+    #[inline]
+    unsafe fn heap<'a>(&self) -> Option<&'a mut Heap> {
+        // SAFETY: the index is in range.
+        let heap = unsafe { self.words.load(self.words.base(), HEAP_WORD) };
+        if heap.is_null() {
+            return self.new_heap();
+        }
+        // SAFETY: I1, and the caller's promise.
+        (heap != ENDED).then(|| unsafe { &mut *heap.cast() })
+    }
+
+    #[cold]
+    fn new_heap<'a>(&self) -> Option<&'a mut Heap> {
+        let words = self.words.address();
+        let mut state = self.space.lock();
+        let heap = self.cut_heap(&mut state, words, self.words.mix(0))?;
+        // SAFETY: a heap of this thread's own from now on (I1).
+        unsafe { self.words.store(self.words.base(), HEAP_WORD, heap.cast()) };
+        drop(state);
+        (self.hooks.thread_start)();
+        // SAFETY: the hook is done (I2).
+        Some(unsafe { &mut *heap })
+    }
+
+    /// Makes a heap, or takes an old one, and enters it into the list.
+    fn cut_heap(&self, state: &mut State, heads: *mut *mut u8, token: usize) -> Option<*mut Heap> {
+        let cell: *mut HeapCell = if state.homes_free.is_null() {
+            let bytes = size_of::<HeapCell>();
+            if state.heaps_rest.1 < bytes {
+                let (line, _) = self.space.take(state, 1, 1)?;
+                line.kind.store(kind::OWN, Relaxed);
+                state.heaps_rest = (self.space.start(line), SLICE_BYTES);
+            }
+            let (at, rest) = state.heaps_rest;
+            state.heaps_rest = (at.wrapping_add(bytes), rest - bytes);
+            at.cast()
+        } else {
+            let home = state.homes_free;
+            // SAFETY: homes are never unmapped.
+            state.homes_free = unsafe { &*home }.next.load(Relaxed);
+            home.cast()
+        };
+        // SAFETY: memory of its own, large enough and aligned (cells are multiples of their alignment), that nobody uses. The purger
+        // looks at homes in the list alone.
+        unsafe {
+            (&raw mut (*cell).home).write(Home::default());
+            let heap = &raw mut (*cell).heap;
+            heap.write(Heap::new(&raw const (*cell).home, heads, token));
+            let home = &(*cell).home;
+            home.next.store(state.homes, Relaxed);
+            if let Some(next) = state.homes.as_ref() {
+                next.previous.store(cell.cast(), Relaxed);
+            }
+            state.homes = cell.cast();
+            Some(heap)
+        }
+    }
+
+    /// Takes a heap out of the list, for use by a later thread.
+    ///
+    /// # Safety
+    /// The heap is in the list and nobody uses it any more.
+    unsafe fn forget_heap(state: &mut State, heap: *mut Heap) {
+        // SAFETY: the list links homes, which are never unmapped.
+        unsafe {
+            let home = &*(*heap).home;
+            let (next, previous) = (home.next.load(Relaxed), home.previous.load(Relaxed));
+            match previous.as_ref() {
+                Some(previous) => previous.next.store(next, Relaxed),
+                None => state.homes = next,
+            }
+            if let Some(next) = next.as_ref() {
+                next.previous.store(previous, Relaxed);
+            }
+            home.next.store(state.homes_free, Relaxed);
+            state.homes_free = core::ptr::from_ref(home).cast_mut();
+        }
+    }
+
+    /// The thread ends: its slabs go to others. What it allocates after this is served by a heap that such threads share.
+    pub fn thread_end(&self) {
+        let base = self.words.base();
+        // SAFETY: the index is in range.
+        let heap = unsafe { self.words.load(base, HEAP_WORD) };
+        if heap.is_null() || heap == ENDED {
+            return;
+        }
+        let heap: *mut Heap = heap.cast();
+        // SAFETY: I1; the heap is this thread's until it is in the list of free ones.
+        unsafe {
+            (*heap).abandon(&self.space);
+            self.words.store(base, HEAP_WORD, ENDED);
+            Self::forget_heap(&mut self.space.lock(), heap);
+        }
+    }
+
+    #[inline(never)]
+    fn malloc_empty(&self, class: usize) -> *mut u8 {
+        // SAFETY: nothing below enters the allocator again.
+        match unsafe { self.heap() } {
+            // Making the heap may have run code that filled the list.
+            Some(heap) => {
+                // SAFETY: the index is in range.
+                let block = unsafe { heap.heads.add(class).read() };
+                if block.is_null() {
+                    return heap.refill(&self.space, class);
+                }
+                // SAFETY: the list holds free blocks that are this thread's.
+                unsafe {
+                    heap.heads.add(class).write(Block(block).next());
+                    Block(block).set_mark(0);
+                }
+                block
+            }
+            None => self.malloc_late(class),
+        }
+    }
+
+    #[inline]
+    fn malloc_other(&self, size: usize) -> *mut u8 {
+        if size <= MEDIUM_BYTES_MAX {
+            let class = class_of(size);
+            let base = self.words.base();
+            // SAFETY: as in `malloc`.
+            unsafe {
+                let block = self.words.load(base, class);
+                if block.is_null() {
+                    return self.malloc_empty(class);
+                }
+                self.words.store(base, class, Block(block).next());
+                Block(block).set_mark(0);
+                return block;
+            }
+        }
+        self.large(size, 1).0
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn large(&self, size: usize, align: usize) -> (*mut u8, bool) {
+        // SAFETY: nothing below enters the allocator again.
+        let heap = unsafe { self.heap() };
+        huge::allocate(&self.space, heap, size, align).unwrap_or((null_mut(), false))
+    }
+
+    /// For threads that have ended: a heap that they share.
+    #[cold]
+    fn malloc_late(&self, class: usize) -> *mut u8 {
+        let mut late = self.late.lock();
+        if late.heap.is_null() {
+            let heads: *mut *mut u8 = late.heads.get().cast();
+            // The address of a static stands for no thread, so that every free of these blocks comes as a remote one.
+            let token = core::ptr::from_ref(self).addr() & !15;
+            match self.cut_heap(&mut self.space.lock(), heads, token) {
+                Some(heap) => late.heap = heap,
+                None => return null_mut(),
+            }
+        }
+        // SAFETY: the heap is used under the lock alone.
+        unsafe {
+            let heap = &mut *late.heap;
+            let block = heap.heads.add(class).read();
+            if block.is_null() {
+                return heap.refill(&self.space, class);
+            }
+            heap.heads.add(class).write(Block(block).next());
+            Block(block).set_mark(0);
+            block
+        }
+    }
+
+    /// `left` of one of this thread's slabs came down to zero.
+    #[cold]
+    #[inline(never)]
+    fn free_last(&self, slab: &Slab) {
+        // SAFETY: nothing below enters the allocator again.
+        if let Some(heap) = unsafe { self.heap() } {
+            heap.none_left(&self.space, slab);
+        }
+        self.look_after(0);
+    }
+
+    /// Calls the purger if there is enough to give back, with `more` that may be in a cache.
+    #[inline]
+    fn look_after(&self, more: usize) {
+        if self.space.dirty_bytes.load(Relaxed) + more >= DIRTY_BYTES_MIN {
+            self.space.call_purger(self.hooks.purger_start);
+        }
+    }
+
+    /// The purger's life: returns memory while other threads do other things, or nothing. It uses no thread words.
+    pub fn purger_run(&self) -> ! {
+        self.space.run_purger()
+    }
+
+    /// Puts other options in force.
+    pub fn configure(&self, options: &Options) {
+        self.space.settings.set(options);
+    }
+
+    /// Not a block of one of this thread's slabs.
+    #[cold]
+    #[inline(never)]
+    fn free_other(&self, address: *mut u8) {
+        if address.is_null() {
+            return;
+        }
+        let Some(offset) = self.space.offset(address.addr()) else {
+            if !(self.hooks.foreign_free)(address) {
+                self.misuse("free of an address that was never allocated", address);
+            }
+            return;
+        };
+        let line = self.space.line_for(address.addr());
+        match line.kind.load(Relaxed) {
+            kind::SLAB => self.free_remote(line, address),
+            kind::RUN if offset.is_multiple_of(SLICE_BYTES) => {
+                // SAFETY: nothing below enters the allocator again.
+                let heap = unsafe { self.heap() };
+                let bytes = line.run_bytes().load(Relaxed);
+                if !huge::free(&self.space, heap, line) {
+                    self.misuse("double free", address);
+                }
+                self.look_after(bytes);
+            }
+            kind::RUN | kind::TAIL => self.misuse("free of an address inside a block", address),
+            kind::CACHED | kind::FREE if offset.is_multiple_of(16) => {
+                self.misuse("double free, or free of an address inside a block", address);
+            }
+            _ => self.misuse("free of an address that was never allocated", address),
+        }
+    }
+
+    fn free_remote(&self, slab: &Slab, address: *mut u8) {
+        if !self.space.is_block_of(slab, address) {
+            self.misuse("free of an address inside a block", address);
+        }
+        let key = slab.key.load(Relaxed);
+        let block = Block(address);
+        // SAFETY: a block of the slab; that it is the caller's is the caller's promise.
+        unsafe {
+            if block.mark() == key {
+                self.misuse("double free", address);
+            }
+            block.set_mark(key);
+            match self.heap() {
+                Some(heap) if key == heap.key(&self.space, slab) => {
+                    heap.free_local(&self.space, slab, address);
+                }
+                Some(heap) => heap.outgoing.push(&self.space, slab, address),
+                None => {
+                    block.set_next(null_mut());
+                    outgoing::send(&self.space, slab, address, address, 1);
+                }
+            }
+        }
+    }
+
+    /// The block looks free: its second word holds its slab's key. A program that has copied that word from free memory into the
+    /// same place of another block of the slab gets the benefit of the doubt: the first word must fit, too.
+    #[cold]
+    #[inline(never)]
+    fn free_marked(&self, address: *mut u8) {
+        let slab = self.space.line_for(address.addr());
+        // SAFETY: the address lies in a slab of this thread.
+        let next = unsafe { Block(address).next() };
+        if !self.space.is_block_of(slab, address) {
+            self.misuse("free of an address inside a block", address);
+        }
+        if next.is_null() || self.space.is_block_of(slab, next) || self.is_at_hand(next) {
+            self.misuse("double free", address);
+        }
+        // SAFETY: a used block of a slab of this thread.
+        if let Some(heap) = unsafe { self.heap() } {
+            // SAFETY: as above.
+            unsafe { heap.free_local(&self.space, slab, address) };
+        }
+    }
+
+    /// Whether `block` could follow another in a list of blocks at hand.
+    fn is_at_hand(&self, block: *mut u8) -> bool {
+        self.space.offset(block.addr()).is_some() && {
+            let slab = self.space.line_for(block.addr());
+            slab.is(kind::SLAB) && self.space.is_block_of(slab, block)
+        }
+    }
+
+    #[cold]
+    fn misuse(&self, what: &'static str, address: *mut u8) -> ! {
+        let bytes = self.space.offset(address.addr()).map_or(0, |_| {
+            let line = self.space.line_for(address.addr());
+            match line.kind.load(Relaxed) {
+                kind::SLAB => line.block_bytes.load(Relaxed) as usize,
+                kind::RUN => line.run_bytes().load(Relaxed),
+                _ => 0,
+            }
+        });
+        (self.hooks.misuse)(Misuse::new(what, address.addr(), bytes))
+    }
+
+    /// A block of at least `size` bytes at a multiple of `align`; null if there is no memory or `align` is no power of two.
+    #[must_use]
+    pub fn aligned(&self, align: usize, size: usize) -> *mut u8 {
+        if align <= BLOCK_ALIGN {
+            return self.malloc(size);
+        }
+        if !align.is_power_of_two() {
+            return null_mut();
+        }
+        match aligned_request(size, align) {
+            Some(request) if request <= MEDIUM_BYTES_MAX => self.malloc(request),
+            Some(_) => self.large(size, align).0,
+            None => null_mut(),
+        }
+    }
+
+    /// A block of at least `size` bytes that read as zero.
+    #[inline(always)]
+    pub fn zeroed(&self, size: usize) -> *mut u8 {
+        if size <= SMALL_BYTES_MAX {
+            let block = self.malloc(size);
+            if !block.is_null() {
+                // SAFETY: the block has that many bytes.
+                unsafe { block.write_bytes(0, size) };
+            }
+            return block;
+        }
+        self.zeroed_other(size, 1)
+    }
+
+    #[inline(never)]
+    fn zeroed_other(&self, size: usize, align: usize) -> *mut u8 {
+        let (block, zero) = if size.max(align) <= MEDIUM_BYTES_MAX {
+            (self.aligned(align, size), false)
+        } else {
+            self.large(size, align)
+        };
+        if !block.is_null() && !zero {
+            // SAFETY: the block has that many bytes.
+            unsafe { block.write_bytes(0, size) };
+        }
+        block
+    }
+
+    /// As [`aligned`](Self::aligned), reading as zero.
+    #[must_use]
+    pub fn aligned_zeroed(&self, align: usize, size: usize) -> *mut u8 {
+        if align <= BLOCK_ALIGN {
+            return self.zeroed(size);
+        }
+        self.zeroed_other(size, align)
+    }
+
+    /// How many bytes the block at `address` holds; 0 for addresses that are no block's.
+    #[must_use]
+    pub fn usable_size(&self, address: *const u8) -> usize {
+        if self.space.offset(address.addr()).is_none() {
+            return 0;
+        }
+        let line = self.space.line_for(address.addr());
+        match line.kind.load(Relaxed) {
+            kind::SLAB => line.block_bytes.load(Relaxed) as usize,
+            kind::RUN => line.run_bytes().load(Relaxed),
+            _ => 0,
+        }
+    }
+
+    /// Whether `address` lies in this allocator's range.
+    #[must_use]
+    pub fn owns(&self, address: *const u8) -> bool {
+        self.space.offset(address.addr()).is_some()
+    }
+
+    /// Makes the block at `address` hold `size` bytes, moving it if it must, to a multiple of `align`; null, and no change, if
+    /// there is no memory.
+    ///
+    /// # Safety
+    /// As for [`free`](Self::free), but not null; `align` is the power of two that the block was asked for with, or 1.
+    pub unsafe fn realloc(&self, address: *mut u8, size: usize, align: usize) -> *mut u8 {
+        let old = self.usable_size(address);
+        if old == 0 {
+            self.misuse("realloc of an address that was never allocated", address);
+        }
+        let line = self.space.line_for(address.addr());
+        let is_run = line.is(kind::RUN);
+        if is_run {
+            if !self.space.start(line).addr().eq(&address.addr()) {
+                self.misuse("realloc of an address inside a block", address);
+            }
+            if size > MEDIUM_BYTES_MAX && huge::resize_in_place(&self.space, line, size) {
+                return address;
+            }
+        } else {
+            if !self.space.is_block_of(line, address) {
+                self.misuse("realloc of an address inside a block", address);
+            }
+            // Shrinking moves a block when that frees half of it.
+            if size <= old && (size >= old / 2 || old <= 4 * BLOCK_ALIGN) {
+                return address;
+            }
+        }
+        let new = self.aligned(align.max(1), size);
+        if new.is_null() {
+            return null_mut();
+        }
+        // SAFETY: two live blocks of the caller's, large enough for what is copied.
+        unsafe {
+            if is_run && size >= old {
+                huge::carry(&self.space, line, new);
+            } else {
+                new.copy_from_nonoverlapping(address, old.min(size));
+            }
+            self.free(address);
+        }
+        new
+    }
+
+    /// Gives back to the system what is free: of this thread's caches, and of the range. Returns how many bytes.
+    pub fn trim(&self) -> usize {
+        // SAFETY: nothing below enters the allocator again.
+        if let Some(heap) = unsafe { self.heap() } {
+            heap.trim(&self.space);
+        }
+        self.space.purge(0)
+    }
+
+    /// Gives back to the system what has been free for longer than [`Options::purge_delay_ms`]; may be called by any thread, and
+    /// enters no heap. Returns how many bytes.
+    pub fn purge(&self) -> usize {
+        self.space
+            .purge(self.space.settings.purge_delay_ms.load(Relaxed))
+    }
+
+    /// Bytes that are free and not yet given back.
+    pub fn dirty_bytes(&self) -> usize {
+        self.space.dirty_bytes.load(Relaxed)
+    }
+
+    /// Walks the range and the calling thread's heap and checks their invariants. For tests: O(blocks).
+    ///
+    /// # Errors
+    /// What is wrong.
+    pub fn check(&self) -> Result<(), &'static str> {
+        self.space.check(&self.space.lock())?;
+        // SAFETY: nothing below enters the allocator again.
+        match unsafe { self.heap() } {
+            Some(heap) => heap.check(&self.space),
+            None => Ok(()),
+        }
+    }
+
+    /// A picture of what is in use.
+    pub fn stats(&self) -> Stats {
+        Stats::read(&self.space)
+    }
+
+    /// Before a fork: takes every lock, so that the child finds the shared parts whole.
+    pub fn fork_prepare(&self) {
+        core::mem::forget(self.late.lock());
+        core::mem::forget(self.space.lock());
+    }
+
+    /// After a fork, in the parent.
+    ///
+    /// # Safety
+    /// The calling thread has called [`fork_prepare`](Self::fork_prepare).
+    pub unsafe fn fork_parent(&self) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            self.space.mutex().force_unlock();
+            self.late.force_unlock();
+        }
+    }
+
+    /// After a fork, in the child: other threads are gone, and their memory goes to whoever needs it.
+    ///
+    /// # Safety
+    /// The calling thread has called [`fork_prepare`](Self::fork_prepare) and is the only one.
+    pub unsafe fn fork_child(&self) {
+        // SAFETY: the index is in range.
+        let mine = unsafe { self.words.load(self.words.base(), HEAP_WORD) };
+        // SAFETY: the caller's promise: it holds the locks, so that nobody else touches what they guard. The list links heaps,
+        // which are never unmapped; all but two of them belong to threads that are gone.
+        unsafe {
+            let (state, late) = (&mut *self.space.mutex().data(), (*self.late.data()).heap);
+            let mut next = state.homes;
+            while !next.is_null() {
+                let heap = &raw mut (*next.cast::<HeapCell>()).heap;
+                next = (*next).next.load(Relaxed);
+                if heap.cast() != mine && heap != late {
+                    take_apart(&self.space, state, &mut *heap);
+                    Self::forget_heap(state, heap);
+                }
+            }
+            let mut next = state.homes_free;
+            self.space.forget_purger();
+            self.fork_parent();
+            while !next.is_null() {
+                (*next.cast::<HeapCell>()).heap.salvage(&self.space);
+                next = (*next).next.load(Relaxed);
+            }
+        }
+    }
+}
+
+impl<P: Platform, W: ThreadWords> Drop for Allocator<P, W> {
+    /// Gives the range back. Blocks that are still out are gone, and every thread that used this allocator must have ended.
+    fn drop(&mut self) {
+        // SAFETY: exclusive access; who keeps blocks beyond this has broken the promise above.
+        unsafe { self.space.release() };
+    }
+}

@@ -1,0 +1,609 @@
+//! A thread's heap: what happens when its list of blocks at hand is empty, and what happens to the slabs it owns.
+//!
+//! ```text
+//!              malloc pops                       free pushes (owner)         other threads splice
+//! heads[class] <-------- program            slab.local <-----------  slab.remote <-----------
+//!      ^                                        |                         |
+//!      +------------- refill: a whole list at once, else carve some fresh blocks
+//! ```
+//!
+//! A slab is in its class's queue while it may have blocks, in no queue while it is full, and is given back when all its
+//! blocks are (one per class is kept).
+//!
+//! # Invariants
+//! - I1: a heap is used by one thread at a time: its owner, or whoever holds the lock for heaps whose threads have ended.
+//! - I2: `heads[class]` links blocks of slabs of this heap, which count as used there.
+//! - I3: a slab of this heap is in the list of owned slabs; it is in its queue, or `FULL`, never both.
+#![allow(unsafe_code, reason = "lists run through free blocks")]
+
+use super::home::{Home, RunsGuard};
+use super::outgoing::Outgoing;
+use super::size_class::{self, CLASSES};
+use super::slab::{Block, KEY_NOBODY, SLICE_BYTES, Slab, SlabList, flag, kind};
+use super::space::{Space, State};
+use crate::platform::Platform;
+use crate::sync::spin_hint;
+use core::ptr::{null, null_mut};
+use core::sync::atomic::Ordering::{Acquire, Relaxed};
+
+/// Bytes of fresh blocks that are carved at once: a page, so that a class that is used once touches one.
+const CARVE_BYTES: u32 = 4096;
+/// A full slab goes back into its queue when this share of it is free: that makes the next visit worth it.
+const REQUEUE_SHARE: u32 = 16;
+/// Empty slices that a heap keeps.
+const SPARE_SLICES: usize = 8;
+/// Slow paths between looks at what could be given back.
+const TICK_PERIOD: u32 = 256;
+
+/// A heap.
+#[derive(Debug)]
+pub(super) struct Heap {
+    pub(super) home: *const Home,
+    /// The lists of blocks at hand, by class: the owner's thread words.
+    pub(super) heads: *mut *mut u8,
+    /// What the owner's thread mixes into keys.
+    pub(super) token: usize,
+    queues: [SlabList; CLASSES],
+    owned: *const Slab,
+    spare: [*const Slab; SPARE_SLICES],
+    spare_count: usize,
+    pub(super) outgoing: Outgoing,
+    ticks: u32,
+}
+
+impl Heap {
+    pub(super) const fn new(home: *const Home, heads: *mut *mut u8, token: usize) -> Self {
+        Self {
+            home,
+            heads,
+            token,
+            queues: [const { SlabList::new() }; CLASSES],
+            owned: null(),
+            spare: [null(); SPARE_SLICES],
+            spare_count: 0,
+            outgoing: Outgoing::new(),
+            ticks: 0,
+        }
+    }
+
+    pub(super) fn home(&self) -> &'static Home {
+        // SAFETY: homes are never unmapped while anything of their allocator is used.
+        unsafe { &*self.home }
+    }
+
+    /// The large blocks at hand.
+    pub(super) fn runs(&self) -> RunsGuard<'static> {
+        self.home().runs()
+    }
+
+    /// The key of a slab of this heap.
+    pub(super) fn key<P: Platform>(&self, space: &Space<P>, slab: &Slab) -> usize {
+        space.start(slab).addr() ^ self.token
+    }
+
+    /// A block of `class` when none is at hand; leaves more at hand. Null if there is no memory.
+    pub(super) fn refill<P: Platform>(&mut self, space: &Space<P>, class: usize) -> *mut u8 {
+        self.ticks += 1;
+        if self.ticks >= TICK_PERIOD {
+            self.tick(space);
+        }
+        if !self.home().ready.load(Relaxed).is_null() {
+            self.drain_ready(space);
+        }
+        loop {
+            // SAFETY: queues link lines of the table.
+            let slab = match unsafe { self.queues[class].front().as_ref() } {
+                Some(slab) => slab,
+                None => match self.fresh_slab(space, class) {
+                    Some(slab) => slab,
+                    None => return null_mut(),
+                },
+            };
+            let block = Self::take_blocks(space, slab);
+            if !block.is_null() {
+                // SAFETY: the block heads a list of free blocks that is now this heap's (I2), and the class is in range.
+                unsafe {
+                    self.heads.add(class).write(Block(block).next());
+                    Block(block).set_mark(0);
+                }
+                return block;
+            }
+            // Nothing is left in it. If blocks come back at this very moment, the next round takes them.
+            if slab.remote().arm() {
+                self.queues[class].remove(slab);
+                let used = slab.used();
+                let threshold = (used / REQUEUE_SHARE).max(1);
+                slab.set(flag::FULL);
+                slab.left.store(threshold, Relaxed);
+                slab.extra.store(used - threshold, Relaxed);
+            }
+        }
+    }
+
+    /// Takes all blocks of one of the slab's lists, or carves some; null if there are none. The slab is the caller's and not full.
+    fn take_blocks<P: Platform>(space: &Space<P>, slab: &Slab) -> *mut u8 {
+        let local = slab.local.load(Relaxed);
+        if !local.is_null() {
+            slab.local.store(null_mut(), Relaxed);
+            slab.left.store(slab.carved.load(Relaxed), Relaxed);
+            return local;
+        }
+        if let Some(index) = slab.remote().take().first() {
+            return space.start(slab).wrapping_add(index as usize * 16);
+        }
+        let (carved, capacity) = (slab.carved.load(Relaxed), slab.capacity.load(Relaxed));
+        if carved == capacity {
+            return null_mut();
+        }
+        let bytes = slab.block_bytes.load(Relaxed);
+        let count = (CARVE_BYTES / bytes).clamp(1, capacity - carved);
+        let key = slab.key.load(Relaxed);
+        let first = space.start(slab).wrapping_add((carved * bytes) as usize);
+        let mut block = first;
+        for step in 1..=count {
+            let next = if step == count {
+                null_mut()
+            } else {
+                block.wrapping_add(bytes as usize)
+            };
+            // SAFETY: carved + count <= capacity, so the block lies within the slab, and nobody has it yet.
+            unsafe {
+                Block(block).set_next(next);
+                Block(block).set_mark(key);
+            }
+            block = next;
+        }
+        slab.carved.store(carved + count, Relaxed);
+        slab.left.store(slab.left.load(Relaxed) + count, Relaxed);
+        first
+    }
+
+    /// An empty slab, or one that another heap left behind; it is in its queue.
+    fn fresh_slab<'a, P: Platform>(
+        &mut self,
+        space: &'a Space<P>,
+        class: usize,
+    ) -> Option<&'a Slab> {
+        if space.abandoned.load(Relaxed) > 0
+            && let Some(slab) = self.adopt(space, class)
+        {
+            return Some(slab);
+        }
+        let slab = match self.pop_spare() {
+            Some(slab) => space.line(space.index(slab)),
+            None => {
+                let mut state = space.lock();
+                let (slab, _) = space.take(&mut state, 1, 1)?;
+                // Under the lock, so that a fork finds no slice of no kind.
+                slab.kind.store(kind::CACHED, Relaxed);
+                slab
+            }
+        };
+        slab.home().store(self.home.cast_mut(), Relaxed);
+        slab.init_slab(class);
+        slab.key.store(self.key(space, slab), Relaxed);
+        self.own(slab);
+        self.queues[class].push_front(slab);
+        Some(slab)
+    }
+
+    fn pop_spare(&mut self) -> Option<&'static Slab> {
+        self.spare_count = self.spare_count.checked_sub(1)?;
+        // SAFETY: spare slices are lines of the table, which outlives every heap.
+        unsafe { self.spare[self.spare_count].as_ref() }
+    }
+
+    fn adopt<'a, P: Platform>(&mut self, space: &'a Space<P>, class: usize) -> Option<&'a Slab> {
+        let mut state = space.lock();
+        // SAFETY: the list links lines of the table.
+        let slab = unsafe { state.abandoned[class].front().as_ref() }?;
+        state.abandoned[class].remove(slab);
+        space.abandoned.fetch_sub(1, Relaxed);
+        slab.flags.store(0, Relaxed);
+        slab.home().store(self.home.cast_mut(), Relaxed);
+        slab.remote().set_abandoned(false);
+        slab.key.store(self.key(space, slab), Relaxed);
+        self.own(slab);
+        self.queues[class].push_front(slab);
+        Some(slab)
+    }
+
+    fn own(&mut self, slab: &Slab) {
+        let this = core::ptr::from_ref(slab).cast_mut();
+        slab.owned_previous().store(null_mut(), Relaxed);
+        slab.owned_next().store(self.owned.cast_mut(), Relaxed);
+        // SAFETY: the list links lines of the table.
+        if let Some(next) = unsafe { self.owned.as_ref() } {
+            next.owned_previous().store(this, Relaxed);
+        }
+        self.owned = this;
+    }
+
+    fn disown(&mut self, slab: &Slab) {
+        let next = slab.owned_next().load(Relaxed);
+        let previous = slab.owned_previous().load(Relaxed);
+        // SAFETY: the list links lines of the table.
+        match unsafe { previous.as_ref() } {
+            Some(previous) => previous.owned_next().store(next, Relaxed),
+            None => self.owned = next,
+        }
+        // SAFETY: as above.
+        if let Some(next) = unsafe { next.as_ref() } {
+            next.owned_previous().store(previous, Relaxed);
+        }
+    }
+
+    /// `left` of a slab of this heap came down to zero.
+    #[cold]
+    pub(super) fn none_left<P: Platform>(&mut self, space: &Space<P>, slab: &Slab) {
+        if slab.has(flag::FULL) {
+            if !slab.remote().disarm() {
+                slab.set(flag::READY);
+            }
+            self.requeue(slab);
+        }
+        if slab.used() == 0 {
+            self.retire(space, slab);
+        }
+    }
+
+    /// A full slab has blocks again.
+    fn requeue(&mut self, slab: &Slab) {
+        slab.left.store(slab.used(), Relaxed);
+        slab.extra.store(0, Relaxed);
+        slab.clear(flag::FULL);
+        self.queues[usize::from(slab.class.load(Relaxed))].push_back(slab);
+    }
+
+    /// Gives a slab without used blocks away, unless it is the only one of its class or an announcement of it is under way.
+    fn retire<P: Platform>(&mut self, space: &Space<P>, slab: &Slab) {
+        let class = usize::from(slab.class.load(Relaxed));
+        if slab.has(flag::READY) || self.queues[class].is_only(slab) {
+            return;
+        }
+        self.drop_slab(space, slab);
+    }
+
+    fn drop_slab<P: Platform>(&mut self, space: &Space<P>, slab: &Slab) {
+        self.queues[usize::from(slab.class.load(Relaxed))].remove(slab);
+        self.disown(slab);
+        slab.key.store(KEY_NOBODY, Relaxed);
+        slab.kind.store(kind::CACHED, Relaxed);
+        if self.spare_count < SPARE_SLICES {
+            self.spare[self.spare_count] = slab;
+            self.spare_count += 1;
+        } else {
+            let index = space.index(slab);
+            space.give(&mut space.lock(), index, 1, false);
+        }
+    }
+
+    /// Takes in the slabs that other threads announced.
+    #[cold]
+    fn drain_ready<P: Platform>(&mut self, space: &Space<P>) {
+        let mut next = self.home().ready.swap(null_mut(), Acquire);
+        // SAFETY: the stack links lines of the table; what is on it is this heap's (see `outgoing::announce`).
+        while let Some(slab) = unsafe { next.as_ref() } {
+            next = slab.ready_next().load(Relaxed);
+            slab.clear(flag::READY);
+            if slab.has(flag::FULL) {
+                self.requeue(slab);
+            }
+            let remote = slab.remote().peek().count();
+            if remote > 0 && remote == slab.used() {
+                // Everything came back, all of it from elsewhere.
+                self.collect(space, slab);
+            }
+            if slab.used() == 0 {
+                self.retire(space, slab);
+            }
+        }
+    }
+
+    /// Moves remote blocks to the local list of a slab that is not full.
+    fn collect<P: Platform>(&mut self, space: &Space<P>, slab: &Slab) {
+        let seen = slab.remote().take();
+        let Some(index) = seen.first() else { return };
+        let first = space.start(slab).wrapping_add(index as usize * 16);
+        let mut last = first;
+        for _ in 1..seen.count() {
+            // SAFETY: remote_free I1: the list holds `count` blocks, now the caller's.
+            last = unsafe { Block(last).next() };
+        }
+        // SAFETY: as above.
+        unsafe { Block(last).set_next(slab.local.load(Relaxed)) };
+        slab.local.store(first, Relaxed);
+        slab.left.store(slab.used() - seen.count(), Relaxed);
+        slab.extra.store(0, Relaxed);
+    }
+
+    /// Frees a block of a slab of this heap.
+    ///
+    /// # Safety
+    /// `block` is a used block of `slab`, the caller's.
+    pub(super) unsafe fn free_local<P: Platform>(
+        &mut self,
+        space: &Space<P>,
+        slab: &Slab,
+        block: *mut u8,
+    ) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            Block(block).set_next(slab.local.load(Relaxed));
+            Block(block).set_mark(slab.key.load(Relaxed));
+        }
+        slab.local.store(block, Relaxed);
+        let left = slab.left.load(Relaxed).wrapping_sub(1);
+        slab.left.store(left, Relaxed);
+        if left == 0 {
+            self.none_left(space, slab);
+        }
+    }
+
+    /// Now and then: sends what waits for other threads and lets old cached runs go.
+    #[cold]
+    pub(super) fn tick<P: Platform>(&mut self, space: &Space<P>) {
+        self.ticks = 0;
+        self.outgoing.flush(space);
+        self.runs().age(space);
+        space.purge_old();
+    }
+
+    /// Gives back all that is not in use.
+    pub(super) fn trim<P: Platform>(&mut self, space: &Space<P>) {
+        self.ticks = 0;
+        self.outgoing.flush(space);
+        self.return_heads(space);
+        self.drain_ready(space);
+        let mut next = self.owned;
+        // SAFETY: the list links lines of the table.
+        while let Some(slab) = unsafe { next.as_ref() } {
+            next = slab.owned_next().load(Relaxed);
+            if slab.has(flag::FULL) {
+                continue;
+            }
+            self.collect(space, slab);
+            if slab.used() == 0 && !slab.has(flag::READY) {
+                self.drop_slab(space, slab);
+            }
+        }
+        self.runs().clear(space);
+        self.return_spare(space);
+    }
+
+    fn return_spare<P: Platform>(&mut self, space: &Space<P>) {
+        let mut state = space.lock();
+        while let Some(slab) = self.pop_spare() {
+            let index = space.index(slab);
+            space.give(&mut state, index, 1, false);
+        }
+    }
+
+    /// Gives the blocks at hand back to their slabs.
+    fn return_heads<P: Platform>(&mut self, space: &Space<P>) {
+        for class in 0..CLASSES {
+            // SAFETY: I2; the word is this heap's.
+            let mut block = unsafe { self.heads.add(class).replace(null_mut()) };
+            while !block.is_null() {
+                // SAFETY: I2.
+                unsafe {
+                    let next = Block(block).next();
+                    self.free_local(space, space.line_for(block.addr()), block);
+                    block = next;
+                }
+            }
+        }
+    }
+
+    /// The owner ends: every slab is given back, or left for others to adopt.
+    pub(super) fn abandon<P: Platform>(&mut self, space: &Space<P>) {
+        self.trim(space);
+        let mut next = self.owned;
+        // SAFETY: the list links lines of the table.
+        while let Some(slab) = unsafe { next.as_ref() } {
+            next = slab.owned_next().load(Relaxed);
+            if slab.has(flag::FULL) {
+                if !slab.remote().disarm() {
+                    slab.set(flag::READY);
+                }
+                self.requeue(slab);
+            }
+        }
+        // Announcements under way come from threads that are between two instructions.
+        while self.awaits_announcement() {
+            self.drain_ready(space);
+            spin_hint();
+        }
+        let mut state = space.lock();
+        // SAFETY: as above.
+        while let Some(slab) = unsafe { self.owned.as_ref() } {
+            self.disown(slab);
+            self.collect(space, slab);
+            leave(space, &mut state, slab);
+        }
+        self.queues = [const { SlabList::new() }; CLASSES];
+    }
+
+    /// After a fork, in the child, for the heap of a thread that is gone: what was not in slabs.
+    pub(super) fn salvage<P: Platform>(&mut self, space: &Space<P>) {
+        self.outgoing.salvage(space);
+        self.home().runs_of_the_dead().salvage(space);
+        self.spare_count = self.spare_count.min(SPARE_SLICES);
+        while let Some(slab) = self.pop_spare() {
+            let index = space.index(slab);
+            if space.line(index).is(kind::CACHED) {
+                space.give(&mut space.lock(), index, 1, false);
+            }
+        }
+    }
+
+    fn awaits_announcement(&self) -> bool {
+        let mut next = self.owned;
+        // SAFETY: the list links lines of the table.
+        while let Some(slab) = unsafe { next.as_ref() } {
+            if slab.has(flag::READY) {
+                return true;
+            }
+            next = slab.owned_next().load(Relaxed);
+        }
+        false
+    }
+
+    /// Checks every slab of this heap against the invariants. Only its owner may ask.
+    pub(super) fn check<P: Platform>(&self, space: &Space<P>) -> Result<(), &'static str> {
+        let mut next = self.owned;
+        // SAFETY: the list links lines of the table.
+        while let Some(slab) = unsafe { next.as_ref() } {
+            if !slab.is(kind::SLAB) || slab.key.load(Relaxed) != self.key(space, slab) {
+                return Err("an owned line that is no slab of this heap");
+            }
+            let carved = slab.carved.load(Relaxed);
+            let free = carved.wrapping_sub(slab.used());
+            if carved > slab.capacity.load(Relaxed) || free > carved {
+                return Err("a slab's counts do not fit");
+            }
+            if count_list(space, slab, slab.local.load(Relaxed), free) != Some(free) {
+                return Err("a slab's local list and its counts disagree");
+            }
+            if slab.remote().peek().count() > slab.used() {
+                return Err("more blocks came back than were out");
+            }
+            next = slab.owned_next().load(Relaxed);
+        }
+        for class in 0..CLASSES {
+            // SAFETY: queues link lines of the table.
+            let mut next = unsafe { self.queues[class].front().as_ref() };
+            while let Some(slab) = next {
+                if usize::from(slab.class.load(Relaxed)) != class || slab.has(flag::FULL) {
+                    return Err("a slab in the wrong queue");
+                }
+                // SAFETY: as above.
+                next = unsafe { slab.next.load(Relaxed).as_ref() };
+            }
+            // SAFETY: the word is this heap's.
+            let mut block = unsafe { self.heads.add(class).read() };
+            let mut steps = 0;
+            while !block.is_null() {
+                let slab = space.line_for(block.addr());
+                let bytes = slab.block_bytes.load(Relaxed) as usize;
+                steps += 1;
+                if !space.is_block_of(slab, block)
+                    || bytes != size_class::bytes_of(class)
+                    || steps > SLICE_BYTES / bytes
+                {
+                    return Err("a block at hand that is none of its class");
+                }
+                // SAFETY: I2.
+                block = unsafe { Block(block).next() };
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Length of a list of free blocks of `slab`, if it has no more than `limit` blocks and all of them are blocks of the slab.
+fn count_list<P: Platform>(
+    space: &Space<P>,
+    slab: &Slab,
+    mut block: *mut u8,
+    limit: u32,
+) -> Option<u32> {
+    let mut count = 0;
+    while !block.is_null() {
+        if count == limit || !space.is_block_of(slab, block) {
+            return None;
+        }
+        count += 1;
+        // SAFETY: a block of the slab, in a list that the caller owns.
+        block = unsafe { Block(block).next() };
+    }
+    Some(count)
+}
+
+/// Gives a slab that nobody owns any more back, or enters it where heaps look for slabs to adopt.
+fn leave<P: Platform>(space: &Space<P>, state: &mut State, slab: &Slab) {
+    let used = slab.used();
+    slab.left.store(used, Relaxed);
+    slab.extra.store(0, Relaxed);
+    slab.key.store(KEY_NOBODY, Relaxed);
+    slab.home().store(null_mut(), Relaxed);
+    if used > 0 {
+        slab.flags.store(flag::ABANDONED, Relaxed);
+        // From here on, whoever frees the last block looks after the slab.
+        if slab.remote().set_abandoned(true).count() < used {
+            state.abandoned[usize::from(slab.class.load(Relaxed))].push_back(slab);
+            space.abandoned.fetch_add(1, Relaxed);
+            return;
+        }
+        slab.remote().reset();
+    }
+    slab.flags.store(0, Relaxed);
+    space.give(state, space.index(slab), 1, false);
+}
+
+/// After a fork, in the child: takes apart the heap of a thread that is not there any more and may have stopped anywhere.
+///
+/// Its lists are walked link by link and cut at the first that leads nowhere; blocks that are not reached count as used for ever.
+///
+/// # Safety
+/// The heap's thread does not exist, the calling one is the only one, and the lock is held.
+pub(super) unsafe fn take_apart<P: Platform>(space: &Space<P>, state: &mut State, heap: &mut Heap) {
+    for class in 0..CLASSES {
+        // SAFETY: the words of a thread that stopped; the child has a copy of them.
+        let mut block = unsafe { heap.heads.add(class).replace(null_mut()) };
+        let mut steps = 0;
+        while !block.is_null() && space.offset(block.addr()).is_some() && steps <= SLICE_BYTES / 16
+        {
+            let slab = space.line_for(block.addr());
+            if !slab.is(kind::SLAB)
+                || slab.home().load(Relaxed) != heap.home.cast_mut()
+                || !space.is_block_of(slab, block)
+            {
+                break;
+            }
+            // SAFETY: a block of the dead heap's slab, in its list.
+            unsafe {
+                let next = Block(block).next();
+                Block(block).set_next(slab.local.load(Relaxed));
+                slab.local.store(block, Relaxed);
+                block = next;
+            }
+            steps += 1;
+        }
+    }
+    let mut index = 0;
+    while index < state.top {
+        let slab = space.line(index);
+        if slab.is(kind::SLAB) && slab.home().load(Relaxed) == heap.home.cast_mut() {
+            recount(space, slab);
+            leave(space, state, slab);
+        }
+        index += space.line(index).slices.load(Relaxed).max(1);
+    }
+    heap.home().ready.store(null_mut(), Relaxed);
+}
+
+/// Makes a slab's counts those of its lists.
+fn recount<P: Platform>(space: &Space<P>, slab: &Slab) {
+    let carved = slab.carved.load(Relaxed);
+    let mut free = 0;
+    let mut last: *mut u8 = null_mut();
+    let mut block = slab.local.load(Relaxed);
+    while !block.is_null() && free < carved && space.is_block_of(slab, block) {
+        free += 1;
+        last = block;
+        // SAFETY: a block of the slab that its thread had freed.
+        block = unsafe { Block(block).next() };
+    }
+    if last.is_null() {
+        slab.local.store(null_mut(), Relaxed);
+    } else {
+        // SAFETY: as above.
+        unsafe { Block(last).set_next(null_mut()) };
+    }
+    slab.flags.store(0, Relaxed);
+    let _ = slab.remote().disarm();
+    let remote = slab.remote().peek().count();
+    slab.left.store((carved - free).max(remote), Relaxed);
+    slab.extra.store(0, Relaxed);
+}

@@ -1,0 +1,129 @@
+//! Large blocks: runs of whole slices, with sizes kept to the page.
+//!
+//! Growing takes free slices behind the block if there are any; else the block moves, by moving its pages where the system can
+//! ([`Memory::move_pages`](crate::platform::Memory::move_pages)), so that no byte of a big block is copied.
+#![allow(unsafe_code, reason = "moves raw memory")]
+
+use super::heap::Heap;
+use super::run_cache::RUN_SLICES_MAX;
+use super::slab::{SLICE_BYTES, SLICE_SHIFT, Slab, flag, kind};
+use super::space::{Space, slices_for};
+use crate::platform::Platform;
+use core::ptr::NonNull;
+use core::sync::atomic::Ordering::{AcqRel, Relaxed};
+
+/// Below this, copying is cheaper than changing page tables.
+const MOVE_BYTES_MIN: usize = 1 << 20;
+
+/// A request in units of the range.
+#[derive(Clone, Copy, Debug)]
+struct Extent {
+    bytes: usize,
+    slices: u32,
+}
+
+impl Extent {
+    fn of<P: Platform>(space: &Space<P>, size: usize) -> Option<Self> {
+        if size > isize::MAX.unsigned_abs() {
+            return None;
+        }
+        let page = space.platform.memory_info().page_bytes;
+        let bytes = size.max(1).checked_next_multiple_of(page)?;
+        let slices = u32::try_from(slices_for(bytes)).ok()?;
+        Some(Self { bytes, slices })
+    }
+}
+
+/// A block of at least `size` bytes at a multiple of `align`, and whether it reads as zero.
+pub(super) fn allocate<P: Platform>(
+    space: &Space<P>,
+    heap: Option<&mut Heap>,
+    size: usize,
+    align: usize,
+) -> Option<(*mut u8, bool)> {
+    let extent = Extent::of(space, size)?;
+    let cached = heap
+        .filter(|_| align <= SLICE_BYTES && extent.slices <= RUN_SLICES_MAX)
+        .and_then(|heap| heap.runs().take(space, extent.slices));
+    if let Some(run) = cached {
+        run.run_bytes().store(extent.bytes, Relaxed);
+        run.flags.store(0, Relaxed);
+        run.kind.store(kind::RUN, Relaxed);
+        return Some((space.start(run), false));
+    }
+    let align = u32::try_from(align.div_ceil(SLICE_BYTES)).ok()?;
+    space.purge_old();
+    let mut state = space.lock();
+    let (run, zero) = space.take(&mut state, extent.slices, align)?;
+    run.run_bytes().store(extent.bytes, Relaxed);
+    run.flags.store(if zero { flag::ZERO } else { 0 }, Relaxed);
+    run.kind.store(kind::RUN, Relaxed);
+    Some((space.start(run), zero))
+}
+
+/// Frees the block that starts at `run`; false if it is not there to be freed.
+pub(super) fn free<P: Platform>(space: &Space<P>, heap: Option<&mut Heap>, run: &Slab) -> bool {
+    // Of two threads that free the same block, one learns of it here.
+    if run
+        .kind
+        .compare_exchange(kind::RUN, kind::CACHED, AcqRel, Relaxed)
+        .is_err()
+    {
+        return false;
+    }
+    let slices = run.slices.load(Relaxed);
+    match heap {
+        Some(heap) if slices <= RUN_SLICES_MAX => heap.runs().push(space, run),
+        _ => {
+            let mut state = space.lock();
+            let index = space.index(run);
+            space.give(&mut state, index, slices, false);
+            drop(state);
+            space.purge_old();
+        }
+    }
+    true
+}
+
+/// Makes the block at `run` hold `size` bytes where it is, if it can.
+pub(super) fn resize_in_place<P: Platform>(space: &Space<P>, run: &Slab, size: usize) -> bool {
+    let Some(extent) = Extent::of(space, size) else {
+        return false;
+    };
+    let slices = run.slices.load(Relaxed);
+    let fits = if extent.slices == slices {
+        true
+    } else {
+        let mut state = space.lock();
+        let index = space.index(run);
+        if extent.slices < slices {
+            space.cut(&mut state, index, slices, extent.slices);
+            true
+        } else {
+            space.extend(&mut state, index, slices, extent.slices - slices)
+        }
+    };
+    if fits {
+        run.run_bytes().store(extent.bytes, Relaxed);
+    }
+    fits
+}
+
+/// Brings the contents of the block at `from` into the larger block at `to`.
+///
+/// # Safety
+/// Both are live large blocks, and the caller's; `to` is as large as `from`.
+pub(super) unsafe fn carry<P: Platform>(space: &Space<P>, from: &Slab, to: *mut u8) {
+    let bytes = from.run_bytes().load(Relaxed);
+    let start = space.start(from);
+    if bytes >= MOVE_BYTES_MIN
+        && let (Some(source), Some(target)) = (NonNull::new(start), NonNull::new(to))
+        // SAFETY: committed, in the range, different blocks; nobody needs what a fresh block holds.
+        && unsafe { space.platform.move_pages(source, target, bytes) }.is_ok()
+    {
+        return;
+    }
+    // SAFETY: the caller's promise.
+    unsafe { to.copy_from_nonoverlapping(start, bytes) };
+    debug_assert!(bytes <= (from.slices.load(Relaxed) as usize) << SLICE_SHIFT);
+}

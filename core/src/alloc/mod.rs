@@ -1,0 +1,53 @@
+//! The allocator: thread heaps over slabs of one size class each, one range of address space, blocks freed by other threads
+//! returned in batches, memory given back.
+//!
+//! | you look for | it is in |
+//! |---|---|
+//! | the paths that most calls take | `allocator.rs` |
+//! | which block serves which request | `size_class.rs` |
+//! | what is known about a slice of 64 KiB | `slab.rs` |
+//! | address space, free runs, coalescing | `space.rs` |
+//! | refilling, full and empty slabs, thread exit, fork | `heap.rs`, `home.rs` |
+//! | blocks that other threads free | `remote_free.rs`, `outgoing.rs` |
+//! | blocks above 32 KiB | `huge.rs`, `run_cache.rs` |
+//! | giving memory back | `purge.rs` |
+//! | options, statistics, messages | `options.rs`, `stats.rs`, `misuse.rs` |
+//!
+//! [`Allocator`] is generic over the platform's memory and over where a thread's words are; the process-wide instances, with a
+//! hook at thread exit and around fork, are the embedder's (the `underpin` crate, the preloadable library).
+//!
+//! Nothing here allocates from anything but [`Memory`](crate::platform::Memory), or panics on what a program does.
+
+#[cfg(not(loom))]
+mod allocator;
+#[cfg(not(loom))]
+mod heap;
+#[cfg(not(loom))]
+mod home;
+#[cfg(not(loom))]
+mod huge;
+mod misuse;
+mod options;
+#[cfg(not(loom))]
+mod outgoing;
+#[cfg(not(loom))]
+mod purge;
+mod remote_free;
+#[cfg(not(loom))]
+mod run_cache;
+pub mod size_class;
+#[cfg(not(loom))]
+mod slab;
+#[cfg(not(loom))]
+mod space;
+#[cfg(not(loom))]
+mod stats;
+
+#[cfg(not(loom))]
+pub use allocator::{Allocator, Hooks, KEY_MASK};
+pub use misuse::{Line, Misuse};
+pub use options::{OPTIONS, OptionRow, Options};
+#[cfg(not(loom))]
+pub use slab::{SLICE_BYTES, layout};
+#[cfg(not(loom))]
+pub use stats::{ClassStats, Stats};

@@ -1,0 +1,152 @@
+//! What a user may choose, in one table: the code, the help text and the documents read the same rows.
+#![forbid(unsafe_code)]
+
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::Relaxed};
+
+/// A row of the table.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct OptionRow {
+    /// The environment variable.
+    pub name: &'static str,
+    /// Its meaning, unit, default and bounds.
+    pub help: &'static str,
+    /// Takes a value; false if it cannot be one.
+    set: fn(&mut Options, &str) -> bool,
+}
+
+/// Every option that the environment can set.
+pub const OPTIONS: &[OptionRow] = &[
+    OptionRow {
+        name: "UNDERPIN_RESERVE_MIB",
+        help: "address space to reserve, in MiB; halved until the system grants it (default 131072; 4 to 1048576)",
+        set: |options, text| {
+            let mib = number(text).filter(|mib| (4..=1 << 20).contains(mib));
+            let bytes = mib.and_then(|mib| mib.checked_mul(1 << 20));
+            bytes
+                .inspect(|bytes| options.reserve_bytes = *bytes)
+                .is_some()
+        },
+    },
+    OptionRow {
+        name: "UNDERPIN_PURGE_DELAY_MS",
+        help: "memory that is free for this long, in milliseconds, goes back to the system (default 1000; 0 to 1000000)",
+        set: |options, text| {
+            let ms = number(text).filter(|ms| *ms <= 1_000_000);
+            ms.inspect(|ms| options.purge_delay_ms = *ms as u32)
+                .is_some()
+        },
+    },
+    OptionRow {
+        name: "UNDERPIN_BACKGROUND",
+        help: "whether a thread may return memory while the program does nothing: 1 or 0 (default 1)",
+        set: |options, text| flag(text).inspect(|on| options.background = *on).is_some(),
+    },
+];
+
+fn number(text: &str) -> Option<usize> {
+    text.parse().ok()
+}
+
+fn flag(text: &str) -> Option<bool> {
+    match text {
+        "1" => Some(true),
+        "0" => Some(false),
+        _ => None,
+    }
+}
+
+/// Choices that hold for an allocator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Options {
+    /// Address space to reserve, in bytes; halved until the system grants it. Rounded up to a power of two. Without effect after the
+    /// first allocation.
+    pub reserve_bytes: usize,
+    /// Memory that is free for this long, in milliseconds, goes back to the system.
+    pub purge_delay_ms: u32,
+    /// Whether the purger may be started.
+    pub background: bool,
+}
+
+impl Options {
+    /// The defaults.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            // 128 GiB where addresses have 64 bits, else 256 MiB.
+            reserve_bytes: if usize::BITS == 64 {
+                1 << (usize::BITS - 27)
+            } else {
+                1 << 28
+            },
+            purge_delay_ms: 1_000,
+            background: true,
+        }
+    }
+
+    /// The defaults, changed by what `value` says of each variable of [`OPTIONS`]. Values that make no sense are passed over.
+    pub fn read<'a>(value: impl Fn(&str) -> Option<&'a str>) -> Self {
+        let mut options = Self::new();
+        for row in OPTIONS {
+            if let Some(text) = value(row.name) {
+                (row.set)(&mut options, text);
+            }
+        }
+        options
+    }
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The options in force.
+#[derive(Debug)]
+pub(super) struct Settings {
+    pub(super) reserve_bytes: AtomicUsize,
+    pub(super) purge_delay_ms: AtomicU32,
+    pub(super) background: AtomicBool,
+}
+
+impl Settings {
+    pub(super) const fn new(options: &Options) -> Self {
+        Self {
+            reserve_bytes: AtomicUsize::new(options.reserve_bytes),
+            purge_delay_ms: AtomicU32::new(options.purge_delay_ms),
+            background: AtomicBool::new(options.background),
+        }
+    }
+
+    pub(super) fn set(&self, options: &Options) {
+        self.reserve_bytes.store(options.reserve_bytes, Relaxed);
+        self.purge_delay_ms.store(options.purge_delay_ms, Relaxed);
+        self.background.store(options.background, Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_read_and_nonsense_is_passed_over() {
+        let read = |name: &'static str, text: &'static str| {
+            Options::read(move |asked| (asked == name).then_some(text))
+        };
+        assert_eq!(read("UNDERPIN_RESERVE_MIB", "64").reserve_bytes, 64 << 20);
+        assert_eq!(read("UNDERPIN_PURGE_DELAY_MS", "0").purge_delay_ms, 0);
+        assert!(!read("UNDERPIN_BACKGROUND", "0").background);
+        for (name, text) in [
+            ("UNDERPIN_RESERVE_MIB", "0"),
+            ("UNDERPIN_RESERVE_MIB", "99999999999999999999"),
+            ("UNDERPIN_PURGE_DELAY_MS", "-1"),
+            ("UNDERPIN_BACKGROUND", "yes"),
+            ("UNDERPIN_OTHER", "1"),
+        ] {
+            assert_eq!(read(name, text), Options::new(), "{name}={text}");
+        }
+    }
+}

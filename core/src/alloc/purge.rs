@@ -1,0 +1,132 @@
+//! Giving memory back to the system: free runs that have been free for a while.
+//!
+//! Runs go in the order in which they became free. Each is taken out of the bins first, so that the system call runs without the
+//! lock, and comes back as memory that reads as zero.
+//!
+//! Who does it: threads in their slow paths, and the *purger*, a thread that the embedder starts when there is something to do for
+//! the first time and that sleeps when there is nothing.
+//!
+//! ```text
+//! NONE -> RUNNING <-> ASLEEP        UNAVAILABLE (it could not be started; threads do it alone)
+//! ```
+#![allow(unsafe_code, reason = "discards memory")]
+
+use super::slab::{SLICE_SHIFT, kind};
+use super::space::Space;
+use crate::platform::{ClockId, Platform};
+use core::ptr::NonNull;
+use core::sync::atomic::{AtomicU32, Ordering::*};
+use core::time::Duration;
+
+/// Below this, looking is not worth a clock read.
+pub(super) const DIRTY_BYTES_MIN: usize = 1 << 20;
+/// Time between two looks of the purger.
+const PERIOD: Duration = Duration::from_millis(400);
+
+const NONE: u32 = 0;
+const RUNNING: u32 = 1;
+const ASLEEP: u32 = 2;
+const UNAVAILABLE: u32 = 3;
+
+impl<P: Platform> Space<P> {
+    /// Gives back what has been free for longer than the option says.
+    pub(super) fn purge_old(&self) {
+        if self.dirty_bytes.load(Relaxed) >= DIRTY_BYTES_MIN {
+            self.purge(self.settings.purge_delay_ms.load(Relaxed));
+        }
+    }
+
+    /// There is something to give back, in a while: starts or wakes the purger.
+    #[cold]
+    pub(super) fn call_purger(&self, start: fn() -> bool) {
+        let exchange = |from, to| {
+            self.purger
+                .compare_exchange(from, to, AcqRel, Relaxed)
+                .is_ok()
+        };
+        match self.purger.load(Relaxed) {
+            NONE if self.settings.background.load(Relaxed) => {
+                if exchange(NONE, RUNNING) && !start() {
+                    self.purger.store(UNAVAILABLE, Relaxed);
+                }
+            }
+            ASLEEP if exchange(ASLEEP, RUNNING) => {
+                self.platform.wake(&raw const self.purger, 1);
+            }
+            _ => {}
+        }
+    }
+
+    /// In a child process: the purger stayed behind.
+    pub(super) fn forget_purger(&self) {
+        if self.purger.load(Relaxed) != UNAVAILABLE {
+            self.purger.store(NONE, Relaxed);
+        }
+    }
+
+    /// The purger's life. It keeps no reference to anything that a thread owns.
+    pub(super) fn run_purger(&self) -> ! {
+        let never = AtomicU32::new(0);
+        loop {
+            let until = self.platform.now(ClockId::Monotonic).saturating_add(PERIOD);
+            self.platform.wait(&never, 0, Some(until));
+            let kept = self.age_caches();
+            self.purge(self.settings.purge_delay_ms.load(Relaxed));
+            if kept || self.dirty_bytes.load(Relaxed) > 0 {
+                continue;
+            }
+            self.purger.store(ASLEEP, Release);
+            self.platform.wait(&self.purger, ASLEEP, None);
+            self.purger.store(RUNNING, Release);
+        }
+    }
+
+    /// Empties the caches of large blocks that were of no use since the last time; whether any block is still kept.
+    fn age_caches(&self) -> bool {
+        let mut state = self.lock();
+        let mut kept = false;
+        let mut next = state.homes;
+        // SAFETY: homes are never unmapped, and the list is kept under the lock.
+        while let Some(home) = unsafe { next.as_ref() } {
+            // A thread at its cache may wait for the lock that is held here: so this does not wait for it.
+            kept |= home
+                .try_runs()
+                .is_none_or(|mut runs| runs.age_into(self, &mut state));
+            next = home.next.load(Relaxed);
+        }
+        kept
+    }
+
+    /// Gives back what has been free for `age_ms`; returns how many bytes.
+    pub(super) fn purge(&self, age_ms: u32) -> usize {
+        let now = self.now_ms();
+        let mut total = 0;
+        loop {
+            let Some((first, count)) = self.take_dirty(&mut self.lock(), now, age_ms) else {
+                return total;
+            };
+            let bytes = (count as usize) << SLICE_SHIFT;
+            let at = NonNull::new(self.slice(first));
+            // SAFETY: the run is committed, and taken out, so that nobody needs its contents. After a failure it may not be
+            // committed any more; committing what is committed changes nothing.
+            let (gone, usable) = at.map_or((false, false), |at| unsafe {
+                let gone = self.platform.discard(at, bytes).is_ok();
+                (gone, gone || self.platform.commit(at, bytes).is_ok())
+            });
+            if gone {
+                total += bytes;
+                self.counters.purged.fetch_add(bytes, Relaxed);
+            }
+            if usable {
+                self.give(&mut self.lock(), first, count, gone);
+            } else {
+                // Addresses without memory: nobody may have them.
+                self.line(first).kind.store(kind::OWN, Relaxed);
+            }
+            if !gone {
+                // It went to the end of the list, if anywhere; trying again at once would not help.
+                return total;
+            }
+        }
+    }
+}

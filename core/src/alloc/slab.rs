@@ -1,0 +1,322 @@
+//! What the allocator knows about one slice of 64 KiB: a line in a table, apart from the memory that it describes.
+//!
+//! A slice holds a *slab* (blocks of one class), begins or ends a *run* (a large block of whole slices), or is free. The line of
+//! a slab has two halves, a cache line each: the first is the owning thread's, the second is where other threads leave blocks.
+//!
+//! # Counting
+//! ```text
+//! carved   blocks that the bump cursor has handed out, of `capacity`
+//! used     = left + extra: carved blocks that are in none of the slab's own lists (local); those in a heap's head list,
+//!            in a remote list and with the program all count
+//! left     local frees until the owner takes the slow path: all blocks free, or, for a full slab, some are again
+//! ```
+//!
+//! # Invariants
+//! - I1: fields of the first half are written by the owner of the slab, or under the space's lock when it has none;
+//!   others read them as hints.
+//! - I2: `key` is the slab's address mixed with the owner's thread (see `ThreadWords::mix`), an even number; odd values match
+//!   no thread.
+//! - I3: `local` heads a list, through the blocks' first words, of `carved - used` blocks of this slab.
+//! - I4: a free block's second word is the key that the slab had when the block was freed or carved.
+#![allow(unsafe_code, reason = "lists run through free blocks")]
+
+use super::home::Home;
+use super::remote_free::RemoteList;
+use super::size_class;
+use core::sync::atomic::{
+    AtomicPtr, AtomicU8, AtomicU16, AtomicU32, AtomicUsize, Ordering::Relaxed,
+};
+
+/// log2 of [`SLICE_BYTES`].
+pub(super) const SLICE_SHIFT: u32 = 16;
+/// The unit of the range: what a slab takes, and what runs are multiples of.
+pub const SLICE_BYTES: usize = 1 << SLICE_SHIFT;
+/// log2 of a line's size.
+pub(super) const LINE_SHIFT: u32 = 7;
+
+/// The key of a slab without an owner.
+pub(super) const KEY_NOBODY: usize = 1;
+
+/// What a slice is used for.
+pub(super) mod kind {
+    /// Never used yet.
+    pub(crate) const NONE: u8 = 0;
+    /// Within a free run; its first and last slices know how long it is.
+    pub(crate) const FREE: u8 = 1;
+    /// Blocks of one class.
+    pub(crate) const SLAB: u8 = 2;
+    /// The first slice of a large block.
+    pub(crate) const RUN: u8 = 3;
+    /// The last slice of a large block, if it is not the first.
+    pub(crate) const TAIL: u8 = 4;
+    /// A large block that is being freed, or waits in a heap's cache.
+    pub(crate) const CACHED: u8 = 5;
+    /// The allocator's own structures.
+    pub(crate) const OWN: u8 = 6;
+}
+
+/// State of a slab that its owner keeps.
+pub(super) mod flag {
+    /// In no queue: every block is out. Other threads' frees announce it to the owner's ready stack.
+    pub(crate) const FULL: u8 = 1;
+    /// On its way to, or on, the ready stack: it must not be given away.
+    pub(crate) const READY: u8 = 2;
+    /// For runs, free or not: memory reads as zero.
+    pub(crate) const ZERO: u8 = 4;
+    /// The slab waits in the space's list of those without an owner.
+    pub(crate) const ABANDONED: u8 = 8;
+}
+
+/// A line of the table.
+#[repr(C, align(128))]
+#[derive(Debug)]
+pub(super) struct Slab {
+    pub(super) key: AtomicUsize,
+    pub(super) local: AtomicPtr<u8>,
+    pub(super) left: AtomicU32,
+    pub(super) extra: AtomicU32,
+    pub(super) kind: AtomicU8,
+    pub(super) flags: AtomicU8,
+    pub(super) class: AtomicU16,
+    pub(super) block_bytes: AtomicU32,
+    pub(super) carved: AtomicU32,
+    pub(super) capacity: AtomicU32,
+    /// Links of the class's queue, of the space's list of abandoned slabs, or of a bin of free runs.
+    pub(super) next: AtomicPtr<Slab>,
+    pub(super) previous: AtomicPtr<Slab>,
+    /// Length of a run in slices; kept at the first and last line of a free one.
+    pub(super) slices: AtomicU32,
+    /// Bit per page whose blocks are in no list, because the page was, or will be, given back.
+    pub(super) holes: AtomicU16,
+    second: SecondHalf,
+}
+
+/// Where other threads write.
+#[repr(C, align(64))]
+#[derive(Debug)]
+struct SecondHalf {
+    remote: RemoteList,
+    /// When a free run became free, in units of the space's clock.
+    stamp: AtomicU32,
+    home: AtomicPtr<Home>,
+    ready_next: AtomicPtr<Slab>,
+    owned_next: AtomicPtr<Slab>,
+    owned_previous: AtomicPtr<Slab>,
+    /// Bytes of a large block, whole pages.
+    run_bytes: AtomicUsize,
+}
+
+const _: () = assert!(size_of::<Slab>() == 1 << LINE_SHIFT);
+
+/// Where the fields are that assembly for `free` reads; see [`Allocator::free`](super::Allocator::free).
+pub mod layout {
+    use super::Slab;
+    use core::mem::offset_of;
+
+    /// Shift from an address to the offset of its line.
+    pub const ADDRESS_SHIFT: u32 = super::SLICE_SHIFT - super::LINE_SHIFT;
+    /// Offset of a line's key.
+    pub const KEY: usize = offset_of!(Slab, key);
+    /// Offset of the head of a slab's local list.
+    pub const LOCAL: usize = offset_of!(Slab, local);
+    /// Offset of the 32-bit count of frees until the slow path.
+    pub const LEFT: usize = offset_of!(Slab, left);
+}
+
+impl Slab {
+    pub(super) const fn new() -> Self {
+        Self {
+            key: AtomicUsize::new(KEY_NOBODY),
+            local: AtomicPtr::new(core::ptr::null_mut()),
+            left: AtomicU32::new(0),
+            extra: AtomicU32::new(0),
+            kind: AtomicU8::new(kind::NONE),
+            flags: AtomicU8::new(0),
+            class: AtomicU16::new(0),
+            block_bytes: AtomicU32::new(0),
+            carved: AtomicU32::new(0),
+            capacity: AtomicU32::new(0),
+            next: AtomicPtr::new(core::ptr::null_mut()),
+            previous: AtomicPtr::new(core::ptr::null_mut()),
+            slices: AtomicU32::new(0),
+            holes: AtomicU16::new(0),
+            second: SecondHalf {
+                remote: RemoteList::new(),
+                stamp: AtomicU32::new(0),
+                home: AtomicPtr::new(core::ptr::null_mut()),
+                ready_next: AtomicPtr::new(core::ptr::null_mut()),
+                owned_next: AtomicPtr::new(core::ptr::null_mut()),
+                owned_previous: AtomicPtr::new(core::ptr::null_mut()),
+                run_bytes: AtomicUsize::new(0),
+            },
+        }
+    }
+
+    pub(super) fn remote(&self) -> &RemoteList {
+        &self.second.remote
+    }
+    pub(super) fn home(&self) -> &AtomicPtr<Home> {
+        &self.second.home
+    }
+    pub(super) fn ready_next(&self) -> &AtomicPtr<Slab> {
+        &self.second.ready_next
+    }
+    pub(super) fn owned_next(&self) -> &AtomicPtr<Slab> {
+        &self.second.owned_next
+    }
+    pub(super) fn owned_previous(&self) -> &AtomicPtr<Slab> {
+        &self.second.owned_previous
+    }
+    pub(super) fn stamp(&self) -> &AtomicU32 {
+        &self.second.stamp
+    }
+    pub(super) fn run_bytes(&self) -> &AtomicUsize {
+        &self.second.run_bytes
+    }
+
+    pub(super) fn is(&self, wanted: u8) -> bool {
+        self.kind.load(Relaxed) == wanted
+    }
+    pub(super) fn has(&self, bit: u8) -> bool {
+        self.flags.load(Relaxed) & bit != 0
+    }
+    /// Owner or lock holder only (I1).
+    pub(super) fn set(&self, bit: u8) {
+        self.flags.store(self.flags.load(Relaxed) | bit, Relaxed);
+    }
+    /// Owner or lock holder only (I1).
+    pub(super) fn clear(&self, bit: u8) {
+        self.flags.store(self.flags.load(Relaxed) & !bit, Relaxed);
+    }
+    /// Carved blocks that are in none of the slab's lists but the remote one.
+    pub(super) fn used(&self) -> u32 {
+        self.left
+            .load(Relaxed)
+            .wrapping_add(self.extra.load(Relaxed))
+    }
+
+    /// Makes the line that of an empty slab of `class`. The slice is the caller's.
+    pub(super) fn init_slab(&self, class: usize) {
+        let bytes = size_class::bytes_of(class) as u32;
+        self.local.store(core::ptr::null_mut(), Relaxed);
+        self.left.store(0, Relaxed);
+        self.extra.store(0, Relaxed);
+        self.class.store(class as u16, Relaxed);
+        self.block_bytes.store(bytes, Relaxed);
+        self.carved.store(0, Relaxed);
+        self.capacity.store(SLICE_BYTES as u32 / bytes, Relaxed);
+        self.flags.store(0, Relaxed);
+        self.holes.store(0, Relaxed);
+        self.slices.store(1, Relaxed);
+        self.second.remote.reset();
+        self.kind.store(kind::SLAB, Relaxed);
+    }
+}
+
+/// A doubly linked list of slabs by `next` and `previous`, kept by one thread or under a lock.
+#[derive(Debug)]
+pub(super) struct SlabList {
+    head: *const Slab,
+    tail: *const Slab,
+}
+
+impl SlabList {
+    pub(super) const fn new() -> Self {
+        Self {
+            head: core::ptr::null(),
+            tail: core::ptr::null(),
+        }
+    }
+
+    pub(super) fn front(&self) -> *const Slab {
+        self.head
+    }
+
+    /// Whether `slab` is the only one.
+    pub(super) fn is_only(&self, slab: &Slab) -> bool {
+        core::ptr::eq(self.head, slab) && core::ptr::eq(self.tail, slab)
+    }
+
+    pub(super) fn push_front(&mut self, slab: &Slab) {
+        slab.previous.store(core::ptr::null_mut(), Relaxed);
+        slab.next.store(self.head.cast_mut(), Relaxed);
+        // SAFETY: what the list links are lines of a table that outlives it.
+        match unsafe { self.head.as_ref() } {
+            Some(head) => head
+                .previous
+                .store(core::ptr::from_ref(slab).cast_mut(), Relaxed),
+            None => self.tail = slab,
+        }
+        self.head = slab;
+    }
+
+    pub(super) fn push_back(&mut self, slab: &Slab) {
+        slab.next.store(core::ptr::null_mut(), Relaxed);
+        slab.previous.store(self.tail.cast_mut(), Relaxed);
+        // SAFETY: as in `push_front`.
+        match unsafe { self.tail.as_ref() } {
+            Some(tail) => tail
+                .next
+                .store(core::ptr::from_ref(slab).cast_mut(), Relaxed),
+            None => self.head = slab,
+        }
+        self.tail = slab;
+    }
+
+    /// Takes out a slab that is in this list.
+    pub(super) fn remove(&mut self, slab: &Slab) {
+        let (next, previous) = (slab.next.load(Relaxed), slab.previous.load(Relaxed));
+        // SAFETY: as in `push_front`.
+        match unsafe { previous.as_ref() } {
+            Some(previous) => previous.next.store(next, Relaxed),
+            None => self.head = next,
+        }
+        // SAFETY: as in `push_front`.
+        match unsafe { next.as_ref() } {
+            Some(next) => next.previous.store(previous, Relaxed),
+            None => self.tail = previous,
+        }
+    }
+}
+
+/// A free block seen through its two words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Block(pub(super) *mut u8);
+
+impl Block {
+    /// The next block of its list.
+    ///
+    /// # Safety
+    /// The block is free and in a list that the caller owns.
+    #[inline(always)]
+    pub(super) unsafe fn next(self) -> *mut u8 {
+        // SAFETY: blocks hold two words, aligned to 16.
+        unsafe { self.0.cast::<*mut u8>().read() }
+    }
+
+    /// # Safety
+    /// The block is free and the caller's.
+    #[inline(always)]
+    pub(super) unsafe fn set_next(self, next: *mut u8) {
+        // SAFETY: blocks hold two words, aligned to 16.
+        unsafe { self.0.cast::<*mut u8>().write(next) }
+    }
+
+    /// The word that tells a free block from one in use (I4).
+    ///
+    /// # Safety
+    /// A block of the allocator, or memory of its size.
+    #[inline(always)]
+    pub(super) unsafe fn mark(self) -> usize {
+        // SAFETY: blocks hold two words, aligned to 16.
+        unsafe { self.0.cast::<usize>().add(1).read() }
+    }
+
+    /// # Safety
+    /// The block is the caller's.
+    #[inline(always)]
+    pub(super) unsafe fn set_mark(self, mark: usize) {
+        // SAFETY: blocks hold two words, aligned to 16.
+        unsafe { self.0.cast::<usize>().add(1).write(mark) }
+    }
+}

@@ -1,0 +1,303 @@
+//! The allocator against a plain model, on the simulator's memory: contents, alignment and overlap of random blocks, the heap
+//! walker in between, commits that fail at any point, and nothing left when all is freed.
+
+#[path = "alloc/words.rs"]
+mod words;
+
+use std::collections::BTreeMap;
+use underpin_core::allocator::{Allocator, Hooks, Misuse, Options};
+use underpin_core::platform::sim::{Sim, SimFaults, SimOptions};
+use underpin_tests::seeds;
+use words::TestWords;
+
+type Alloc = Allocator<Sim, TestWords>;
+
+fn misuse(what: Misuse) -> ! {
+    panic!("{what}");
+}
+
+const HOOKS: Hooks = Hooks {
+    thread_start: || {},
+    misuse,
+    foreign_free: |_| false,
+    purger_start: || false,
+};
+
+fn options() -> Options {
+    let mut options = Options::new();
+    options.reserve_bytes = 64 << 20;
+    options
+}
+
+fn allocator(sim: &Sim) -> Alloc {
+    Allocator::over(sim, TestWords, options(), HOOKS)
+}
+
+/// Seeds per test; `UNDERPIN_ROUNDS` asks for more.
+fn rounds() -> u64 {
+    let asked = std::env::var("UNDERPIN_ROUNDS");
+    asked.ok().and_then(|text| text.parse().ok()).unwrap_or(8)
+}
+
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 16
+    }
+    fn below(&mut self, bound: u64) -> u64 {
+        self.next() % bound
+    }
+    /// Mostly small, sometimes large.
+    fn size(&mut self) -> usize {
+        if self.below(200) == 0 {
+            return self.below(3 << 20) as usize;
+        }
+        let max = [64, 64, 256, 1_024, 1_024, 4_096, 40_000, 300_000][self.below(8) as usize];
+        self.below(max) as usize
+    }
+}
+
+/// A live block of the model: every byte of it is `fill`.
+struct Live {
+    size: usize,
+    fill: u8,
+    align: usize,
+}
+
+#[derive(Default)]
+struct Model {
+    live: BTreeMap<usize, (*mut u8, Live)>,
+}
+
+impl Model {
+    fn add(&mut self, alloc: &Alloc, block: *mut u8, live: Live) {
+        assert!(block.addr().is_multiple_of(live.align.max(16)));
+        let usable = alloc.usable_size(block);
+        assert!(usable >= live.size, "{usable} for {}", live.size);
+        let end = block.addr() + usable;
+        if let Some((before, (_, other))) = self.live.range(..end).next_back() {
+            assert!(before + other.size <= block.addr(), "blocks overlap");
+        }
+        // SAFETY: a fresh block of that size.
+        unsafe { block.write_bytes(live.fill, live.size) };
+        self.live.insert(block.addr(), (block, live));
+    }
+
+    fn verify(block: *const u8, live: &Live, size: usize) {
+        // SAFETY: a live block of at least that size.
+        let bytes = unsafe { core::slice::from_raw_parts(block, size) };
+        // All of a small block; of a large one, both ends and a byte per cache line.
+        let small = bytes.len() <= 512;
+        let step = if small { 1 } else { 61 };
+        let wrong = bytes
+            .iter()
+            .step_by(step)
+            .chain(bytes.last())
+            .any(|byte| *byte != live.fill);
+        assert!(!wrong, "contents changed");
+    }
+
+    fn pick(&self, random: &mut Random) -> Option<usize> {
+        let index = random.below(self.live.len().max(1) as u64) as usize;
+        self.live.keys().nth(index).copied()
+    }
+}
+
+/// Runs `steps` random operations; allocations that fail are counted.
+fn run(alloc: &Alloc, random: &mut Random, steps: u32, model: &mut Model) -> u32 {
+    let mut failed = 0;
+    for step in 0..steps {
+        let fill = step as u8;
+        match random.below(16) {
+            0..=7 => {
+                let size = random.size();
+                let align = if random.below(4) == 0 {
+                    1 << random.below(18)
+                } else {
+                    1
+                };
+                let zeroed = random.below(3) == 0;
+                let block = match (align, zeroed) {
+                    (1, false) => alloc.malloc(size),
+                    (1, true) => alloc.zeroed(size),
+                    (_, false) => alloc.aligned(align, size),
+                    (_, true) => alloc.aligned_zeroed(align, size),
+                };
+                if block.is_null() {
+                    failed += 1;
+                    continue;
+                }
+                if zeroed {
+                    Model::verify(
+                        block,
+                        &Live {
+                            size,
+                            fill: 0,
+                            align,
+                        },
+                        size,
+                    );
+                }
+                model.add(alloc, block, Live { size, fill, align });
+            }
+            8..=13 => {
+                if let Some(key) = model.pick(random) {
+                    let (block, live) = model.live.remove(&key).unwrap();
+                    Model::verify(block, &live, live.size);
+                    // SAFETY: a live block.
+                    unsafe { alloc.free(block) };
+                }
+            }
+            14 => {
+                if let Some(key) = model.pick(random) {
+                    let (block, live) = model.live.remove(&key).unwrap();
+                    let size = random.size().max(1);
+                    // SAFETY: a live block.
+                    let moved = unsafe { alloc.realloc(block, size, live.align) };
+                    if moved.is_null() {
+                        failed += 1;
+                        Model::verify(block, &live, live.size);
+                        model.live.insert(key, (block, live));
+                    } else {
+                        Model::verify(moved, &live, size.min(live.size));
+                        model.add(alloc, moved, Live { size, ..live });
+                    }
+                }
+            }
+            _ => {
+                if random.below(8) == 0 {
+                    alloc.trim();
+                }
+            }
+        }
+        if step % 128 == 0 {
+            alloc.check().unwrap();
+        }
+    }
+    failed
+}
+
+fn free_all(alloc: &Alloc, model: Model) {
+    for (block, live) in model.live.into_values() {
+        Model::verify(block, &live, live.size);
+        // SAFETY: a live block.
+        unsafe { alloc.free(block) };
+    }
+}
+
+#[test]
+fn random_blocks_keep_their_contents_and_all_memory_comes_back() {
+    seeds::check(rounds(), |seed| {
+        let sim = Sim::new(SimOptions::new(seed).with_faults(SimFaults::none()));
+        {
+            let alloc = allocator(&sim);
+            words::reset();
+            let mut random = Random(seed.wrapping_mul(2) + 1);
+            let mut model = Model::default();
+            run(&alloc, &mut random, 2_000, &mut model);
+            free_all(&alloc, model);
+            alloc.check().unwrap();
+            alloc.trim();
+            alloc.check().unwrap();
+            let stats = alloc.stats();
+            assert_eq!(stats.used_bytes(), 0, "{stats}");
+            assert_eq!(stats.slab_bytes(), 0, "{stats}");
+            assert_eq!(stats.dirty_bytes, 0, "{stats}");
+            alloc.thread_end();
+        }
+        assert!(sim.leaks().is_empty(), "{:?}", sim.leaks());
+    });
+}
+
+#[test]
+fn commits_that_fail_make_allocations_fail_and_nothing_else() {
+    let mut failed = 0;
+    seeds::check(rounds(), |seed| {
+        let mut faults = SimFaults::none();
+        faults.commit_error_ppm = 200_000;
+        let sim = Sim::new(SimOptions::new(seed).with_faults(faults));
+        {
+            let alloc = allocator(&sim);
+            words::reset();
+            let mut random = Random(seed.wrapping_mul(2) + 1);
+            let mut model = Model::default();
+            failed += run(&alloc, &mut random, 1_500, &mut model);
+            free_all(&alloc, model);
+            alloc.check().unwrap();
+            alloc.thread_end();
+        }
+        assert!(sim.leaks().is_empty(), "{:?}", sim.leaks());
+    });
+    assert!(failed > 0, "no commit failed");
+}
+
+#[test]
+fn a_full_range_gives_null_and_works_again_after_a_free() {
+    let sim = Sim::new(SimOptions::new(1).with_faults(SimFaults::none()));
+    let mut small = options();
+    small.reserve_bytes = 8 << 20;
+    let alloc = Allocator::over(&sim, TestWords, small, HOOKS);
+    words::reset();
+    for size in [100, 5_000, 70_000, 1 << 20] {
+        let mut blocks = Vec::new();
+        loop {
+            let block = alloc.malloc(size);
+            if block.is_null() {
+                break;
+            }
+            blocks.push(block);
+        }
+        assert!(blocks.len() * size > 4 << 20, "{size}: {}", blocks.len());
+        for block in blocks {
+            // SAFETY: a live block.
+            unsafe { alloc.free(block) };
+        }
+        alloc.check().unwrap();
+        alloc.trim();
+    }
+    assert!(alloc.malloc(9 << 20).is_null());
+    assert!(alloc.malloc(usize::MAX).is_null());
+    assert!(alloc.malloc(isize::MAX as usize + 1).is_null());
+    assert!(alloc.aligned(48, 1).is_null(), "no power of two");
+    alloc.thread_end();
+}
+
+#[test]
+fn misuse_is_noticed() {
+    let sim = Sim::new(SimOptions::new(1).with_faults(SimFaults::none()));
+    let alloc = allocator(&sim);
+    words::reset();
+    let message = |wrong: &dyn Fn()| -> String {
+        let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(wrong)).unwrap_err();
+        panic.downcast_ref::<String>().unwrap().clone()
+    };
+    for size in [1, 16, 100, 1_000, 5_000, 30_000, 100_000] {
+        let block = alloc.malloc(size);
+        let other = alloc.malloc(size);
+        // SAFETY: live, and freed once; the second time is the test.
+        unsafe {
+            alloc.free(block);
+            let said = message(&|| alloc.free(block));
+            assert!(said.contains("double free"), "{size}: {said}");
+        }
+        let said = message(&|| {
+            // SAFETY: noticed and refused.
+            unsafe { alloc.free(other.add(8)) };
+        });
+        assert!(said.contains("inside a block"), "{size}: {said}");
+        // SAFETY: live.
+        unsafe { alloc.free(other) };
+    }
+    let here = [0_u64; 4];
+    let said = message(&|| {
+        // SAFETY: noticed and refused.
+        unsafe { alloc.free((&raw const here).cast_mut().cast()) };
+    });
+    assert!(said.contains("never allocated"), "{said}");
+    alloc.check().unwrap();
+    alloc.thread_end();
+}
