@@ -1,6 +1,13 @@
 //! The allocator against a plain model, on the simulator's memory: contents, alignment and overlap of random blocks, the heap
 //! walker in between, commits that fail at any point, and nothing left when all is freed.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::std_instead_of_core,
+    clippy::std_instead_of_alloc,
+    reason = "a test"
+)]
+
 #[path = "alloc/words.rs"]
 mod words;
 

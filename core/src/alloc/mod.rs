@@ -3,7 +3,7 @@
 //!
 //! | you look for | it is in |
 //! |---|---|
-//! | the paths that most calls take | `allocator.rs` |
+//! | the paths that most calls take | `malloc.rs` |
 //! | which block serves which request | `size_class.rs` |
 //! | what is known about a slice of 64 KiB | `slab.rs` |
 //! | address space, free runs, coalescing | `space.rs` |
@@ -19,13 +19,13 @@
 //! Nothing here allocates from anything but [`Memory`](crate::platform::Memory), or panics on what a program does.
 
 #[cfg(not(loom))]
-mod allocator;
-#[cfg(not(loom))]
 mod heap;
 #[cfg(not(loom))]
 mod home;
 #[cfg(not(loom))]
 mod huge;
+#[cfg(not(loom))]
+mod malloc;
 mod misuse;
 mod options;
 #[cfg(not(loom))]
@@ -44,7 +44,7 @@ mod space;
 mod stats;
 
 #[cfg(not(loom))]
-pub use allocator::{Allocator, Hooks, KEY_MASK};
+pub use malloc::{Allocator, Hooks, KEY_MASK};
 pub use misuse::{Line, Misuse};
 pub use options::{OPTIONS, OptionRow, Options};
 #[cfg(not(loom))]

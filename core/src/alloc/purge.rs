@@ -45,10 +45,11 @@ impl<P: Platform> Space<P> {
                 .is_ok()
         };
         match self.purger.load(Relaxed) {
-            NONE if self.settings.background.load(Relaxed) => {
-                if exchange(NONE, RUNNING) && !start() {
-                    self.purger.store(UNAVAILABLE, Relaxed);
-                }
+            NONE if self.settings.background.load(Relaxed)
+                && exchange(NONE, RUNNING)
+                && !start() =>
+            {
+                self.purger.store(UNAVAILABLE, Relaxed);
             }
             ASLEEP if exchange(ASLEEP, RUNNING) => {
                 self.platform.wake(&raw const self.purger, 1);

@@ -14,11 +14,6 @@
 #![allow(unsafe_code, reason = "GlobalAlloc is an unsafe trait")]
 
 mod process;
-#[cfg(not(all(
-    target_os = "linux",
-    any(target_arch = "x86_64", target_arch = "aarch64")
-)))]
-mod thread_words;
 
 pub use underpin_core::allocator::{ClassStats, OPTIONS, OptionRow, Options, Stats};
 

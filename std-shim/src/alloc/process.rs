@@ -1,35 +1,24 @@
 //! The allocator of this process, and its hooks into the life of threads and processes.
 #![allow(unsafe_code, reason = "C's fork handlers and thread slots")]
 
+use crate::sys::process::{Words, at_fork, spawn_service};
 use crate::sys::{Native, Platform as _, SlotKey, ThreadSlots as _, native};
 use core::sync::atomic::{AtomicUsize, Ordering};
 use underpin_core::allocator::{Allocator, Hooks, Line, Misuse, Options};
 
-#[cfg(not(all(
-    target_os = "linux",
-    any(target_arch = "x86_64", target_arch = "aarch64")
-)))]
-use super::thread_words::StdThreadWords as Words;
-#[cfg(all(
-    target_os = "linux",
-    any(target_arch = "x86_64", target_arch = "aarch64")
-))]
-use underpin_linux::LinuxThreadWords as Words;
-
 /// The allocator.
 pub(super) static ALLOCATOR: Allocator<Native, Words> = Allocator::new(
     native(),
-    WORDS,
+    Words,
     Options::new(),
     Hooks {
         thread_start,
         misuse,
         foreign_free: |_| false,
-        purger_start,
+        // Where no such thread can be made from within an allocation, the others do its work.
+        purger_start: || spawn_service(|| ALLOCATOR.purger_run()),
     },
 );
-
-const WORDS: Words = Words;
 
 /// 0: no slot yet. 1: being made, or refused. Else the slot whose hook runs at thread exit, plus 2.
 static SLOT: AtomicUsize = AtomicUsize::new(0);
@@ -58,34 +47,22 @@ fn process_start() {
     if let Ok(key) = unsafe { native().slot_create(Some(thread_end)) } {
         SLOT.store(key.as_raw() + 2, Ordering::Release);
     }
-    #[cfg(unix)]
-    {
-        type Handler = unsafe extern "C" fn();
-        unsafe extern "C" {
-            fn pthread_atfork(before: Handler, parent: Handler, child: Handler) -> i32;
-        }
-        // SAFETY: functions without arguments, of a program that is not unloaded. Should it fail for want of memory, children that
-        // allocate may wait for a lock.
-        let _ = unsafe { pthread_atfork(fork_prepare, fork_parent, fork_child) };
-    }
+    at_fork(fork_prepare, fork_parent, fork_child);
 }
 
 unsafe extern "C" fn thread_end(_: *mut u8) {
     ALLOCATOR.thread_end();
 }
 
-#[cfg(unix)]
 unsafe extern "C" fn fork_prepare() {
     ALLOCATOR.fork_prepare();
 }
 
-#[cfg(unix)]
 unsafe extern "C" fn fork_parent() {
     // SAFETY: called after `fork_prepare`, on the same thread.
     unsafe { ALLOCATOR.fork_parent() };
 }
 
-#[cfg(unix)]
 unsafe extern "C" fn fork_child() {
     // SAFETY: called after `fork_prepare`, on the only thread of the child.
     unsafe { ALLOCATOR.fork_child() };
@@ -93,21 +70,4 @@ unsafe extern "C" fn fork_child() {
 
 fn misuse(misuse: Misuse) -> ! {
     native().fatal(Line::of("underpin: ", misuse).as_str())
-}
-
-#[cfg(all(
-    target_os = "linux",
-    any(target_arch = "x86_64", target_arch = "aarch64")
-))]
-fn purger_start() -> bool {
-    underpin_linux::spawn_service(|| ALLOCATOR.purger_run())
-}
-
-/// Here a thread can be made by the C library alone, which allocates while it does.
-#[cfg(not(all(
-    target_os = "linux",
-    any(target_arch = "x86_64", target_arch = "aarch64")
-)))]
-fn purger_start() -> bool {
-    false
 }

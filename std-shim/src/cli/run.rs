@@ -6,6 +6,7 @@ use clap::Args;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use underpin::sys::exec_preloaded;
 
 /// What the library is called.
 const LIBRARY: &str = "libunderpin_malloc.so";
@@ -23,32 +24,16 @@ pub(super) struct Run {
 
 impl Run {
     /// Becomes the program, so that its exit code, its signals and its terminal are its own.
-    #[cfg(target_os = "linux")]
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
-        use std::os::unix::process::CommandExt as _;
         let library = self.library()?;
-        let mut preload = library.into_os_string();
-        if let Some(others) = std::env::var_os("LD_PRELOAD").filter(|others| !others.is_empty()) {
-            preload.push(":");
-            preload.push(others);
-        }
-        let (program, arguments) = self.command.split_first().ok_or_else(no_program)?;
-        let error = std::process::Command::new(program)
-            .args(arguments)
-            .env("LD_PRELOAD", preload)
-            .exec();
+        let Some((program, arguments)) = self.command.split_first() else {
+            return Err(Failure::new("run: no program"));
+        };
+        let error = exec_preloaded(&library, program, arguments);
         Err(Failure::new(format!("{}: {error}", program.display())))
     }
 
-    /// Elsewhere no loader puts a library before the C library's allocator.
-    #[cfg(not(target_os = "linux"))]
-    pub(super) fn run(self) -> Result<ExitCode, Failure> {
-        let _ = (self.library, self.command, LIBRARY, no_program);
-        Err(Failure::new("run: works on Linux only"))
-    }
-
     /// The library: as asked for, or where a release has it, or where `cargo xtask dist` puts it.
-    #[cfg(target_os = "linux")]
     fn library(&self) -> Result<PathBuf, Failure> {
         if let Some(library) = &self.library {
             return match library.canonicalize() {
@@ -68,8 +53,4 @@ impl Run {
                 ))
             })
     }
-}
-
-fn no_program() -> Failure {
-    Failure::new("run: no program")
 }

@@ -14,17 +14,23 @@
 //! # Ok(())
 //! # }
 //! ```
-#![forbid(unsafe_code)]
 
 mod handle_limit;
 mod io_error;
 mod path;
+pub(crate) mod process;
 #[cfg(all(target_os = "linux", target_feature = "crt-static"))]
 mod static_libc;
+#[cfg(not(all(
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+)))]
+mod thread_words;
 
 pub use handle_limit::raise_handle_limit;
 pub use io_error::{ResultExt, io_error};
 pub use path::{path_bytes, path_from_bytes};
+pub use process::exec_preloaded;
 pub use underpin_core::platform::*;
 pub use underpin_core::{Domain, Error, Kind, Operation, Result};
 

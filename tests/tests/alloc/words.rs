@@ -1,4 +1,5 @@
 //! A thread's words for tests: one allocator at a time uses them on a thread.
+
 use std::cell::UnsafeCell;
 use underpin_core::platform::{THREAD_WORDS, ThreadWords};
 
@@ -11,10 +12,10 @@ std::thread_local! {
 
 /// The words of the test's thread.
 #[derive(Clone, Copy, Debug)]
-pub struct TestWords;
+pub(crate) struct TestWords;
 
 /// Makes the calling thread's words null: for the next allocator.
-pub fn reset() {
+pub(crate) fn reset() {
     WORDS.with(|words| {
         // SAFETY: the thread's own, and no reference to them is kept.
         unsafe { *words.0.get() = [std::ptr::null_mut(); THREAD_WORDS] };

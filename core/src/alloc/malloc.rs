@@ -132,7 +132,7 @@ impl<P: Platform, W: ThreadWords> Allocator<P, W> {
         if size > SMALL_BYTES_MAX {
             return None;
         }
-        let class = (size + (BLOCK_ALIGN - 1)) / BLOCK_ALIGN;
+        let class = size.div_ceil(BLOCK_ALIGN);
         let base = self.words.base();
         // SAFETY: the class is below `HEAP_WORD`; the words are the allocator's.
         let block = NonNull::new(unsafe { self.words.load(base, class) })?;

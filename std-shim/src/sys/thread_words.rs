@@ -15,7 +15,7 @@ std::thread_local! {
 
 /// The calling thread's words.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct StdThreadWords;
+pub(crate) struct StdThreadWords;
 
 // SAFETY: a thread-local is null at first, its thread's own, stays in place, and its address is no other living thread's.
 unsafe impl ThreadWords for StdThreadWords {
