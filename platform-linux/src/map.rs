@@ -101,15 +101,17 @@ impl Map for Linux {
         }
         // The kernel wants the start of a page.
         let start = offset & !(page_bytes() - 1);
-        // SAFETY: the range lies within the mapping; writing it back changes nothing in memory.
-        unsafe {
-            let at = mapping.at.add(start);
-            rustix::mm::msync(
-                at.as_ptr().cast(),
-                bytes + (offset - start),
-                MsyncFlags::SYNC,
-            )
-        }
+        rustix::io::retry_on_intr(|| {
+            // SAFETY: the range lies within the mapping; writing it back changes nothing in memory.
+            unsafe {
+                let at = mapping.at.add(start);
+                rustix::mm::msync(
+                    at.as_ptr().cast(),
+                    bytes + (offset - start),
+                    MsyncFlags::SYNC,
+                )
+            }
+        })
         .map_err(|errno| error(OP, errno))
     }
 }

@@ -128,6 +128,65 @@ fn every_contract_in_the_table_stands_in_the_documentation() {
     }
 }
 
+/// The sources of tests elsewhere that the table names.
+const ELSEWHERE: &[(&str, &str)] = &[
+    (
+        "platform-linux/tests/fates.rs",
+        include_str!("../../../platform-linux/tests/fates.rs"),
+    ),
+    (
+        "platform-linux/tests/file.rs",
+        include_str!("../../../platform-linux/tests/file.rs"),
+    ),
+    (
+        "platform-linux/tests/interrupted.rs",
+        include_str!("../../../platform-linux/tests/interrupted.rs"),
+    ),
+    (
+        "platform-linux/tests/signal.rs",
+        include_str!("../../../platform-linux/tests/signal.rs"),
+    ),
+    (
+        "core/src/platform/absent/fixed_memory.rs",
+        include_str!("../../../core/src/platform/absent/fixed_memory.rs"),
+    ),
+    (
+        "core/src/platform/sim/tests/files.rs",
+        include_str!("../../../core/src/platform/sim/tests/files.rs"),
+    ),
+    (
+        "core/src/platform/sim/tests/crash.rs",
+        include_str!("../../../core/src/platform/sim/tests/crash.rs"),
+    ),
+    (
+        "tests/tests/conformance_native.rs",
+        include_str!("../../tests/conformance_native.rs"),
+    ),
+];
+
+#[test]
+fn tests_elsewhere_are_there_or_the_table_says_why_there_can_be_none() {
+    let mut named = 0;
+    for (_, contract, second) in rows() {
+        if second.contains("::") && !second.contains(".rs: ") {
+            continue;
+        }
+        let mut tests = 0;
+        for name in second.split('`').filter(|name| name.contains(".rs: ")) {
+            let found = name.split_once(": ").is_some_and(|(file, test)| {
+                let source = ELSEWHERE.iter().find(|(path, _)| *path == file);
+                source.is_some_and(|(_, text)| text.contains(&alloc::format!("fn {test}(")))
+            });
+            assert!(found, "no test {name}, for: {contract}");
+            tests += 1;
+        }
+        let excused = second.starts_with("beyond any test: ");
+        assert!(tests > 0 || excused, "nobody checks: {contract}");
+        named += tests;
+    }
+    assert!(named > 20, "{named} tests elsewhere");
+}
+
 /// The groups of cases that can tell about the contracts of a source. (`mod.rs` has rules for all.)
 fn groups_for(heading: &str) -> &'static [&'static str] {
     match heading {
