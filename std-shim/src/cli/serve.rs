@@ -22,6 +22,9 @@ pub(super) struct Serve {
     /// Address and port to listen at; port 0 picks a free one
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:6379")]
     listen: SocketAddr,
+    /// Tell metrics in Prometheus's format at http://ADDR:PORT/metrics; port 0 picks a free one
+    #[arg(long, value_name = "ADDR:PORT")]
+    metrics: Option<SocketAddr>,
     /// When a write is safe from a loss of power (all are safe from the end of the process)
     #[arg(long, value_enum, default_value_t = Policy::Everysec)]
     appendfsync: Policy,
@@ -55,6 +58,7 @@ impl Serve {
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
         let mut options = Options::new(path_bytes(&self.dir));
         options.listen = self.listen;
+        options.metrics = self.metrics;
         options.appendfsync = match self.appendfsync {
             Policy::Always => AppendFsync::Always,
             Policy::Everysec => AppendFsync::EverySec,
@@ -88,6 +92,9 @@ impl Serve {
         let server = EventLoop::<Native>::open_threaded(native(), options).map_err(Failure::new)?;
         signal::stop_on_signals(&server)?;
         console::say(&format!("listening on {}", server.address()))?;
+        if let Some(address) = server.metrics_address() {
+            console::say(&format!("metrics on http://{address}/metrics"))?;
+        }
         server.run().map_err(Failure::new)?;
         Ok(ExitCode::SUCCESS)
     }

@@ -29,6 +29,8 @@ pub(crate) struct Statistics {
     by_command: Vec<CommandStats>,
     /// Requests by duration.
     pub(crate) histogram: [u64; BUCKETS],
+    /// Time of all requests, in nanoseconds.
+    pub(crate) ns: u64,
     errors: BTreeMap<Box<str>, u64>,
 }
 
@@ -60,6 +62,7 @@ impl Statistics {
             stats.calls += 1;
             stats.ns += ns;
         }
+        self.ns += ns;
         let us = ns / 1000;
         let bucket = (u64::BITS - us.leading_zeros()) as usize;
         if let Some(count) = self.histogram.get_mut(bucket.min(BUCKETS - 1)) {

@@ -16,6 +16,8 @@ const BUFFER_KEPT_BYTES: usize = 16 * 1024;
 pub(crate) struct Connection<S> {
     pub(crate) socket: S,
     pub(crate) client: Client,
+    /// It asks for metrics and is no client.
+    pub(crate) http: bool,
     pub(crate) parser: Parser,
     /// The beginning of a request that is not whole, or requests that wait for the output to drain.
     pub(crate) input: Vec<u8>,
@@ -45,6 +47,7 @@ impl<S> Connection<S> {
         Self {
             socket,
             client,
+            http: false,
             parser: Parser::new(limits),
             input: Vec::new(),
             output: Vec::new(),
@@ -204,13 +207,20 @@ impl<S> Connections<S> {
             .filter_map(|slot| slot.connection.as_deref_mut())
     }
 
+    /// The clients; who asks for metrics is none.
     pub(crate) fn clients(&self) -> impl Iterator<Item = &Client> {
-        self.slots
+        let connections = self
+            .slots
             .iter()
-            .filter_map(|slot| Some(&slot.connection.as_ref()?.client))
+            .filter_map(|slot| slot.connection.as_ref());
+        connections
+            .filter(|connection| !connection.http)
+            .map(|connection| &connection.client)
     }
 
     pub(crate) fn clients_mut(&mut self) -> impl Iterator<Item = &mut Client> {
-        self.iter_mut().map(|connection| &mut connection.client)
+        self.iter_mut()
+            .filter(|connection| !connection.http)
+            .map(|connection| &mut connection.client)
     }
 }

@@ -33,6 +33,7 @@ use super::command_stats::Statistics;
 use super::connection::{Connection, Connections, RECEIVE_BYTES};
 use super::error::Error;
 use super::housekeeper::Housekeeper;
+use super::metrics;
 use super::options::{AppendFsync, Options};
 use super::read_buffer::ReadBuffer;
 use super::resp::{Parsed, Reply};
@@ -50,8 +51,9 @@ use underpin_core::platform::{
     Reactor, Ring, RingOptions, ShutdownHow, Threads,
 };
 
-/// The listener's token; connections' tokens have a smaller index.
+/// The token of the listener for clients, and of that for metrics; connections' tokens have a smaller index.
 const LISTENER: u64 = u64::MAX;
+const METRICS_LISTENER: u64 = u64::MAX - 1;
 /// Connections accepted in one tick.
 const ACCEPTS_MAX: usize = 256;
 /// How long requests of one connection are begun in its turn: many slow ones must not keep the others waiting.
@@ -71,8 +73,10 @@ const DRAIN_TIME: Duration = Duration::from_millis(500);
 pub struct EventLoop<P: Files + Reactor> {
     state: State<P>,
     ring: P::Ring,
-    listener: Option<P::Socket>,
-    accepting: Option<OpId>,
+    listener: Listener<P::Socket>,
+    metrics_listener: Listener<P::Socket>,
+    /// Connections that ask for metrics.
+    http_count: usize,
     /// Accepting rests until then.
     accept_after: Option<Instant>,
     connections: Connections<P::Socket>,
@@ -98,6 +102,27 @@ pub struct EventLoop<P: Files + Reactor> {
     commands_at_tidy: u64,
     /// Ending: nothing is read any more.
     draining: bool,
+}
+
+/// A listening socket, if there is one (any more), and the pending wait for connections to it.
+#[derive(Debug)]
+struct Listener<S> {
+    socket: Option<S>,
+    waiting: Option<OpId>,
+}
+
+/// Listens at `address` and returns the socket with the address, port 0 resolved.
+fn listen<P: Files + Reactor>(
+    platform: &P,
+    address: SocketAddr,
+    backlog: u32,
+) -> Result<(P::Socket, SocketAddr), Error> {
+    let failed = |error| Error::Listen { address, error };
+    let mut options = ListenOptions::default();
+    options.backlog = backlog;
+    let socket = platform.listen(&address, &options).map_err(failed)?;
+    let resolved = platform.local_address(&socket).map_err(failed)?;
+    Ok((socket, resolved))
 }
 
 impl<P: Files + Reactor> EventLoop<P> {
@@ -137,19 +162,16 @@ impl<P: Files + Reactor> EventLoop<P> {
                 error,
             }
         })?;
-        let listen_error = |error| Error::Listen {
-            address: options.listen,
-            error,
-        };
-        let mut listen_options = ListenOptions::default();
-        listen_options.backlog = options.backlog;
-        let listener = platform
-            .listen(&options.listen, &listen_options)
-            .map_err(listen_error)?;
-        let address = platform.local_address(&listener).map_err(listen_error)?;
+        let (listener, address) = listen(&platform, options.listen, options.backlog)?;
+        let metrics_listener = options
+            .metrics
+            .map(|address| listen(&platform, address, 16))
+            .transpose()?;
+        let (metrics_listener, metrics_address) = metrics_listener.unzip();
         let mut ring_options = RingOptions::default();
         // A read and a write for each, and as much again for those that were cancelled and not delivered yet.
-        ring_options.pending_max = options.clients_max.saturating_mul(4).saturating_add(16);
+        let connections_max = options.clients_max.saturating_add(metrics::CONNECTIONS_MAX);
+        ring_options.pending_max = connections_max.saturating_mul(4).saturating_add(16);
         let ring = platform.ring(&ring_options)?;
         let progress = Arc::new(Progress::default());
         let housekeeping = start(Worker {
@@ -167,8 +189,15 @@ impl<P: Files + Reactor> EventLoop<P> {
             .collect::<String>();
         let mut this = Self {
             ring,
-            listener: Some(listener),
-            accepting: None,
+            listener: Listener {
+                socket: Some(listener),
+                waiting: None,
+            },
+            metrics_listener: Listener {
+                socket: metrics_listener,
+                waiting: None,
+            },
+            http_count: 0,
             accept_after: None,
             connections: Connections::new(),
             next_id: 1,
@@ -189,6 +218,7 @@ impl<P: Files + Reactor> EventLoop<P> {
             state: State {
                 store: Store::new(db, options.rows_bytes_max, seed),
                 address,
+                metrics_address,
                 started_ms,
                 run_id: run_id.chars().take(40).collect(),
                 counters: Counters::default(),
@@ -209,7 +239,8 @@ impl<P: Files + Reactor> EventLoop<P> {
             },
         };
         this.state.store.set_now(started_ms);
-        this.listen_on();
+        this.listen_on(LISTENER);
+        this.listen_on(METRICS_LISTENER);
         Ok(this)
     }
 
@@ -217,6 +248,12 @@ impl<P: Files + Reactor> EventLoop<P> {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.state.address
+    }
+
+    /// Where metrics are told, port 0 resolved; `None`: nowhere.
+    #[must_use]
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.state.metrics_address
     }
 
     /// Asks the server to end.
@@ -292,9 +329,9 @@ impl<P: Files + Reactor> EventLoop<P> {
     }
 
     fn complete(&mut self, completion: Completion<P::Socket>) {
-        if completion.token == LISTENER {
-            self.accepting = None;
-            self.accept();
+        if matches!(completion.token, LISTENER | METRICS_LISTENER) {
+            self.listener_of(completion.token).waiting = None;
+            self.accept(completion.token);
             return;
         }
         let (index, generation, interest) = read_token(completion.token);
@@ -333,29 +370,37 @@ impl<P: Files + Reactor> EventLoop<P> {
         }
     }
 
-    /// Waits for the listener, unless that is being done or accepting rests.
-    fn listen_on(&mut self) {
-        let (Some(listener), None, None) = (&self.listener, self.accepting, self.accept_after)
-        else {
+    fn listener_of(&mut self, token: u64) -> &mut Listener<P::Socket> {
+        match token {
+            METRICS_LISTENER => &mut self.metrics_listener,
+            _ => &mut self.listener,
+        }
+    }
+
+    /// Waits for a listener, unless that is being done or accepting rests.
+    fn listen_on(&mut self, token: u64) {
+        let rests = self.accept_after.is_some();
+        let Listener { socket, waiting } = self.listener_of(token);
+        let (Some(listener), None, false) = (&*socket, *waiting, rests) else {
             return;
         };
         let op = Op::Ready {
             socket: listener.clone(),
             interest: Interest::Read,
         };
-        match self.ring.submit(op, LISTENER) {
-            Ok(id) => self.accepting = Some(id),
+        match self.ring.submit(op, token) {
+            Ok(id) => self.listener_of(token).waiting = Some(id),
             Err(_) => self.accept_after = Some(self.now.saturating_add(ACCEPT_PAUSE)),
         }
     }
 
-    fn accept(&mut self) {
-        let Some(listener) = self.listener.clone() else {
+    fn accept(&mut self, token: u64) {
+        let Some(listener) = self.listener_of(token).socket.clone() else {
             return;
         };
         for _ in 0..ACCEPTS_MAX {
             match self.state.platform.try_accept(&listener) {
-                Ok((socket, peer)) => self.welcome(socket, peer),
+                Ok((socket, peer)) => self.welcome(socket, peer, token == METRICS_LISTENER),
                 // The peer went away before its turn came.
                 Err(error) if error.kind() == Kind::ConnectionAborted => {}
                 Err(error) if error.kind() == Kind::WouldBlock => break,
@@ -365,12 +410,16 @@ impl<P: Files + Reactor> EventLoop<P> {
                 }
             }
         }
-        self.listen_on();
+        self.listen_on(token);
     }
 
-    fn welcome(&mut self, socket: P::Socket, peer: SocketAddr) {
+    fn welcome(&mut self, socket: P::Socket, peer: SocketAddr, http: bool) {
         let platform = &self.state.platform;
-        if self.connections.len() >= self.state.options.clients_max {
+        if http && self.http_count >= metrics::CONNECTIONS_MAX {
+            return;
+        }
+        let clients = self.connections.len() - self.http_count;
+        if !http && clients >= self.state.options.clients_max {
             self.state.counters.rejected += 1;
             // As much as fits; the connection ends either way.
             let _ = platform.try_send(&socket, b"-ERR max number of clients reached\r\n");
@@ -384,8 +433,10 @@ impl<P: Files + Reactor> EventLoop<P> {
         let mut client = Client::new(self.next_id, peer, local, self.state.store.now_ms());
         client.authenticated = self.state.options.password.is_none();
         self.next_id += 1;
-        self.state.counters.connections += 1;
-        let connection = Connection::new(socket, client, self.state.options.limits);
+        self.state.counters.connections += u64::from(!http);
+        self.http_count += usize::from(http);
+        let mut connection = Connection::new(socket, client, self.state.options.limits);
+        connection.http = http;
         let index = self.connections.insert(Box::new(connection));
         self.wait_read(index);
     }
@@ -514,6 +565,10 @@ impl<P: Files + Reactor> EventLoop<P> {
     /// Runs the whole requests in what is kept of the input and `bytes` after it; keeps the rest.
     fn feed(&mut self, connection: &mut Connection<P::Socket>, bytes: &[u8]) {
         connection.has_more = false;
+        if connection.http {
+            self.feed_http(connection, bytes);
+            return;
+        }
         let mut kept = core::mem::take(&mut connection.input);
         if kept.is_empty() {
             let taken = self.run_requests(connection, bytes);
@@ -529,6 +584,19 @@ impl<P: Files + Reactor> EventLoop<P> {
         } else if connection.input.len() > self.state.options.client_input_bytes_max {
             connection.client.closing = true;
             self.state.counters.evicted += 1;
+        }
+    }
+
+    /// Answers a whole request for metrics; the connection then ends.
+    fn feed_http(&mut self, connection: &mut Connection<P::Socket>, bytes: &[u8]) {
+        connection.input.extend_from_slice(bytes);
+        let request = metrics::read(&connection.input);
+        if request != metrics::Request::Incomplete {
+            // The connection whose turn it is stands outside of the table.
+            let connected = self.connections.clients().count();
+            metrics::answer(request, &self.state, connected, &mut connection.output);
+            connection.input = Vec::new();
+            connection.client.closing = true;
         }
     }
 
@@ -697,6 +765,7 @@ impl<P: Files + Reactor> EventLoop<P> {
             .watchers
             .unwatch(connection.client.id, watched);
         self.state.clients_memory = self.state.clients_memory.saturating_sub(connection.memory);
+        self.http_count -= usize::from(connection.http);
         self.connections.release(index);
         if self.accept_after.is_some() {
             // A handle came free.
@@ -707,7 +776,8 @@ impl<P: Files + Reactor> EventLoop<P> {
     fn timers(&mut self) {
         if self.accept_after.is_some_and(|after| after <= self.now) {
             self.accept_after = None;
-            self.listen_on();
+            self.listen_on(LISTENER);
+            self.listen_on(METRICS_LISTENER);
         }
         if self
             .undurable_since
@@ -766,9 +836,14 @@ impl<P: Files + Reactor> EventLoop<P> {
                 .then(|| *connection.client.over_soft_since_ms.get_or_insert(now_ms));
             let is_older =
                 |since_ms: u64, seconds: u64| now_ms.saturating_sub(since_ms) / 1000 >= seconds;
-            let is_idle = options.idle_seconds_max > 0
+            // Who asks for metrics has a minute for it.
+            let idle_seconds_max = match connection.http {
+                true => 60,
+                false => options.idle_seconds_max,
+            };
+            let is_idle = idle_seconds_max > 0
                 && connection.unsent() == 0
-                && is_older(connection.client.active_ms, options.idle_seconds_max);
+                && is_older(connection.client.active_ms, idle_seconds_max);
             let is_deaf = over_since.is_some_and(|since_ms| is_older(since_ms, soft_seconds));
             if is_idle || is_deaf {
                 connection.client.closing = true;
@@ -794,10 +869,13 @@ impl<P: Files + Reactor> EventLoop<P> {
 
     /// Stops accepting and reading, sends the last replies, makes everything durable and closes the database.
     fn finish(mut self) -> Result<(), Error> {
-        if let Some(id) = self.accepting.take() {
-            self.ring.cancel(id);
+        for token in [LISTENER, METRICS_LISTENER] {
+            let Listener { socket, waiting } = self.listener_of(token);
+            *socket = None;
+            if let Some(id) = waiting.take() {
+                self.ring.cancel(id);
+            }
         }
-        self.listener = None;
         self.draining = true;
         self.touched.extend(self.connections.indices());
         let until = self
@@ -899,7 +977,7 @@ mod tests {
                 for interest in [Interest::Read, Interest::Write] {
                     let token = token(index, generation, interest);
                     assert_eq!(read_token(token), (index, generation, interest));
-                    assert_ne!(token, LISTENER);
+                    assert!(token < METRICS_LISTENER);
                 }
             }
         }

@@ -22,6 +22,7 @@ mod connection;
 mod error;
 mod event_loop;
 mod housekeeper;
+mod metrics;
 mod options;
 mod read_buffer;
 pub mod resp;

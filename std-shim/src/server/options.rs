@@ -61,6 +61,8 @@ pub struct Options {
     pub directory: Vec<u8>,
     /// Where to listen. Default 127.0.0.1:6379; port 0 picks a free one.
     pub listen: SocketAddr,
+    /// Where to tell metrics over HTTP. Default: nowhere.
+    pub metrics: Option<SocketAddr>,
     /// When writes are durable. Default: every second.
     pub appendfsync: AppendFsync,
     /// Connections at once. Default 10,000; one more is told so and closed.
@@ -100,6 +102,7 @@ impl Options {
         Self {
             directory: directory.into(),
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 6379)),
+            metrics: None,
             appendfsync: AppendFsync::EverySec,
             clients_max: 10_000,
             backlog: 511,

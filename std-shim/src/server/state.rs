@@ -52,6 +52,7 @@ pub(crate) struct State<P: Files + Reactor> {
     pub(crate) store: Store<P>,
     /// Where the server listens, port 0 resolved.
     pub(crate) address: SocketAddr,
+    pub(crate) metrics_address: Option<SocketAddr>,
     pub(crate) started_ms: u64,
     pub(crate) run_id: String,
     pub(crate) counters: Counters,

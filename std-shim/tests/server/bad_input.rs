@@ -245,3 +245,52 @@ fn one_client_too_many_is_told_so() {
         std::thread::sleep(Duration::from_millis(20));
     }
 }
+
+#[test]
+fn running_out_of_handles_pauses_accepting() {
+    let scratch = Scratch::new("handles");
+    let server = Server::start(scratch.path(), &[]);
+    let mut first = server.client();
+    assert_eq!(first.text("SET a 1"), "+OK\r\n");
+    // As many handles as it has now and a few more, whatever it asked for at its start.
+    let (_, used) = server.usage();
+    let limit = format!("--nofile={}:{}", used + 4, used + 4);
+    let limited = std::process::Command::new("prlimit")
+        .args(["--pid", &server.child.id().to_string(), &limit])
+        .status();
+    if !limited.is_ok_and(|status| status.success()) {
+        eprintln!("NOT RUN: needs prlimit (apt-get install util-linux)");
+        return;
+    }
+    // The kernel takes connections in that the server has no handle for.
+    let mut waiting: Vec<Client> = (0..20).map(|_| server.client()).collect();
+    for client in &mut waiting {
+        client.send(&encode(&[b"GET", b"a"]));
+    }
+    for _ in 0..100 {
+        assert_eq!(first.text("PING"), "+PONG\r\n");
+    }
+    // Accepting rests between attempts: the loop does not spin on a listener that stays ready.
+    let cpu_ticks = || -> u64 {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", server.child.id())).unwrap();
+        let fields: Vec<&str> = stat
+            .rsplit_once(')')
+            .unwrap()
+            .1
+            .split_whitespace()
+            .collect();
+        fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+    };
+    let before = cpu_ticks();
+    std::thread::sleep(Duration::from_secs(1));
+    let spent = cpu_ticks() - before;
+    assert!(
+        spent < 50,
+        "{spent} hundredths of a second of work in one second of waiting"
+    );
+    // As some leave, the others are served, one after another.
+    for mut client in waiting {
+        assert_eq!(client.reply().as_deref(), Some(&b"$1\r\n1\r\n"[..]));
+    }
+    assert_eq!(first.text("PING"), "+PONG\r\n");
+}

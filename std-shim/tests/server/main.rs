@@ -13,6 +13,7 @@ mod bad_input;
 mod commands;
 mod crash;
 mod differential;
+mod metrics;
 mod operations;
 mod process;
 mod support;

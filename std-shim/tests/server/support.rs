@@ -40,6 +40,8 @@ impl Drop for Scratch {
 pub(crate) struct Server {
     pub(crate) child: Child,
     pub(crate) address: SocketAddr,
+    /// Where it tells metrics, if `--metrics` was among the arguments.
+    pub(crate) metrics: Option<SocketAddr>,
 }
 
 impl Server {
@@ -53,16 +55,28 @@ impl Server {
             .spawn()
             .unwrap();
         let mut line = String::new();
-        BufReader::new(child.stdout.as_mut().unwrap())
-            .read_line(&mut line)
-            .unwrap();
+        let mut said = BufReader::new(child.stdout.as_mut().unwrap());
+        said.read_line(&mut line).unwrap();
+        let mut second = String::new();
+        if more.contains(&"--metrics") {
+            said.read_line(&mut second).unwrap();
+        }
+        let metrics = second
+            .trim()
+            .strip_prefix("metrics on http://")
+            .and_then(|rest| rest.strip_suffix("/metrics"))
+            .map(|address| address.parse().unwrap());
         let address = line
             .trim()
             .strip_prefix("listening on ")
             .unwrap_or_else(|| panic!("the server said {line:?}"))
             .parse()
             .unwrap();
-        Self { child, address }
+        Self {
+            child,
+            address,
+            metrics,
+        }
     }
 
     pub(crate) fn client(&self) -> Client {

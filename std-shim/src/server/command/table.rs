@@ -64,7 +64,7 @@ pub(crate) enum Function<P: Files + Reactor> {
 pub(crate) struct Command<P: Files + Reactor> {
     pub(crate) name: &'static str,
     /// With its container's name: `client|setname`.
-    pub(super) full_name: &'static str,
+    pub(crate) full_name: &'static str,
     pub(super) arity: i32,
     pub(super) flags: Flags,
     pub(super) keys: (i32, i32, i32),

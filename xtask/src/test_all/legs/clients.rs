@@ -46,13 +46,15 @@ pub(super) fn run(job: &mut Job<'_>) -> Result<(), String> {
 
     // Node looks for packages beside the script.
     let node = job.workspace.target.join("node");
-    fs::copy(
-        job.workspace.root.join("tests/clients/client.mjs"),
-        node.join("client.mjs"),
-    )
-    .map_err(|e| e.to_string())?;
-    let mut script = Command::new("node");
-    job.run(script.current_dir(node).args(["client.mjs", &port]))?;
+    for script in ["client.mjs", "ioredis.mjs"] {
+        fs::copy(
+            job.workspace.root.join("tests/clients").join(script),
+            node.join(script),
+        )
+        .map_err(|e| e.to_string())?;
+        let mut command = Command::new("node");
+        job.run(command.current_dir(&node).args([script, &port]))?;
+    }
 
     for line in job.output().lines() {
         if let Some((client, _)) = line.split_once(": all answers right") {

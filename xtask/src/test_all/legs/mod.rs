@@ -131,10 +131,15 @@ pub(super) const LEGS: &[Leg] = &[
     },
     Leg {
         name: "clients",
-        proves: "redis-cli, redis-benchmark, redis-py and node-redis work against the server unmodified",
+        proves: "redis-cli, redis-benchmark, redis-py, node-redis and ioredis work against the server unmodified",
         how: How::Native,
         quick: false,
-        needs: &[REDIS, Need::Python("redis"), Need::Node("redis")],
+        needs: &[
+            REDIS,
+            Need::Python("redis"),
+            Need::Node("redis"),
+            Need::Node("ioredis"),
+        ],
         limit_s: 900,
         run: clients::run,
     },
