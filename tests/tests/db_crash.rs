@@ -15,7 +15,7 @@ use core::panic::AssertUnwindSafe;
 use core::sync::atomic::{AtomicU64, Ordering};
 use std::collections::BTreeMap;
 use std::panic::catch_unwind;
-use underpin_core::db::{Batch, Db, Error, Maintenance, Options, WriteLevel};
+use underpin_core::db::{Batch, Db, Error, KeyspaceId, Maintenance, Options, WriteLevel};
 use underpin_core::platform::sim::{DiskSnapshot, Rng, Sim, SimFaults, SimOptions};
 
 /// Each is up to `BOOTS` crash points.
@@ -26,9 +26,29 @@ const STEPS_MAX: u32 = 150;
 
 type Model = BTreeMap<Vec<u8>, Vec<u8>>;
 
+/// Keys of the second keyspace start with this in the model.
+const OTHER: &[u8] = b"other/";
+
+enum Write {
+    Put(Vec<u8>, Vec<u8>),
+    Remove(Vec<u8>),
+    /// Adds bytes at the value's end.
+    Merge(Vec<u8>, Vec<u8>),
+    RemoveRange(Vec<u8>, Vec<u8>),
+}
+
 enum Effect {
-    Batch(Vec<(Vec<u8>, Option<Vec<u8>>)>),
+    Batch(Vec<Write>),
     Clear,
+    DropOther,
+}
+
+fn append(_: &[u8], value: Option<&[u8]>, operands: &[&[u8]]) -> Option<Vec<u8>> {
+    let mut merged = value.unwrap_or_default().to_vec();
+    operands
+        .iter()
+        .for_each(|operand| merged.extend_from_slice(operand));
+    Some(merged)
 }
 
 /// What was sent since a known state, and how much of it must survive.
@@ -44,12 +64,19 @@ struct History {
 fn apply(model: &mut Model, effect: &Effect) {
     match effect {
         Effect::Clear => model.clear(),
+        Effect::DropOther => model.retain(|key, _| !key.starts_with(OTHER)),
         Effect::Batch(writes) => {
-            for (key, value) in writes {
-                match value {
-                    Some(value) => model.insert(key.clone(), value.clone()),
-                    None => model.remove(key),
-                };
+            for write in writes {
+                match write {
+                    Write::Put(key, value) => drop(model.insert(key.clone(), value.clone())),
+                    Write::Remove(key) => drop(model.remove(key)),
+                    Write::Merge(key, operand) => {
+                        model.entry(key.clone()).or_default().extend(operand)
+                    }
+                    Write::RemoveRange(start, end) => {
+                        model.retain(|key, _| key < start || key >= end)
+                    }
+                }
             }
         }
     }
@@ -120,6 +147,11 @@ impl Life {
         options.block_bytes = 128 << rng.below(4);
         options.log_buffer_bytes = [0, 600, 100_000][rng.index(3)];
         options.cache_bytes = rng.index(2) << 16;
+        options.merge_operator = Some(append);
+        options.table_bytes = 16 << 10;
+        options.level_bytes = 16 << 10;
+        options.level_factor = 2 + rng.below(3);
+        options.compressed_from = rng.index(8);
         options.log_preallocate_bytes = [0, 3000, 100_000][rng.index(3)];
         if rng.coin() {
             options.maintenance = Maintenance::Caller;
@@ -251,6 +283,15 @@ impl Life {
                 self.sent(db, Effect::Clear, WriteLevel::Full, &result);
                 result?;
             }
+            11 => {
+                let other = db.keyspace("other")?.id();
+                let result = db.drop_keyspace(other);
+                self.sent(db, Effect::DropOther, WriteLevel::Full, &result);
+                result?;
+            }
+            12 => db
+                .compact()
+                .map(|()| self.history.acknowledge(WriteLevel::Full))?,
             5..8 => {
                 let level = self.level();
                 db.sync(level).map(|()| self.history.acknowledge(level))?;
@@ -264,13 +305,39 @@ impl Life {
                 let mut batch = Batch::new();
                 let mut writes = Vec::new();
                 for _ in 0..1 + self.rng.below(5) {
-                    let key = self.key();
-                    let value = (self.rng.below(4) > 0).then(|| self.value());
-                    match &value {
-                        Some(value) => batch.put(&key, value)?,
-                        None => batch.remove(&key)?,
+                    let mut key = self.key();
+                    let mut prefix = b"".to_vec();
+                    if self.rng.below(4) == 0 {
+                        batch.select(db.keyspace("other")?.id());
+                        prefix = OTHER.to_vec();
+                    } else {
+                        batch.select(KeyspaceId::DEFAULT);
                     }
-                    writes.push((key, value));
+                    let named = |key: &[u8]| [&prefix[..], key].concat();
+                    writes.push(match self.rng.below(16) {
+                        0..10 => {
+                            let value = self.value();
+                            batch.put(&key, &value)?;
+                            Write::Put(named(&key), value)
+                        }
+                        10..13 => {
+                            batch.remove(&key)?;
+                            Write::Remove(named(&key))
+                        }
+                        13..15 => {
+                            let operand = format!("+{}", self.rng.below(1000)).into_bytes();
+                            batch.merge(&key, &operand)?;
+                            Write::Merge(named(&key), operand)
+                        }
+                        _ => {
+                            let mut end = self.key();
+                            if end < key {
+                                core::mem::swap(&mut key, &mut end);
+                            }
+                            batch.remove_range(&key, &end)?;
+                            Write::RemoveRange(named(&key), named(&end))
+                        }
+                    });
                 }
                 let level = self.level();
                 let result = db.write(&batch, level);
@@ -301,10 +368,18 @@ impl Life {
 }
 
 fn contents(db: &Db<Sim>) -> Result<Model, Error> {
-    let mut scan = db.scan(Bound::Unbounded, Bound::Unbounded)?;
     let mut model = Model::new();
+    let mut scan = db.scan(Bound::Unbounded, Bound::Unbounded)?;
     while let Some((key, value)) = scan.next()? {
         model.insert(key.to_vec(), value.to_vec());
+    }
+    if db.keyspace_names()?.iter().any(|name| name == "other") {
+        let mut scan = db
+            .keyspace("other")?
+            .scan(Bound::Unbounded, Bound::Unbounded)?;
+        while let Some((key, value)) = scan.next_back()? {
+            model.insert([OTHER, key].concat(), value.to_vec());
+        }
     }
     Ok(model)
 }

@@ -235,16 +235,21 @@ fn writes_and_flushes_go_on_beside_a_merge_and_its_result_takes_the_place_of_its
 #[test]
 fn writers_wait_for_a_merge_once_there_are_three_times_the_tables() {
     let mut held = Held::new("merge-bound", Operation::ReadAt);
-    let (db, gate) = (held.db.clone(), held.gate.clone());
+    let db = held.db.clone();
     let writer = thread::spawn(move || {
-        NOTED.set(true);
         for _ in 0..30 {
             fill(&db);
-            assert!(db.stats().tables <= TABLES_BOUND);
+            assert!(db.stats().level_tables[0] <= TABLES_BOUND);
         }
     });
-    gate.wait_for(|state| state.noted_waits);
+    let deadline = Instant::now() + PATIENCE;
+    while held.db.stats().writes_stopped == 0 {
+        assert!(Instant::now() < deadline, "never stopped");
+        thread::sleep(Duration::from_millis(2));
+    }
     let stats = held.db.stats();
+    // They were slowed down before.
+    assert!(stats.writes_slowed > 0, "{stats:?}");
     assert!(
         stats.tables > TABLES_BOUND - 2 && stats.merges == 0,
         "{stats:?}"

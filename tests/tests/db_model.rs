@@ -1,4 +1,5 @@
-//! The database against a sorted map: random operations with reopen, flush, merge, clear and scans that outlive them.
+//! The database against sorted maps: random operations and options, with reopen, flush, merge, clear, keyspaces that come and go, and
+//! scans and snapshots that outlive all of it.
 #![allow(
     clippy::unwrap_used,
     clippy::std_instead_of_alloc,
@@ -8,19 +9,37 @@
 use core::ops::Bound;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
-use underpin_core::db::{Batch, Db, Maintenance, Options, WriteLevel};
+use underpin_core::db::{
+    Batch, Db, Error, KeyspaceId, Maintenance, Options, Scan, Snapshot, WriteLevel,
+};
 use underpin_core::platform::sim::{Sim, SimOptions};
 
 type Model = BTreeMap<Vec<u8>, Vec<u8>>;
+/// The default keyspace, and others that may be there.
+type Models = [Option<Model>; 3];
+
+const NAMES: [&str; 3] = ["", "other", "third"];
+
+#[derive(Clone, Debug)]
+enum Write {
+    Put(u8, u8, u16),
+    Remove(u8),
+    Merge(u8, u8),
+    RemoveRange(u8, u8),
+}
 
 #[derive(Clone, Debug)]
 enum Step {
-    Write(Vec<(u8, Option<(u8, u16)>)>, WriteLevel),
-    Get(u8),
-    /// Checked at once, and again after later steps.
-    Scan(Bound<u8>, Bound<u8>),
+    Write(Vec<(usize, Write)>, WriteLevel),
+    Get(usize, u8),
+    CompareAndSet(u8, Option<u8>, bool),
+    /// Checked at once, and again after later steps. The bits say which end is next.
+    Scan(usize, Bound<u8>, Bound<u8>, u64),
+    Snapshot,
+    DropKeyspace(usize),
     Flush,
     Maintain,
+    Compact,
     Clear,
     Verify,
     Reopen,
@@ -49,10 +68,14 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(WriteLevel::Full),
     ];
     let value = prop_oneof![4 => 0..300u16, 1 => 300..9000u16];
-    let write = (
-        any::<u8>(),
-        proptest::option::weighted(0.75, (any::<u8>(), value)),
-    );
+    let write = prop_oneof![
+        9 => (any::<u8>(), any::<u8>(), value).prop_map(|(key, byte, bytes)| Write::Put(key, byte, bytes)),
+        3 => any::<u8>().prop_map(Write::Remove),
+        2 => (any::<u8>(), any::<u8>()).prop_map(|(key, byte)| Write::Merge(key, byte)),
+        1 => (any::<u8>(), any::<u8>()).prop_map(|(a, b)| Write::RemoveRange(a, b)),
+    ];
+    let keyspace = || prop_oneof![3 => Just(0usize), 1 => Just(1), 1 => Just(2)];
+    let write = (keyspace(), write);
     let edge = || {
         prop_oneof![
             any::<u8>().prop_map(Bound::Included),
@@ -62,8 +85,13 @@ fn step() -> impl Strategy<Value = Step> {
     };
     prop_oneof![
         12 => (prop::collection::vec(write, 0..12), level).prop_map(|(w, l)| Step::Write(w, l)),
-        6 => any::<u8>().prop_map(Step::Get),
-        4 => (edge(), edge()).prop_map(|(start, end)| Step::Scan(start, end)),
+        6 => (keyspace(), any::<u8>()).prop_map(|(keyspace, key)| Step::Get(keyspace, key)),
+        2 => (any::<u8>(), any::<Option<u8>>(), any::<bool>()).prop_map(|(key, new, right)| Step::CompareAndSet(key, new, right)),
+        4 => (keyspace(), edge(), edge(), any::<u64>())
+            .prop_map(|(keyspace, start, end, ends)| Step::Scan(keyspace, start, end, ends)),
+        2 => Just(Step::Snapshot),
+        1 => (1..3usize).prop_map(Step::DropKeyspace),
+        1 => Just(Step::Compact),
         2 => Just(Step::Flush),
         2 => Just(Step::Maintain),
         1 => Just(Step::Clear),
@@ -73,19 +101,36 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-fn options(caller: bool) -> Options {
-    let mut options = Options::default();
-    options.memtable_bytes = 16 << 10;
-    options.tables_max = 3;
-    options.block_bytes = 256;
-    options.cache_bytes = 64 << 10;
-    options.log_buffer_bytes = 2 << 10;
-    options.maintenance = if caller {
-        Maintenance::Caller
-    } else {
-        Maintenance::Inline
-    };
-    options
+fn append(_: &[u8], value: Option<&[u8]>, operands: &[&[u8]]) -> Option<Vec<u8>> {
+    let mut merged = value.unwrap_or_default().to_vec();
+    operands
+        .iter()
+        .for_each(|operand| merged.extend_from_slice(operand));
+    Some(merged)
+}
+
+fn options() -> impl Strategy<Value = Options> {
+    let shape = (2..5usize, 2..5u64, 0..8usize, any::<bool>());
+    (shape, 0..3usize, 0..3usize, 0..3usize).prop_map(
+        |((tables, factor, compressed, caller), block, cache, log)| {
+            let mut options = Options::default();
+            options.memtable_bytes = 16 << 10;
+            options.tables_max = tables;
+            options.level_factor = factor;
+            options.level_bytes = 16 << 10;
+            options.table_bytes = 16 << 10;
+            options.compressed_from = compressed;
+            options.block_bytes = [64, 256, 2000][block];
+            options.cache_bytes = [0, 64 << 10, 1 << 20][cache];
+            options.log_buffer_bytes = [0, 2 << 10, 64 << 10][log];
+            options.log_preallocate_bytes = [0, 1000, 1 << 20][log];
+            options.merge_operator = Some(append);
+            if caller {
+                options.maintenance = Maintenance::Caller;
+            }
+            options
+        },
+    )
 }
 
 fn range(model: &Model, start: &Bound<Vec<u8>>, end: &Bound<Vec<u8>>) -> Vec<(Vec<u8>, Vec<u8>)> {
@@ -107,64 +152,178 @@ fn range(model: &Model, start: &Bound<Vec<u8>>, end: &Bound<Vec<u8>>) -> Vec<(Ve
         .collect()
 }
 
-fn collect(scan: &mut underpin_core::db::Scan<Sim>) -> Vec<(Vec<u8>, Vec<u8>)> {
-    let mut pairs = Vec::new();
-    while let Some((key, value)) = scan.next().unwrap() {
-        pairs.push((key.to_vec(), value.to_vec()));
+/// All of a scan, from the end that each bit says; the bits begin anew when they are used up.
+fn collect(scan: &mut Scan<Sim>, ends: u64) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let (mut front, mut back) = (Vec::new(), Vec::new());
+    for bit in (0..64).cycle() {
+        let from_back = ends >> bit & 1 == 1;
+        let next = if from_back {
+            scan.next_back()
+        } else {
+            scan.next()
+        };
+        let Some((key, value)) = next.unwrap() else {
+            break;
+        };
+        let pair = (key.to_vec(), value.to_vec());
+        if from_back {
+            back.push(pair)
+        } else {
+            front.push(pair)
+        }
     }
     assert_eq!(scan.next().unwrap(), None);
-    pairs
+    assert_eq!(scan.next_back().unwrap(), None);
+    front.extend(back.into_iter().rev());
+    front
 }
 
-fn run(seed: u64, caller: bool, steps: Vec<Step>) {
+fn apply(models: &mut Models, keyspace: usize, write: &Write) {
+    let model = models[keyspace].as_mut().unwrap();
+    match *write {
+        Write::Put(number, byte, bytes) => {
+            model.insert(key(number), vec![byte; bytes.into()]);
+        }
+        Write::Remove(number) => {
+            model.remove(&key(number));
+        }
+        Write::Merge(number, byte) => model.entry(key(number)).or_default().push(byte),
+        Write::RemoveRange(a, b) => model.retain(|held, _| *held < key(a) || *held >= key(b)),
+    }
+}
+
+fn batch_of(db: &Db<Sim>, writes: &[(usize, Write)], models: &mut Models) -> Batch {
+    let mut batch = Batch::new();
+    for (keyspace, write) in writes {
+        models[*keyspace].get_or_insert_default();
+        batch.select(db.keyspace(NAMES[*keyspace]).unwrap().id());
+        match *write {
+            Write::Put(number, byte, bytes) => {
+                batch.put(&key(number), &vec![byte; bytes.into()]).unwrap();
+            }
+            Write::Remove(number) => batch.remove(&key(number)).unwrap(),
+            Write::Merge(number, byte) => batch.merge(&key(number), &[byte]).unwrap(),
+            Write::RemoveRange(a, b) => batch.remove_range(&key(a), &key(b)).unwrap(),
+        }
+        apply(models, *keyspace, write);
+    }
+    batch
+}
+
+fn check_snapshot(snapshot: &Snapshot<Sim>, ids: &[Option<KeyspaceId>; 3], models: &Models) {
+    for (id, model) in ids.iter().zip(models) {
+        let (Some(id), Some(model)) = (id, model) else {
+            continue;
+        };
+        let mut scan = snapshot
+            .scan_in(*id, Bound::Unbounded, Bound::Unbounded)
+            .unwrap();
+        assert_eq!(
+            collect(&mut scan, 0),
+            range(model, &Bound::Unbounded, &Bound::Unbounded)
+        );
+        for number in [0, 1, 100, 255] {
+            let found = snapshot.get_in(*id, &key(number)).unwrap();
+            assert_eq!(found.as_ref(), model.get(&key(number)));
+        }
+    }
+    assert_eq!(
+        snapshot.count().unwrap(),
+        models[0].as_ref().unwrap().len() as u64
+    );
+}
+
+fn ids(db: &Db<Sim>, models: &Models) -> [Option<KeyspaceId>; 3] {
+    core::array::from_fn(|at| {
+        models[at].as_ref()?;
+        Some(db.keyspace(NAMES[at]).unwrap().id())
+    })
+}
+
+#[expect(clippy::too_many_lines, reason = "one arm a step")]
+fn run(seed: u64, options: &Options, steps: Vec<Step>) {
     let sim = Sim::new(SimOptions::new(seed));
-    let open = || Db::open(sim.clone(), b"/db", options(caller)).unwrap();
+    let open = || Db::open(sim.clone(), b"/db", options.clone()).unwrap();
     let mut db = open();
-    let mut model = Model::new();
-    let mut kept = Vec::new();
+    let mut models: Models = [Some(Model::new()), None, None];
+    let mut scans = Vec::new();
+    let mut snapshots = Vec::new();
     for step in steps {
         match step {
             Step::Write(writes, level) => {
-                let mut batch = Batch::new();
-                for (number, value) in writes {
-                    match value {
-                        Some((byte, bytes)) => {
-                            let value = vec![byte; bytes.into()];
-                            batch.put(&key(number), &value).unwrap();
-                            model.insert(key(number), value);
-                        }
-                        None => {
-                            batch.remove(&key(number)).unwrap();
-                            model.remove(&key(number));
-                        }
-                    }
-                }
+                let batch = batch_of(&db, &writes, &mut models);
                 db.write(&batch, level).unwrap();
             }
-            Step::Get(number) => {
-                assert_eq!(
-                    db.get(&key(number)).unwrap().as_ref(),
-                    model.get(&key(number))
-                );
+            Step::Get(at, number) => {
+                if let Some(model) = &models[at] {
+                    let found = db.keyspace(NAMES[at]).unwrap().get(&key(number)).unwrap();
+                    assert_eq!(found.as_ref(), model.get(&key(number)));
+                }
             }
-            Step::Scan(start, end) => {
+            Step::CompareAndSet(number, new, right) => {
+                let model = models[0].as_mut().unwrap();
+                let held = model.get(&key(number)).cloned();
+                let expected = if right {
+                    held.clone()
+                } else {
+                    Some(b"stranger".to_vec())
+                };
+                let new = new.map(|byte| vec![byte; 9]);
+                let level = WriteLevel::Buffered;
+                let set = db
+                    .compare_and_set(&key(number), expected.as_deref(), new.as_deref(), level)
+                    .unwrap();
+                assert_eq!(set, right);
+                match new {
+                    Some(value) if set => drop(model.insert(key(number), value)),
+                    None if set => drop(model.remove(&key(number))),
+                    _ => {}
+                }
+            }
+            Step::Scan(at, start, end, ends) => {
+                let Some(model) = &models[at] else {
+                    continue;
+                };
                 let (start, end) = (bound(start), bound(end));
-                let expected = range(&model, &start, &end);
+                let expected = range(model, &start, &end);
+                let keyspace = db.keyspace(NAMES[at]).unwrap();
                 let scan = || {
                     let start = start.as_ref().map(Vec::as_slice);
-                    db.scan(start, end.as_ref().map(Vec::as_slice)).unwrap()
+                    keyspace
+                        .scan(start, end.as_ref().map(Vec::as_slice))
+                        .unwrap()
                 };
-                assert_eq!(collect(&mut scan()), expected);
-                kept.push((scan(), expected));
+                assert_eq!(collect(&mut scan(), ends), expected);
+                scans.push((scan(), ends, expected));
+            }
+            Step::Snapshot => {
+                let ids = ids(&db, &models);
+                snapshots.push((db.snapshot().unwrap(), ids, models.clone()));
+            }
+            Step::DropKeyspace(at) => {
+                if models[at].take().is_some() {
+                    let keyspace = db.keyspace(NAMES[at]).unwrap();
+                    db.drop_keyspace(keyspace.id()).unwrap();
+                    assert_eq!(keyspace.get(b"k"), Err(Error::NoKeyspace));
+                    let put = keyspace.put(b"k", b"v", WriteLevel::Os);
+                    assert_eq!(put, Err(Error::NoKeyspace));
+                }
             }
             Step::Flush => db.flush().unwrap(),
             Step::Maintain => {
                 db.maintain().unwrap();
                 assert!(!db.maintenance_needed());
             }
+            Step::Compact => {
+                db.compact().unwrap();
+                let stats = db.stats();
+                assert_eq!(stats.tables, stats.level_tables[6]);
+                let keys = models.iter().flatten().map(|model| model.len() as u64);
+                assert_eq!(stats.keys_estimated, keys.sum::<u64>());
+            }
             Step::Clear => {
                 db.clear().unwrap();
-                model.clear();
+                models.iter_mut().flatten().for_each(Model::clear);
             }
             Step::Verify => {
                 db.verify().unwrap();
@@ -180,36 +339,47 @@ fn run(seed: u64, caller: bool, steps: Vec<Step>) {
             }
         }
         let stats = db.stats();
-        let tables = if caller { 9 } else { 4 };
-        assert!(stats.tables <= tables, "{stats:?}");
+        let inline = options.maintenance == Maintenance::Inline;
+        let tables = options.tables_max as u64 * if inline { 1 } else { 3 };
+        // With several keyspaces, each has as many.
+        assert!(
+            stats.level_tables[0] <= (tables + 1) * stats.keyspaces,
+            "{stats:?}"
+        );
         assert!(
             stats.memtable_bytes <= 3 * (16 << 10) + 200_000,
             "{stats:?}"
         );
-        assert!(kept.len() < 8 || kept.drain(..4).all(|(mut s, e)| collect(&mut s) == e));
+        let mut check = |(mut scan, ends, expected)| assert_eq!(collect(&mut scan, ends), expected);
+        if scans.len() >= 8 {
+            scans.drain(..4).for_each(&mut check);
+        }
+        if snapshots.len() >= 4 {
+            let (snapshot, ids, models) = snapshots.remove(1);
+            check_snapshot(&snapshot, &ids, &models);
+        }
     }
-    for (mut scan, expected) in kept {
-        assert_eq!(collect(&mut scan), expected);
+    for (mut scan, ends, expected) in scans {
+        assert_eq!(collect(&mut scan, ends), expected);
     }
-    let mut all = db.scan(Bound::Unbounded, Bound::Unbounded).unwrap();
-    assert_eq!(
-        collect(&mut all),
-        range(&model, &Bound::Unbounded, &Bound::Unbounded)
-    );
+    for (snapshot, ids, models) in &snapshots {
+        check_snapshot(snapshot, ids, models);
+    }
+    check_snapshot(&db.snapshot().unwrap(), &ids(&db, &models), &models);
     db.verify().unwrap();
-    drop(all);
+    drop(snapshots);
     db.close().unwrap();
     assert_eq!(sim.leaks().handles, 0, "every file is closed");
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]
     #[test]
-    fn the_database_does_what_a_sorted_map_does(
+    fn the_database_does_what_sorted_maps_do(
         seed in any::<u64>(),
-        caller in any::<bool>(),
-        steps in prop::collection::vec(step(), 1..120),
+        options in options(),
+        steps in prop::collection::vec(step(), 1..150),
     ) {
-        run(seed, caller, steps);
+        run(seed, &options, steps);
     }
 }

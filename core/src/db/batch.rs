@@ -1,26 +1,53 @@
 //! A batch: writes that take effect together or not at all.
 //!
-//! Held as the very bytes that the log stores (see `FORMAT.md`): per write a kind byte, a length and the key, and for
-//! a put a length and the value. Reading them back is [`BatchIter`], which trusts nothing.
+//! Held as the very bytes that the log stores (see `FORMAT.md`): per write a kind byte, the keyspace if it is not the default one, a
+//! length and the key, and but for a remove a length and the value. Reading them back is [`BatchIter`], which trusts nothing.
 #![forbid(unsafe_code)]
 #![cfg_attr(
     not(test),
     deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)
 )]
 
+use super::entry::Kind;
 use super::error::{Error, Result};
+use super::keyspace::KeyspaceId;
 use super::options::{BATCH_BYTES_MAX, KEY_BYTES_MAX, VALUE_BYTES_MAX};
 use crate::codec::{Reader, varint};
 use alloc::vec::Vec;
 
 const REMOVE: u8 = 0;
 const PUT: u8 = 1;
+const MERGE: u8 = 2;
+const REMOVE_RANGE: u8 = 3;
+/// A keyspace's number follows the kind.
+const IN_KEYSPACE: u8 = 0x10;
+
+/// What a write does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Action {
+    Set(Kind),
+    /// The key is where the range starts, the value where it ends.
+    RemoveRange,
+}
+
+/// One write of a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Write<'a> {
+    pub(super) keyspace: KeyspaceId,
+    pub(super) action: Action,
+    pub(super) key: &'a [u8],
+    pub(super) value: &'a [u8],
+}
 
 /// Writes in the order in which they apply; a later one on the same key wins.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Batch {
     bytes: Vec<u8>,
     count: u32,
+    /// Where the next writes go.
+    keyspace: KeyspaceId,
+    /// Whether some go elsewhere than to the default keyspace, or are merges.
+    special: bool,
 }
 
 impl Batch {
@@ -30,7 +57,15 @@ impl Batch {
         Self {
             bytes: Vec::new(),
             count: 0,
+            keyspace: KeyspaceId::DEFAULT,
+            special: false,
         }
+    }
+
+    /// Sends the writes that are added from here on to `keyspace`; at first they go to the default one.
+    pub const fn select(&mut self, keyspace: KeyspaceId) -> &mut Self {
+        self.keyspace = keyspace;
+        self
     }
 
     /// Adds: `key` gets `value`.
@@ -39,10 +74,7 @@ impl Batch {
     /// [`Error::Limit`]; the batch is then as before.
     pub fn put(&mut self, key: &[u8], value: &[u8]) -> Result<()> {
         check("value", value.len(), VALUE_BYTES_MAX)?;
-        self.start(PUT, key, value.len().saturating_add(varint::BYTES_MAX))?;
-        varint::push(&mut self.bytes, value.len() as u64);
-        self.bytes.extend_from_slice(value);
-        Ok(())
+        self.push(PUT, key, Some(value))
     }
 
     /// Adds: `key` is removed, if it is there.
@@ -50,22 +82,54 @@ impl Batch {
     /// # Errors
     /// [`Error::Limit`]; the batch is then as before.
     pub fn remove(&mut self, key: &[u8]) -> Result<()> {
-        self.start(REMOVE, key, 0)
+        self.push(REMOVE, key, None)
     }
 
-    fn start(&mut self, kind: u8, key: &[u8], more: usize) -> Result<()> {
+    /// Adds: what `key` has is merged with `operand` by the database's merge operator, when somebody reads it.
+    ///
+    /// # Errors
+    /// [`Error::Limit`]; the batch is then as before.
+    pub fn merge(&mut self, key: &[u8], operand: &[u8]) -> Result<()> {
+        check("operand", operand.len(), VALUE_BYTES_MAX)?;
+        self.special = true;
+        self.push(MERGE, key, Some(operand))
+    }
+
+    /// Adds: all keys from `start` up to but without `end` are removed. If `end` is not greater, nothing is added.
+    ///
+    /// # Errors
+    /// [`Error::Limit`]; the batch is then as before.
+    pub fn remove_range(&mut self, start: &[u8], end: &[u8]) -> Result<()> {
+        check("key", end.len(), KEY_BYTES_MAX)?;
+        if start >= end {
+            return Ok(());
+        }
+        self.push(REMOVE_RANGE, start, Some(end))
+    }
+
+    fn push(&mut self, kind: u8, key: &[u8], value: Option<&[u8]>) -> Result<()> {
         check("key", key.len(), KEY_BYTES_MAX)?;
         let bytes = self
             .bytes
             .len()
             .saturating_add(key.len())
-            .saturating_add(more)
-            .saturating_add(1 + varint::BYTES_MAX);
+            .saturating_add(value.map_or(0, <[u8]>::len))
+            .saturating_add(1 + 3 * varint::BYTES_MAX);
         check("batch", bytes, BATCH_BYTES_MAX)?;
         self.count = self.count.saturating_add(1);
-        self.bytes.push(kind);
+        if self.keyspace == KeyspaceId::DEFAULT {
+            self.bytes.push(kind);
+        } else {
+            self.special = true;
+            self.bytes.push(kind | IN_KEYSPACE);
+            varint::push(&mut self.bytes, self.keyspace.0.into());
+        }
         varint::push(&mut self.bytes, key.len() as u64);
         self.bytes.extend_from_slice(key);
+        if let Some(value) = value {
+            varint::push(&mut self.bytes, value.len() as u64);
+            self.bytes.extend_from_slice(value);
+        }
         Ok(())
     }
 
@@ -81,16 +145,23 @@ impl Batch {
         self.count == 0
     }
 
-    /// Forgets the writes; keeps the memory.
+    /// Forgets the writes and the selected keyspace; keeps the memory.
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.count = 0;
+        self.keyspace = KeyspaceId::DEFAULT;
+        self.special = false;
     }
 
     /// Memory that it holds, also when it is empty.
     #[must_use]
     pub const fn memory_bytes(&self) -> usize {
         self.bytes.capacity()
+    }
+
+    /// Whether some write needs more than the default keyspace and no operator.
+    pub(super) const fn is_special(&self) -> bool {
+        self.special
     }
 
     /// The encoded writes.
@@ -115,8 +186,7 @@ fn check(what: &'static str, found: usize, max: usize) -> Result<()> {
     Ok(())
 }
 
-/// Reads encoded writes: key, and the value of a put. Ends early at bytes that are not a write; see
-/// [`BatchIter::is_whole`].
+/// Reads encoded writes. Ends early at bytes that are not a write; see [`BatchIter::is_whole`].
 #[derive(Clone, Debug)]
 pub(super) struct BatchIter<'a>(Reader<'a>);
 
@@ -132,23 +202,38 @@ impl<'a> BatchIter<'a> {
 }
 
 impl<'a> Iterator for BatchIter<'a> {
-    type Item = (&'a [u8], Option<&'a [u8]>);
+    type Item = Write<'a>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let mut reader = self.0.clone();
         let kind = reader.u8()?;
+        let keyspace = if kind & IN_KEYSPACE == 0 {
+            KeyspaceId::DEFAULT
+        } else {
+            KeyspaceId(u32::try_from(reader.varint()?).ok()?)
+        };
+        let kind = kind & !IN_KEYSPACE;
         let key = reader.string().filter(|key| key.len() <= KEY_BYTES_MAX)?;
         let value = match kind {
-            REMOVE => None,
-            PUT => Some(
-                reader
-                    .string()
-                    .filter(|value| value.len() <= VALUE_BYTES_MAX)?,
-            ),
+            REMOVE => &[],
+            _ => reader
+                .string()
+                .filter(|value| value.len() <= VALUE_BYTES_MAX)?,
+        };
+        let action = match kind {
+            REMOVE => Action::Set(Kind::Remove),
+            PUT => Action::Set(Kind::Put),
+            MERGE => Action::Set(Kind::Merge),
+            REMOVE_RANGE if key < value && value.len() <= KEY_BYTES_MAX => Action::RemoveRange,
             _ => return None,
         };
         self.0 = reader;
-        Some((key, value))
+        Some(Write {
+            keyspace,
+            action,
+            key,
+            value,
+        })
     }
 }
 
@@ -163,15 +248,28 @@ mod tests {
         batch.put(b"a", b"1").unwrap();
         batch.remove(b"b").unwrap();
         batch.put(b"", b"").unwrap();
+        batch.select(KeyspaceId(300)).merge(b"m", b"+1").unwrap();
+        batch.remove_range(b"z", b"a").unwrap();
+        batch.remove_range(b"a", b"z").unwrap();
+        let write = |keyspace, action, key, value| Write {
+            keyspace: KeyspaceId(keyspace),
+            action,
+            key,
+            value,
+        };
         let writes: Vec<_> = batch.iter().collect();
-        assert_eq!(
-            writes,
-            [(&b"a"[..], Some(&b"1"[..])), (b"b", None), (b"", Some(b""))]
-        );
+        let expected: [Write<'_>; 5] = [
+            write(0, Action::Set(Kind::Put), b"a", b"1"),
+            write(0, Action::Set(Kind::Remove), b"b", b""),
+            write(0, Action::Set(Kind::Put), b"", b""),
+            write(300, Action::Set(Kind::Merge), b"m", b"+1"),
+            write(300, Action::RemoveRange, b"a", b"z"),
+        ];
+        assert_eq!(writes, expected);
         for cut in 1..batch.bytes.len() {
             let mut iter = BatchIter::new(&batch.bytes[..cut]);
             let count = iter.by_ref().count();
-            assert!(count < 3, "cut at {cut}");
+            assert!(count < 5, "cut at {cut}");
         }
     }
 

@@ -1,5 +1,35 @@
 //! An entry as every sorted source of the database shows it.
 #![forbid(unsafe_code)]
 
-/// Key, sequence number, and the value or that the key is gone.
-pub(super) type Entry<'a> = (&'a [u8], u64, Option<&'a [u8]>);
+/// What an entry says of its key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Kind {
+    /// It is gone.
+    Remove = 0,
+    /// It has the value.
+    Put = 1,
+    /// What it had is merged with the operands: in a memtable one operand, elsewhere a list of them (see `operands`).
+    Merge = 2,
+}
+
+/// A key's newest entry in a source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Entry<'a> {
+    pub(super) key: &'a [u8],
+    pub(super) sequence: u64,
+    pub(super) kind: Kind,
+    /// Empty for a remove.
+    pub(super) value: &'a [u8],
+}
+
+impl Kind {
+    pub(super) const fn from_bits(bits: u64) -> Option<Self> {
+        match bits {
+            0 => Some(Self::Remove),
+            1 => Some(Self::Put),
+            2 => Some(Self::Merge),
+            _ => None,
+        }
+    }
+}

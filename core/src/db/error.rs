@@ -61,6 +61,13 @@ pub enum Error {
     },
     /// The directory holds no database and none may be created in it.
     NotADatabase,
+    /// The keyspace was dropped, or belongs to another database.
+    NoKeyspace,
+    /// Somebody else has changed what the transaction read or wrote, or holds a lock on it for longer than it waits. Roll back and
+    /// try again.
+    Conflict,
+    /// The database was opened for reading only.
+    ReadOnly,
     /// An argument or option makes no sense.
     Invalid(&'static str),
     /// The database was closed.
@@ -125,6 +132,11 @@ impl fmt::Display for Error {
             Self::NotADatabase => f.write_str(
                 "no database in this directory; name another one or allow it to be created",
             ),
+            Self::NoKeyspace => f.write_str("no such keyspace; it was dropped, or is another database's"),
+            Self::Conflict => f.write_str(
+                "what the transaction read or wrote was changed or is locked by another; try it again",
+            ),
+            Self::ReadOnly => f.write_str("the database was opened for reading only"),
             Self::Invalid(what) => f.write_str(what),
             Self::Closed => f.write_str("the database was closed; open it anew"),
         }

@@ -56,13 +56,15 @@ pub fn table(bytes: &[u8]) -> Result<()> {
         Bound::Included(&b"apple"[..]),
         Bound::Excluded(b"apricot"),
     ] {
-        if cursor.seek(start).is_ok() {
-            while cursor.entry().is_some() && cursor.advance().is_ok() {}
+        for reverse in [false, true] {
+            if cursor.seek(start, reverse).is_ok() {
+                while cursor.entry().is_some() && cursor.step(reverse).is_ok() {}
+            }
         }
     }
     let _ = table
         .get(b"apple")
-        .map(|found| found.map(|found| found.value().map(<[u8]>::len)));
+        .map(|found| found.map(|found| found.value().len()));
     table.verify().map(drop)
 }
 

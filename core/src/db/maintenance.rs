@@ -4,33 +4,37 @@
 //! # Flush
 //! ```text
 //! new log L2 made, durable           (failure: nothing happened)
-//! log L1: rest written, sealed, synced; memtable frozen; writes go on in L2   (failure: poisoned)
-//! frozen memtable -> table T, synced                (failure: T removed; the frozen memtable and L1 stay for a retry)
-//! manifest: + T, recovery starts at L2              (failure: see `version::manifest`)
-//! view without the frozen memtable; L1 removed
+//! log L1: rest written, sealed, synced; memtables frozen; writes go on in L2   (failure: poisoned)
+//! frozen memtables -> a table each, synced          (failure: they are removed; the memtables and L1 stay for a retry)
+//! manifest: + tables, recovery starts at L2         (failure: see `version::manifest`)
+//! view without the frozen memtables; L1 removed, or kept as the file of the next log
 //! ```
 //! # Tables are bounded
-//! A flush waits for no merge while it leaves at most three times `tables_max` tables. Past that, whoever wants to flush (and so
-//! a writer without room in the memtable) waits for the running merge, or merges itself.
+//! A flush waits for no merge while it leaves at most three times `tables_max` tables at level 0. Past that, whoever wants to flush
+//! (and so a writer without room in the memtable) waits for the running merge, or merges itself.
 //!
 //! # Clear
 //! A manifest without tables whose recovery starts at a new log, stored while no writer can append: before it the old state
 //! is whole, after it the database is empty.
 #![forbid(unsafe_code)]
 
-use super::compact;
+use super::compact::{Build, build};
 use super::error::Result;
 use super::file_name::FileName;
 use super::iter::Source;
+use super::keyspace::KeyspaceId;
 use super::memtable::{Memtable, MemtableCursor};
 use super::options::{Maintenance, WriteLevel};
 use super::shared::Shared;
-use super::table::Table;
-use super::version::{Manifest, StoreError, Version, View};
+use super::table::{Table, TableInfo};
+use super::version::{LEVELS, Manifest, StoreError, Tree, Version, View};
 use super::wal::{ActiveLog, SpareLog};
 use crate::platform::{ClockId, Files, MutexGuard};
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::ops::ControlFlow;
 use core::sync::atomic::Ordering;
 use core::time::Duration;
 
@@ -45,7 +49,7 @@ pub(super) struct MaintenanceState {
     pub(super) manifest: Manifest,
     /// Numbers from here on are free; at least the manifest's.
     pub(super) next_number: u64,
-    /// A memtable that is to become a table.
+    /// Memtables that are to become tables.
     pub(super) frozen: Option<Frozen>,
     /// Logs that the manifest still needs, the active one last.
     pub(super) logs: Vec<u64>,
@@ -53,15 +57,27 @@ pub(super) struct MaintenanceState {
     pub(super) spare: Option<SpareLog>,
     /// Sealed logs that may become the spare one.
     pub(super) sealed: Vec<SpareLog>,
-    pub(super) flushes: u64,
-    pub(super) merges: u64,
+    /// By keyspace and level, the first key of the table that went down last.
+    pub(super) turns: BTreeMap<KeyspaceId, [Box<[u8]>; LEVELS]>,
+    pub(super) counts: MaintenanceCounts,
 }
 
-/// A memtable that takes no more writes.
+/// What happened since the database was opened.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct MaintenanceCounts {
+    pub(super) flushes: u64,
+    pub(super) flush_bytes: u64,
+    pub(super) merges: u64,
+    pub(super) moves: u64,
+    pub(super) merge_bytes_read: u64,
+    pub(super) merge_bytes_written: u64,
+}
+
+/// Memtables that take no more writes.
 #[derive(Debug)]
 pub(super) struct Frozen {
-    memtable: Arc<Memtable>,
-    /// Its last write, and the log that goes on after it.
+    memtables: Vec<(KeyspaceId, Arc<Memtable>)>,
+    /// Their last write, and the log that goes on after it.
     sequence: u64,
     log_number: u64,
 }
@@ -69,6 +85,19 @@ pub(super) struct Frozen {
 pub(super) type Guard<'a, P> = MutexGuard<'a, MaintenanceState, P>;
 
 impl MaintenanceState {
+    pub(super) fn new(manifest: Manifest) -> Self {
+        Self {
+            next_number: manifest.next_number,
+            frozen: None,
+            logs: alloc::vec![manifest.log_number],
+            spare: None,
+            sealed: Vec::new(),
+            turns: BTreeMap::new(),
+            counts: MaintenanceCounts::default(),
+            manifest,
+        }
+    }
+
     pub(super) fn number(&mut self) -> u64 {
         let number = self.next_number;
         self.next_number += 1;
@@ -77,12 +106,16 @@ impl MaintenanceState {
 }
 
 impl<P: Files> Shared<P> {
+    fn is_full(&self, view: &View<P>) -> bool {
+        view.active_bytes() >= self.options.memtable_bytes
+    }
+
     /// Whether a memtable is full, waits to be flushed, or tables wait to be merged, and it is not too early to try again.
     pub(super) fn maintenance_needed(&self) -> bool {
         let reads = self.reads.lock();
-        let needed = reads.view.frozen.is_some()
-            || reads.view.active.bytes() >= self.options.memtable_bytes
-            || reads.view.version.tables.len() > self.options.tables_max;
+        let needed = reads.view.has_frozen()
+            || self.is_full(&reads.view)
+            || reads.view.level0_max() > self.options.tables_max;
         let too_early = |(at, _)| self.directory.platform.now(ClockId::Monotonic) < at;
         needed && !reads.retry.is_some_and(too_early)
     }
@@ -102,14 +135,13 @@ impl<P: Files> Shared<P> {
         result
     }
 
-    /// Flushes a memtable that is full or waits.
+    /// Flushes memtables that are full or wait.
     fn flush_full(&self) -> Result<()> {
-        let full = |view: &View<P>| view.active.bytes() >= self.options.memtable_bytes;
-        let Some(mut state) = self.lock_to_flush(|view| view.frozen.is_some() || full(view))?
-        else {
+        let wanted = |view: &View<P>| view.has_frozen() || self.is_full(view);
+        let Some(mut state) = self.lock_to_flush(wanted)? else {
             return Ok(());
         };
-        let both = full(&self.reads.lock().view);
+        let both = self.is_full(&self.reads.lock().view);
         if both {
             self.flush_locked(&mut state)
         } else {
@@ -117,10 +149,9 @@ impl<P: Files> Shared<P> {
         }
     }
 
-    /// Moves all that is in memory to a table.
+    /// Moves all that is in memory to tables.
     pub(super) fn flush(&self) -> Result<()> {
-        let anything = |view: &View<P>| view.frozen.is_some() || view.active.entries() > 0;
-        if let Some(mut state) = self.lock_to_flush(anything)? {
+        if let Some(mut state) = self.lock_to_flush(View::has_unflushed)? {
             self.flush_locked(&mut state)?;
         }
         match self.options.maintenance {
@@ -131,7 +162,7 @@ impl<P: Files> Shared<P> {
 
     /// For a writer that finds the memtable full.
     pub(super) fn make_room(&self) -> Result<()> {
-        let full = |view: &View<P>| view.active.bytes() >= self.memtable_bytes_max();
+        let full = |view: &View<P>| view.active_bytes() >= self.memtable_bytes_max();
         // Whoever had the lock before may have done it.
         let Some(mut state) = self.lock_to_flush(full)? else {
             return Ok(());
@@ -157,34 +188,37 @@ impl<P: Files> Shared<P> {
                 return Ok(Some(state));
             }
             drop(state);
+            self.commit.lock().counts.stopped += 1;
             self.merge_for_room()?;
         }
     }
 
-    /// Whether a flush may go on: it makes at most two tables.
+    /// Whether a flush may go on: it makes at most two tables of each keyspace.
     pub(super) fn has_table_room(&self, state: &MaintenanceState) -> bool {
-        state.manifest.tables.len() + 2 <= self.tables_bound()
+        let room = |levels: &[Vec<TableInfo>; LEVELS]| levels[0].len() + 2 <= self.tables_bound();
+        let mut keyspaces = state.manifest.keyspaces.iter();
+        keyspaces.all(|keyspace| room(&keyspace.levels))
     }
 
     /// Flushes a full memtable while this thread merges, unless somebody else does or there are too many tables.
     pub(super) fn flush_beside_merge(&self) -> Result<()> {
-        let full = self.reads.lock().view.active.bytes() >= self.options.memtable_bytes;
+        let full = self.is_full(&self.reads.lock().view);
         match self.maintenance.try_lock() {
             Some(mut state) if full && self.has_table_room(&state) => self.flush_locked(&mut state),
             _ => Ok(()),
         }
     }
 
-    fn flush_locked(&self, state: &mut Guard<'_, P>) -> Result<()> {
+    pub(super) fn flush_locked(&self, state: &mut Guard<'_, P>) -> Result<()> {
         self.flush_frozen(state)?;
-        if self.reads.lock().view.active.entries() == 0 {
+        if !self.reads.lock().view.has_unflushed() {
             return Ok(());
         }
         self.freeze(state)?;
         self.flush_frozen(state)
     }
 
-    /// Starts a new log and memtable.
+    /// Starts a new log and new memtables.
     fn freeze(&self, state: &mut Guard<'_, P>) -> Result<()> {
         self.commit.lock().check()?;
         let log_number = state.number();
@@ -203,56 +237,115 @@ impl<P: Files> Shared<P> {
         commit.replace_log(log);
         self.committed.notify_all();
         state.logs.push(log_number);
-        let active = Arc::new(Memtable::new());
-        let memtable = core::mem::replace(&mut commit.memtable, active.clone());
+        let mut frozen = Vec::new();
+        for (keyspace, memtable) in &mut commit.memtables {
+            if !memtable.is_empty() {
+                let full = core::mem::replace(memtable, Arc::new(Memtable::new()));
+                frozen.push((*keyspace, full));
+            }
+        }
         state.frozen = Some(Frozen {
-            memtable: memtable.clone(),
+            memtables: frozen,
             sequence: commit.sequence,
             log_number,
         });
-        let mut reads = self.reads.lock();
-        let version = reads.view.version.clone();
-        reads.view = Arc::new(View {
-            active,
-            frozen: Some(memtable),
-            version,
+        let fresh = commit.memtables.clone();
+        self.publish(|tree| {
+            let active = fresh.iter().find(|(id, _)| *id == tree.id);
+            if let Some((_, active)) = active
+                && !Arc::ptr_eq(active, &tree.active)
+            {
+                tree.frozen = Some(core::mem::replace(&mut tree.active, active.clone()));
+            }
         });
+        drop(commit);
         Ok(())
     }
 
-    /// Turns the frozen memtable, if there is one, into a table.
+    /// Turns the frozen memtables, if there are any, into tables.
     fn flush_frozen(&self, state: &mut Guard<'_, P>) -> Result<()> {
         let Some(frozen) = &state.frozen else {
             return Ok(());
         };
         let (log_number, sequence) = (frozen.log_number, frozen.sequence);
-        let source = Source::Memtable(MemtableCursor::new(frozen.memtable.clone(), u64::MAX));
-        let oldest = state.manifest.tables.is_empty();
-        let number = state.number();
-        let sources = alloc::vec![source];
-        let built = compact::build(&self.directory, number, &self.options, sources, oldest)?;
+        let memtables = frozen.memtables.clone();
+        let view = self.reads.lock().view.clone();
+        let mut fresh: Vec<(KeyspaceId, Arc<Table<P>>)> = Vec::new();
+        let undo = |fresh: &[(KeyspaceId, Arc<Table<P>>)]| {
+            fresh.iter().for_each(|(_, table)| table.set_obsolete());
+        };
+        for (keyspace, memtable) in memtables {
+            // One that was dropped meanwhile needs no table.
+            let Ok(tree) = view.tree(keyspace) else {
+                continue;
+            };
+            let bottom = tree.version.is_empty();
+            let built = self
+                .build_flush(memtable, bottom, || state.number())
+                .and_then(|infos| {
+                    let open = |info| Ok((keyspace, self.open_built(info)?));
+                    infos.iter().map(open).collect::<Result<Vec<_>>>()
+                });
+            match built {
+                Ok(tables) => fresh.extend(tables),
+                Err(error) => {
+                    undo(&fresh);
+                    return Err(error);
+                }
+            }
+        }
         let mut manifest = Manifest {
             log_number,
             sequence,
             next_number: state.next_number,
             ..state.manifest.clone()
         };
-        let mut tables = self.reads.lock().view.version.tables.clone();
-        let fresh = built
-            .as_ref()
-            .map(|info| self.open_built(info))
-            .transpose()?;
-        manifest.tables.splice(..0, built);
-        self.switch(state, manifest, fresh.as_deref())?;
-        tables.splice(..0, fresh);
+        for (keyspace, table) in &fresh {
+            if let Some(keyspace) = manifest.keyspace(*keyspace) {
+                keyspace.levels[0].insert(0, table.info().clone());
+            }
+        }
+        let tables: Vec<_> = fresh.iter().map(|(_, table)| table.clone()).collect();
+        self.switch(state, manifest, &tables)?;
         state.frozen = None;
-        state.flushes += 1;
-        self.publish(tables, true);
+        state.counts.flushes += 1;
+        state.counts.flush_bytes += tables.iter().map(|table| table.info().bytes).sum::<u64>();
+        self.publish(|tree| {
+            tree.frozen = None;
+            let mine = fresh.iter().filter(|(id, _)| *id == tree.id);
+            let mut mine = mine.map(|(_, table)| table.clone()).peekable();
+            if mine.peek().is_some() {
+                let mut levels = tree.version.levels.clone();
+                levels[0].splice(..0, mine);
+                tree.version = Arc::new(Version { levels });
+            }
+        });
         self.remove_logs(state);
         Ok(())
     }
 
-    /// Drops all keys. A merge that runs finds its tables gone, and stops.
+    /// One table from a memtable, or none if nothing is left of it.
+    fn build_flush(
+        &self,
+        memtable: Arc<Memtable>,
+        bottom: bool,
+        number: impl FnMut() -> u64,
+    ) -> Result<Vec<TableInfo>> {
+        let cursor = MemtableCursor::new(memtable, u64::MAX, self.options.merge_operator);
+        let parts = Build {
+            directory: &self.directory,
+            options: &self.options,
+            sources: alloc::vec![Source::Memtable(cursor)],
+            level: 0,
+            bottom,
+            table_bytes: u64::MAX,
+            filtered: false,
+        };
+        let go_on = |_| ControlFlow::Continue(());
+        Ok(build(parts, number, go_on)?.unwrap_or_default())
+    }
+
+    /// Drops all keys of all keyspaces. A merge that runs finds its tables gone, and stops.
     pub(super) fn clear(&self) -> Result<()> {
         let mut state = self.maintenance.lock();
         self.commit.lock().check()?;
@@ -260,13 +353,15 @@ impl<P: Files> Shared<P> {
         let log = ActiveLog::create(&self.directory, log_number, None)?;
         let mut commit = self.lock_quiet();
         commit.check()?;
-        let manifest = Manifest {
-            id: state.manifest.id,
+        let mut manifest = Manifest {
             next_number: state.next_number,
             log_number,
             sequence: commit.sequence,
-            tables: Vec::new(),
+            ..state.manifest.clone()
         };
+        for keyspace in &mut manifest.keyspaces {
+            keyspace.levels = Default::default();
+        }
         if let Err(stored) = manifest.store(&self.directory) {
             if stored.uncertain {
                 commit.poison();
@@ -278,27 +373,24 @@ impl<P: Files> Shared<P> {
         }
         commit.replace_log(log);
         self.committed.notify_all();
-        let active = Arc::new(Memtable::new());
-        commit.memtable = active.clone();
-        let version = Arc::new(Version { tables: Vec::new() });
-        let mut reads = self.reads.lock();
-        let old = core::mem::replace(
-            &mut reads.view,
-            Arc::new(View {
-                active,
-                frozen: None,
-                version,
-            }),
-        );
-        drop((reads, commit));
+        for (_, memtable) in &mut commit.memtables {
+            *memtable = Arc::new(Memtable::new());
+        }
+        let old = self.reads.lock().view.clone();
+        let fresh = commit.memtables.clone();
+        self.publish(|tree| {
+            if let Some((_, active)) = fresh.iter().find(|(id, _)| *id == tree.id) {
+                tree.active = active.clone();
+            }
+            tree.frozen = None;
+            tree.version = Arc::new(Version::empty());
+        });
+        drop(commit);
         state.manifest = manifest;
         state.frozen = None;
         state.logs.push(log_number);
         self.remove_logs(&mut state);
-        old.version
-            .tables
-            .iter()
-            .for_each(|table| table.set_obsolete());
+        old.tables().for_each(|table| table.set_obsolete());
         Ok(())
     }
 
@@ -329,7 +421,7 @@ impl<P: Files> Shared<P> {
     }
 
     /// Opens a table that was just written. If that fails, nothing refers to its file and it is removed.
-    pub(super) fn open_built(&self, info: &super::table::TableInfo) -> Result<Arc<Table<P>>> {
+    pub(super) fn open_built(&self, info: &TableInfo) -> Result<Arc<Table<P>>> {
         Table::open(&self.directory, info, &self.cache)
             .map(Arc::new)
             .inspect_err(|_| {
@@ -337,12 +429,12 @@ impl<P: Files> Shared<P> {
             })
     }
 
-    /// Stores a manifest. If it certainly was not stored, the table that is fresh in it goes.
+    /// Stores a manifest. If it certainly was not stored, the tables that are fresh in it go.
     pub(super) fn switch(
         &self,
         state: &mut Guard<'_, P>,
         manifest: Manifest,
-        fresh: Option<&Table<P>>,
+        fresh: &[Arc<Table<P>>],
     ) -> Result<()> {
         let refused = |error| StoreError {
             error,
@@ -358,34 +450,28 @@ impl<P: Files> Shared<P> {
                 if stored.uncertain {
                     self.commit.lock().poison();
                     self.committed.notify_all();
-                } else if let Some(table) = fresh {
-                    table.set_obsolete();
+                } else {
+                    fresh.iter().for_each(|table| table.set_obsolete());
                 }
                 Err(stored.error)
             }
         }
     }
 
-    /// Shows reads the new tables.
-    pub(super) fn publish(&self, tables: Vec<Arc<Table<P>>>, flushed: bool) {
-        let mut reads = self.reads.lock();
-        let frozen = if flushed {
-            None
-        } else {
-            reads.view.frozen.clone()
-        };
-        let version = Arc::new(Version { tables });
-        let active = reads.view.active.clone();
-        let old = core::mem::replace(
-            &mut reads.view,
-            Arc::new(View {
-                active,
-                frozen,
-                version,
-            }),
-        );
-        drop(reads);
+    /// Shows reads each keyspace as `edit` changes it. Only under the maintenance lock: it alone changes views.
+    pub(super) fn publish(&self, edit: impl Fn(&mut Tree<P>)) {
+        let old = self.reads.lock().view.clone();
+        let edited = old.trees.iter().map(|tree| {
+            let mut tree = Tree::clone(tree);
+            edit(&mut tree);
+            Arc::new(tree)
+        });
+        let view = Arc::new(View {
+            trees: edited.collect(),
+        });
+        self.set_write_rate(view.level0_max());
         // Freeing a memtable takes a while: not under the lock.
+        let old = (core::mem::replace(&mut self.reads.lock().view, view), old);
         drop(old);
     }
 

@@ -2,145 +2,248 @@
 //!
 //! ```text
 //! merging lock                                  one merge at a time
-//!   maintenance lock: choose inputs I (the newest tables), take a number
-//!   no lock: read I, build table T              flushes put newer tables before I; now and then: still wanted?
-//!   maintenance lock: find I in the list, put T there in the manifest, publish; I are obsolete
+//!   maintenance lock: pick a job: tables U of a level, L of the next
+//!   no lock: read U and L, build tables T         flushes put newer tables into level 0; now and then: still wanted?
+//!   maintenance lock: take U and L out, put T in, in the manifest; publish; U and L are obsolete
 //! ```
-//! - I stay next to each other: flushes only add before them, no other merge runs, and a clear drops all. So at the end either
-//!   all of I are in the list, in a row, or none is, and then T must not be: it would bring back what was cleared.
-//! - If I reached the oldest table when they were chosen, they do at the end: flushes only add newer ones. So what was decided
-//!   then of entries that say that a key is gone holds.
-//! - T that never came into a manifest is a leftover that this merge removes, or after a crash the next open.
+//! - U and L stay where they are: flushes only add to level 0 before them, no other merge runs, and a clear or the drop of a
+//!   keyspace drops all. So at the end either all of them are there or none is, and then T must not be: they would bring back what
+//!   was dropped.
+//! - What was decided of entries that say that a key is gone holds at the end: nothing older than U and L comes in meanwhile.
+//! - Tables that never came into a manifest are leftovers that this merge removes, or after a crash the next open.
 //!
-//! A merge is cancelled when its inputs were cleared or the database is being closed. It notices after a few thousand entries, but
-//! not while it makes the finished table durable. That is no error.
+//! A merge is cancelled when its inputs were dropped or the database is being closed. It notices after a few thousand entries, but
+//! not while it makes a finished table durable. That is no error.
 #![forbid(unsafe_code)]
 
-use super::compact::{self, Built};
+use super::compact::{self, Build, Job, build};
 use super::error::{Error, Result};
+use super::iter::{LevelCursor, Source};
+use super::keyspace::KeyspaceId;
 use super::shared::Shared;
-use super::table::Table;
-use super::version::Manifest;
-use crate::platform::{Files, MutexGuard};
+use super::table::{Table, TableCursor};
+use super::version::{Manifest, Tree, Version};
+use crate::platform::{ClockId, Files, MutexGuard};
+use crate::sync::atomic::AtomicU32;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ops::ControlFlow;
 use core::sync::atomic::Ordering;
+use core::time::Duration;
 
-/// What a merge is to do.
+/// A job of one keyspace.
 struct Plan<P: Files> {
-    /// Of the new table.
-    number: u64,
-    /// Newest first.
-    inputs: Vec<Arc<Table<P>>>,
-    /// Whether there is no older table.
-    whole: bool,
+    keyspace: KeyspaceId,
+    job: Job<P>,
 }
 
 impl<P: Files> Shared<P> {
-    /// Merges tables if there are too many, unless another merge runs.
+    /// Merges tables while there are too many, unless another merge runs.
     pub(super) fn merge_if_needed(&self) -> Result<()> {
-        self.merging
-            .try_lock()
-            .map_or(Ok(()), |turn| self.merge(&turn))
+        while let Some(turn) = self.merging.try_lock() {
+            if !self.merge(&turn, false)? {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Waits for a running merge, and merges if there are too many tables to flush even then.
     pub(super) fn merge_for_room(&self) -> Result<()> {
         let turn = self.merging.lock();
         let room = self.has_table_room(&self.maintenance.lock());
-        if room { Ok(()) } else { self.merge(&turn) }
+        if !room {
+            self.merge(&turn, false)?;
+        }
+        Ok(())
     }
 
-    fn merge(&self, _turn: &MutexGuard<'_, (), P>) -> Result<()> {
-        let Some(plan) = self.plan_merge()? else {
-            return Ok(());
+    /// Merges all tables of each keyspace into its last level.
+    pub(super) fn compact(&self) -> Result<()> {
+        let turn = self.merging.lock();
+        while self.merge(&turn, true)? {}
+        Ok(())
+    }
+
+    /// Does the most urgent job. False if there is none.
+    fn merge(&self, _turn: &MutexGuard<'_, (), P>, manual: bool) -> Result<bool> {
+        let Some(plan) = self.plan_merge(manual)? else {
+            return Ok(false);
         };
+        if plan.job.is_move {
+            return self.install(&plan, None);
+        }
         // Whoever merges is often the only one who flushes, and writers wait if nobody does.
         let mut flushed = Ok(());
-        let go_on = || {
+        let mut allowed_at = self.directory.platform.now(ClockId::Monotonic);
+        let go_on = |bytes: usize| {
             if self.is_pointless(&plan) {
                 return ControlFlow::Break(());
             }
             if flushed.is_ok() {
                 flushed = self.flush_beside_merge();
             }
+            self.hold_back(bytes, &mut allowed_at);
             ControlFlow::Continue(())
         };
-        let (number, sources) = (plan.number, compact::sources(&plan.inputs));
-        let built = compact::build_while(
-            &self.directory,
-            number,
-            &self.options,
+        let Job {
+            upper, lower, from, ..
+        } = &plan.job;
+        let mut sources = Vec::new();
+        if *from == 0 {
+            let upper = upper.iter().cloned();
+            sources.extend(upper.map(|table| Source::Table(TableCursor::new(table, false))));
+        } else {
+            sources.push(Source::Level(LevelCursor::new(upper.clone(), false)));
+        }
+        sources.push(Source::Level(LevelCursor::new(lower.clone(), false)));
+        let parts = Build {
+            directory: &self.directory,
+            options: &self.options,
             sources,
-            plan.whole,
-            go_on,
-        )?;
-        let fresh = match built {
-            Built::Table(info) => Some(self.open_built(&info)?),
-            Built::Empty => None,
-            Built::Cancelled => return Ok(()),
+            level: plan.job.to,
+            bottom: plan.job.bottom,
+            table_bytes: self.options.table_bytes,
+            filtered: true,
         };
-        self.install(&plan, fresh)?;
-        flushed
+        let built = build(parts, || self.maintenance.lock().number(), go_on)?;
+        let Some(infos) = built else {
+            return Ok(false);
+        };
+        let mut fresh = Vec::new();
+        for info in &infos {
+            match self.open_built(info) {
+                Ok(table) => fresh.push(table),
+                Err(error) => {
+                    fresh
+                        .iter()
+                        .for_each(|table: &Arc<Table<P>>| table.set_obsolete());
+                    for info in infos.iter().skip(fresh.len()) {
+                        self.directory
+                            .remove(super::file_name::FileName::Table(info.number));
+                    }
+                    return Err(error);
+                }
+            }
+        }
+        let installed = self.install(&plan, Some(fresh))?;
+        flushed.map(|()| installed)
+    }
+
+    /// Sleeps as long as the bytes may take at the rate that the options allow.
+    fn hold_back(&self, bytes: usize, allowed_at: &mut crate::platform::Instant) {
+        let rate = self.options.merge_bytes_per_second;
+        if rate == 0 || bytes == 0 {
+            return;
+        }
+        let platform = &self.directory.platform;
+        let takes = (bytes as u64).saturating_mul(1_000_000_000) / rate;
+        *allowed_at = allowed_at.saturating_add(Duration::from_nanos(takes));
+        let nobody = AtomicU32::new(0);
+        while platform.now(ClockId::Monotonic) < *allowed_at
+            && !self.closing.load(Ordering::Relaxed)
+        {
+            let step = platform
+                .now(ClockId::Monotonic)
+                .saturating_add(Duration::from_millis(20))
+                .min(*allowed_at);
+            platform.wait(&nobody, 0, Some(step));
+        }
     }
 
     /// Chooses what to merge, if there is something.
-    fn plan_merge(&self) -> Result<Option<Plan<P>>> {
+    fn plan_merge(&self, manual: bool) -> Result<Option<Plan<P>>> {
         let mut state = self.maintenance.lock();
         if self.closing.load(Ordering::Relaxed) {
             return Err(Error::Closed);
         }
         self.commit.lock().check()?;
-        let mut inputs = self.reads.lock().view.version.tables.clone();
-        let sizes: Vec<u64> = inputs.iter().map(|table| table.info().bytes).collect();
-        let count = compact::choose(&sizes, self.options.tables_max);
-        if count == 0 {
-            return Ok(None);
+        let view = self.reads.lock().view.clone();
+        for tree in &view.trees {
+            let job = if manual {
+                compact::manual(&tree.version)
+            } else {
+                let turns = state.turns.entry(tree.id).or_default();
+                compact::pick(&tree.version, &self.options, turns)
+            };
+            if let Some(job) = job {
+                return Ok(Some(Plan {
+                    keyspace: tree.id,
+                    job,
+                }));
+            }
         }
-        inputs.truncate(count);
-        Ok(Some(Plan {
-            number: state.number(),
-            inputs,
-            whole: count == sizes.len(),
-        }))
+        Ok(None)
     }
 
     /// Whether a clear has dropped the inputs, which only it does during a merge, or the database is being closed.
     fn is_pointless(&self, plan: &Plan<P>) -> bool {
-        let cleared = plan.inputs.iter().any(|table| table.is_obsolete());
-        cleared || self.closing.load(Ordering::Relaxed)
+        let mut inputs = plan.job.upper.iter().chain(&plan.job.lower);
+        inputs.any(|table| table.is_obsolete()) || self.closing.load(Ordering::Relaxed)
     }
 
-    /// Puts the new table in the place of the inputs, if they are still there.
-    fn install(&self, plan: &Plan<P>, fresh: Option<Arc<Table<P>>>) -> Result<()> {
+    /// Puts the new tables, or without any the moved ones, in the place of the inputs, if those are still there.
+    fn install(&self, plan: &Plan<P>, fresh: Option<Vec<Arc<Table<P>>>>) -> Result<bool> {
+        let job = &plan.job;
         let mut state = self.maintenance.lock();
-        let mut tables = self.reads.lock().view.version.tables.clone();
-        let numbers = |tables: &[Arc<Table<P>>]| -> Vec<u64> {
-            tables.iter().map(|table| table.info().number).collect()
+        let view = self.reads.lock().view.clone();
+        let tree = view.tree(plan.keyspace).ok();
+        let holds = |tree: &&Arc<Tree<P>>| {
+            let holds = |level: usize, table: &Arc<Table<P>>| {
+                let tables = &tree.version.levels[level];
+                tables.iter().any(|held| Arc::ptr_eq(held, table))
+            };
+            job.upper.iter().all(|table| holds(job.from, table))
+                && job.lower.iter().all(|table| holds(job.to, table))
         };
-        let inputs = numbers(&plan.inputs);
-        let place = numbers(&tables)
-            .windows(inputs.len())
-            .position(|row| row == inputs);
-        let Some(start) = place else {
-            if let Some(table) = fresh {
-                table.set_obsolete();
-            }
-            return Ok(());
+        let Some(tree) = tree.filter(holds) else {
+            fresh
+                .iter()
+                .flatten()
+                .for_each(|table| table.set_obsolete());
+            return Ok(false);
         };
-        let place = start..start + inputs.len();
+        let moved = fresh.is_none();
+        let incoming = fresh.unwrap_or_else(|| job.upper.clone());
+        let mut levels = tree.version.levels.clone();
+        let is_input = |table: &Arc<Table<P>>| {
+            let mut inputs = job.upper.iter().chain(&job.lower);
+            inputs.any(|input| Arc::ptr_eq(input, table))
+        };
+        levels[job.from].retain(|table| !is_input(table));
+        levels[job.to].retain(|table| !is_input(table));
+        levels[job.to].extend(incoming.iter().cloned());
+        levels[job.to].sort_unstable_by(|a, b| a.info().smallest.cmp(&b.info().smallest));
         let mut manifest = Manifest {
             next_number: state.next_number,
             ..state.manifest.clone()
         };
-        let info = fresh.iter().map(|table| table.info().clone());
-        manifest.tables.splice(place.clone(), info);
-        self.switch(&mut state, manifest, fresh.as_deref())?;
-        state.merges += 1;
-        tables.splice(place, fresh);
-        self.publish(tables, false);
-        plan.inputs.iter().for_each(|table| table.set_obsolete());
-        Ok(())
+        let version = Version { levels };
+        if let Some(keyspace) = manifest.keyspace(plan.keyspace) {
+            keyspace.levels = version.infos();
+        }
+        let made: &[_] = if moved { &[] } else { &incoming };
+        self.switch(&mut state, manifest, made)?;
+        state.counts.merges += u64::from(!moved);
+        state.counts.moves += u64::from(moved);
+        if !moved {
+            let sum = |tables: &[Arc<Table<P>>]| -> u64 {
+                tables.iter().map(|table| table.info().bytes).sum()
+            };
+            state.counts.merge_bytes_read += sum(&job.upper) + sum(&job.lower);
+            state.counts.merge_bytes_written += sum(&incoming);
+        }
+        self.publish(|tree| {
+            if tree.id == plan.keyspace {
+                tree.version = Arc::new(Version {
+                    levels: version.levels.clone(),
+                });
+            }
+        });
+        if !moved {
+            let inputs = job.upper.iter().chain(&job.lower);
+            inputs.for_each(|table| table.set_obsolete());
+        }
+        Ok(true)
     }
 }

@@ -11,8 +11,12 @@
 //! | `commit` | the protocol by which writers share one append and one sync, with its proof |
 //! | `wal` | the log's format, and how a torn tail is told from damage |
 //! | `memtable` | the skip list of new writes |
+//! | `ranges`, `operands` | removed ranges of keys; writes that change a value without reading it |
 //! | `table`, `filter`, `cache` | sorted files, and how little of them a read touches |
-//! | `version` | the manifest and the atomic switch to a new one |
+//! | `read`, `iter`, `snapshot` | point reads, scans both ways, the database as of one write |
+//! | `version` | levels of tables, the manifest and the atomic switch to a new one |
+//! | `keyspace`, `keyspaces` | separate maps in one database |
+//! | `transaction` | reads and writes as if alone |
 //! | `maintenance` | flush, clear, close |
 //! | `merging`, `compact` | merges beside them: which tables, and how the result comes in |
 //! | `recover`, `verify` | opening after a crash; checking every byte |
@@ -26,13 +30,11 @@
 //!   go on. A flush or merge that fails leaves everything as it was and is tried again.
 //!
 //! # Bounds
-//! Two memtables ([`Maintenance::Caller`]: four) of `memtable_bytes` and a batch, the log buffer, the block cache, an index and a
-//! filter for each table; a merge adds eight bytes a key. Each open table has one file handle. What a [`Scan`] holds comes on top.
-//! There are at most three times `tables_max` tables: a flush waits for no merge until there would be more, and then the writer
-//! that needs it does wait. Writers wait for a flush when the next memtable is full too.
-//!
-//! # Not here
-//! Transactions, snapshots as objects, compression, repair, levels of small tables: a run is one table.
+//! Two memtables ([`Maintenance::Caller`]: four) of `memtable_bytes` and a batch, the log buffer, and `cache_bytes` for blocks, indexes and
+//! filters; only if indexes and filters alone need more is that passed. A merge adds eight bytes a key of the table it writes.
+//! Each open table has one file handle. What a [`Scan`] or [`Snapshot`] holds comes on top. At level 0 there are at most three
+//! times `tables_max` tables: a flush waits for no merge until there would be more, and then the writer that needs it does wait;
+//! from twice as many on writes are slowed down. Writers wait for a flush when the next memtable is full too.
 #![deny(unsafe_code)]
 
 mod batch;
@@ -47,14 +49,21 @@ mod filter;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod iter;
+mod keyspace;
+mod keyspaces;
 mod maintenance;
 mod memtable;
 mod merging;
+mod operands;
 mod options;
+mod ranges;
+mod read;
 mod recover;
 mod shared;
+mod snapshot;
 mod stats;
 mod table;
+mod transaction;
 mod verify;
 mod version;
 mod wal;
@@ -63,18 +72,25 @@ pub use batch::Batch;
 pub use error::{Corruption, Error, Result};
 pub use file_name::FileName;
 pub use iter::Scan;
+pub use keyspace::{KEYSPACE_NAME_BYTES_MAX, KEYSPACES_MAX, Keyspace, KeyspaceId};
+pub use operands::MergeOperator;
 pub use options::{
-    BATCH_BYTES_MAX, KEY_BYTES_MAX, Maintenance, Options, VALUE_BYTES_MAX, WriteLevel,
+    BATCH_BYTES_MAX, KEY_BYTES_MAX, KeepValue, Maintenance, Options, VALUE_BYTES_MAX, WriteLevel,
 };
+pub use snapshot::Snapshot;
 pub use stats::Stats;
+pub use transaction::{Transaction, TransactionScan};
 pub use verify::VerifyReport;
 
 use crate::platform::Files;
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 use core::ops::Bound;
+use core::time::Duration;
 use shared::Shared;
+use version::View;
 
 /// An open database. Clones are the same one; all methods may be called from any thread.
 pub struct Db<P: Files> {
@@ -119,18 +135,64 @@ impl<P: Files> Db<P> {
     /// # Errors
     /// As [`get`](Self::get).
     pub fn get_with<R>(&self, key: &[u8], read: impl FnOnce(&[u8]) -> R) -> Result<Option<R>> {
+        self.shared.get_with(KeyspaceId::DEFAULT, key, read)
+    }
+
+    /// The values of several keys as of one moment.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub fn multi_get<K: AsRef<[u8]>>(&self, keys: &[K]) -> Result<Vec<Option<Vec<u8>>>> {
+        let snapshot = self.snapshot()?;
+        keys.iter().map(|key| snapshot.get(key.as_ref())).collect()
+    }
+
+    /// The database as it is now, for as long as the snapshot is kept.
+    ///
+    /// # Errors
+    /// [`Error::Closed`].
+    pub fn snapshot(&self) -> Result<Snapshot<P>> {
         let (view, sequence) = self.shared.snapshot()?;
-        for memtable in core::iter::once(&view.active).chain(&view.frozen) {
-            if let Some(found) = memtable.get(key, sequence) {
-                return Ok(found.map(read));
-            }
-        }
-        for table in &view.version.tables {
-            if let Some(found) = table.get(key)? {
-                return Ok(found.value().map(read));
-            }
-        }
-        Ok(None)
+        let operator = self.shared.options.merge_operator;
+        Ok(Snapshot {
+            view,
+            sequence,
+            operator,
+        })
+    }
+
+    /// The keyspace of this name, which is made if there is none. The empty name is the default keyspace's.
+    ///
+    /// # Errors
+    /// [`Error::Limit`] for a name too long or a keyspace too many; [`Error::Io`]; [`Error::Poisoned`]; [`Error::Closed`].
+    pub fn keyspace(&self, name: &str) -> Result<Keyspace<P>> {
+        let id = self.shared.keyspace(name)?;
+        Ok(Keyspace {
+            db: self.clone(),
+            id,
+            name: name.into(),
+        })
+    }
+
+    /// The names of all keyspaces, the default one's first.
+    ///
+    /// # Errors
+    /// [`Error::Closed`].
+    pub fn keyspace_names(&self) -> Result<Vec<String>> {
+        let (view, _) = self.shared.snapshot()?;
+        Ok(view
+            .trees
+            .iter()
+            .map(|tree| tree.name.as_ref().into())
+            .collect())
+    }
+
+    /// Drops a keyspace with all its keys, atomically and durably.
+    ///
+    /// # Errors
+    /// [`Error::NoKeyspace`]; [`Error::Invalid`] for the default one; else as [`keyspace`](Self::keyspace).
+    pub fn drop_keyspace(&self, keyspace: KeyspaceId) -> Result<()> {
+        self.shared.drop_keyspace(keyspace)
     }
 
     /// Applies all writes of `batch`, or none. Returns when they are as safe as `level` says. Reads may see them a little
@@ -163,6 +225,68 @@ impl<P: Files> Db<P> {
         self.write(&batch, level)
     }
 
+    /// Removes all keys from `start` up to but without `end`: one write, however many there are.
+    ///
+    /// # Errors
+    /// As [`put`](Self::put).
+    pub fn remove_range(&self, start: &[u8], end: &[u8], level: WriteLevel) -> Result<()> {
+        let mut batch = Batch::new();
+        batch.remove_range(start, end)?;
+        self.write(&batch, level)
+    }
+
+    /// Merges `operand` into the value of `key` by the option's merge operator, when somebody reads it.
+    ///
+    /// # Errors
+    /// As [`put`](Self::put); [`Error::Invalid`] without an operator.
+    pub fn merge(&self, key: &[u8], operand: &[u8], level: WriteLevel) -> Result<()> {
+        let mut batch = Batch::new();
+        batch.merge(key, operand)?;
+        self.write(&batch, level)
+    }
+
+    /// Gives `key` the value `new`, or removes it, if it has the value `expected`, or none; says whether it did.
+    ///
+    /// # Errors
+    /// As [`put`](Self::put) and [`get`](Self::get).
+    pub fn compare_and_set(
+        &self,
+        key: &[u8],
+        expected: Option<&[u8]>,
+        new: Option<&[u8]>,
+        level: WriteLevel,
+    ) -> Result<bool> {
+        let mut batch = Batch::new();
+        match new {
+            Some(value) => batch.put(key, value)?,
+            None => batch.remove(key)?,
+        }
+        let operator = self.shared.options.merge_operator;
+        let condition = |view: &View<P>, sequence| {
+            let tree = view.tree(KeyspaceId::DEFAULT)?;
+            let same = |value: &[u8]| Some(value) == expected;
+            let found = read::get_with(tree, sequence, operator, key, same)?;
+            Ok(found.unwrap_or(expected.is_none()))
+        };
+        self.shared.write_if(&batch, level, Some(condition))
+    }
+
+    /// Begins a transaction that takes no locks: it finds out when it commits whether another was first.
+    ///
+    /// # Errors
+    /// [`Error::Closed`].
+    pub fn transaction(&self) -> Result<Transaction<P>> {
+        Transaction::new(self, None)
+    }
+
+    /// Begins a transaction that locks what it writes and reads for update, and waits so long for each lock.
+    ///
+    /// # Errors
+    /// [`Error::Closed`].
+    pub fn locking_transaction(&self, lock_timeout: Duration) -> Result<Transaction<P>> {
+        Transaction::new(self, Some(lock_timeout))
+    }
+
     /// Returns when everything written before is at least as safe as `level` says.
     ///
     /// # Errors
@@ -171,16 +295,34 @@ impl<P: Files> Db<P> {
         self.shared.sync(level)
     }
 
-    /// Walks the keys from `start` to `end` as they are now.
+    /// Walks the keys from `start` to `end` as they are now, from either end.
     ///
     /// # Errors
     /// As [`get`](Self::get).
     pub fn scan(&self, start: Bound<&[u8]>, end: Bound<&[u8]>) -> Result<Scan<P>> {
-        let (view, sequence) = self.shared.snapshot()?;
-        Scan::new(&view, sequence, start, end)
+        self.shared.scan(KeyspaceId::DEFAULT, start, end)
     }
 
-    /// Drops all keys, atomically and durably. Waits for no merge: one that runs stops soon.
+    /// Walks the keys that start with `prefix`.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub fn scan_prefix(&self, prefix: &[u8]) -> Result<Scan<P>> {
+        let mut after = prefix.to_vec();
+        while after.last() == Some(&u8::MAX) {
+            after.pop();
+        }
+        let end = match after.last_mut() {
+            Some(last) => {
+                *last += 1;
+                Bound::Excluded(&after[..])
+            }
+            None => Bound::Unbounded,
+        };
+        self.scan(Bound::Included(prefix), end)
+    }
+
+    /// Drops all keys of all keyspaces, atomically and durably. Waits for no merge: one that runs stops soon.
     ///
     /// # Errors
     /// [`Error::Io`]: nothing is dropped, or, if the database is then poisoned, a new open tells.
@@ -195,6 +337,15 @@ impl<P: Files> Db<P> {
     /// [`Error::Io`]: nothing is lost and the next call tries again.
     pub fn flush(&self) -> Result<()> {
         self.shared.flush()
+    }
+
+    /// Flushes, and merges all tables of each keyspace into its last level: nothing that is dead is left on disk.
+    ///
+    /// # Errors
+    /// As [`flush`](Self::flush).
+    pub fn compact(&self) -> Result<()> {
+        self.shared.flush()?;
+        self.shared.compact()
     }
 
     /// Whether [`maintain`](Self::maintain) has something to do; not for some seconds after it failed.

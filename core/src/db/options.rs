@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 use super::error::{Error, Result};
+use super::operands::MergeOperator;
 
 /// Longest key in bytes: long enough for any path or identifier, short enough that index blocks stay small.
 pub const KEY_BYTES_MAX: usize = 64 << 10;
@@ -30,9 +31,12 @@ pub enum Maintenance {
     Inline,
     /// The caller, by [`Db::maintain`](super::Db::maintain) when
     /// [`Db::maintenance_needed`](super::Db::maintenance_needed) says so; a writer that finds the memtable at twice
-    /// its size flushes nevertheless, and merges at three times `tables_max` tables, so memory stays bounded.
+    /// its size flushes nevertheless, and merges at three times `tables_max` tables, so memory and reads stay bounded.
     Caller,
 }
+
+/// Says of a key, its value and the time (nanoseconds since 1970) whether the value is still needed.
+pub type KeepValue = fn(key: &[u8], value: &[u8], now_ns: u64) -> bool;
 
 /// How to open a database.
 #[derive(Clone, Debug)]
@@ -48,8 +52,26 @@ pub struct Options {
     /// several times faster. Default 1 MiB; at most 64 MiB. 0: logs grow as they are written, and no log takes over an
     /// older one's file.
     pub log_preallocate_bytes: usize,
-    /// Tables before they are merged, 2 to 1000. Default 8. While a merge runs there may be three times as many, then writers wait.
+    /// Tables at level 0 before they are merged into the next, 2 to 1000. Default 8. While a merge runs there may be three times as
+    /// many, then writers wait; from twice as many on they are slowed down.
     pub tables_max: usize,
+    /// Size at which a merge starts a new table, in bytes, 16 KiB to 1 TiB. Default 32 MiB.
+    pub table_bytes: u64,
+    /// Size of the first level below 0, in bytes, at least 16 KiB; each further one is `level_factor` times as large. Default 128 MiB.
+    pub level_bytes: u64,
+    /// How much larger each level is than the one above, 2 to 100. Default 10: what is written once is rewritten about as often
+    /// in each level, and dead entries take about a tenth of the space.
+    pub level_factor: u64,
+    /// The first level, 0 to 6, whose tables are compressed with LZ4; 7: none is. A block that would not get an eighth smaller
+    /// is left as it is. Default 2.
+    pub compressed_from: usize,
+    /// Bytes that merges read in a second, roughly; 0: as many as they can. Default 0.
+    pub merge_bytes_per_second: u64,
+    /// Makes values of merge operands. Default: none, and then [`merge`](super::Db::merge) is refused.
+    pub merge_operator: Option<MergeOperator>,
+    /// Asked for each value that a merge of tables copies: false drops it. Which ones it gets to see, and when, is not said: it
+    /// is for values that nobody may need any more, such as expired ones. Default: none.
+    pub keep_value: Option<KeepValue>,
     /// Size that a table's block is closed at, in bytes, 64 to 1 MiB. Default 4 KiB.
     pub block_bytes: usize,
     /// Bits for each key in a table's filter, 0 (no filter) to 32. Default 10: about 1 % false positives.
@@ -68,6 +90,13 @@ impl Default for Options {
             log_buffer_bytes: 256 << 10,
             log_preallocate_bytes: 1 << 20,
             tables_max: 8,
+            table_bytes: 32 << 20,
+            level_bytes: 128 << 20,
+            level_factor: 10,
+            compressed_from: 2,
+            merge_bytes_per_second: 0,
+            merge_operator: None,
+            keep_value: None,
             block_bytes: 4096,
             filter_bits_per_key: 10,
             cache_bytes: 32 << 20,
@@ -86,6 +115,14 @@ impl Options {
             "log_preallocate_bytes must be at most 64 MiB"
         } else if !(2..=1000).contains(&self.tables_max) {
             "tables_max must be 2 to 1000"
+        } else if !(16 << 10..=1 << 40).contains(&self.table_bytes) {
+            "table_bytes must be 16 KiB to 1 TiB"
+        } else if self.level_bytes < 16 << 10 {
+            "level_bytes must be at least 16 KiB"
+        } else if !(2..=100).contains(&self.level_factor) {
+            "level_factor must be 2 to 100"
+        } else if self.compressed_from > 7 {
+            "compressed_from must be at most 7"
         } else if !(64..=1 << 20).contains(&self.block_bytes) {
             "block_bytes must be 64 to 1 MiB"
         } else if self.filter_bits_per_key > 32 {

@@ -17,23 +17,26 @@
 
 use super::batch::BatchIter;
 use super::cache::BlockCache;
-use super::commit::Commit;
-use super::compact;
+use super::commit::{self, Commit};
+use super::compact::{Build, build};
 use super::directory::Directory;
 use super::error::{Error, Result};
 use super::file_name::FileName;
 use super::iter::Source;
+use super::keyspace::KeyspaceId;
 use super::maintenance::MaintenanceState;
 use super::memtable::{Memtable, MemtableCursor};
 use super::options::Options;
 use super::shared::{Reads, Shared};
-use super::version::{Manifest, Version, View};
+use super::version::{Manifest, Tree, Version, View};
 use super::wal::{ActiveLog, HEADER_BYTES, LogReader, Record};
 use crate::error::Kind;
 use crate::platform::{Access, ClockId, Condvar, Create, Files, LockKind, Mutex, OpenOptions};
+use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::AtomicBool;
+use core::ops::ControlFlow;
+use core::sync::atomic::{AtomicBool, AtomicUsize};
 
 /// Opens or creates the database in `path`.
 pub(super) fn open<P: Files>(platform: P, path: &[u8], options: Options) -> Result<Shared<P>> {
@@ -53,31 +56,24 @@ pub(super) fn open<P: Files>(platform: P, path: &[u8], options: Options) -> Resu
     let cache = Arc::new(BlockCache::new(options.cache_bytes, &directory.platform));
     let mut recovery = Recovery::new(&directory, &options, manifest, &names);
     // Opened before anything is written: a damaged table stops the open with nothing changed.
-    Version::open(&directory, &recovery.manifest.tables, &cache)?;
+    for keyspace in &recovery.manifest.keyspaces {
+        Version::open(&directory, &keyspace.levels, &cache)?;
+    }
     recovery.replay(&names)?;
     recovery.flush()?;
     let (log, manifest) = recovery.finish()?;
-    let version = Arc::new(Version::open(&directory, &manifest.tables, &cache)?);
+    let mut trees = Vec::new();
+    for keyspace in &manifest.keyspaces {
+        let version = Version::open(&directory, &keyspace.levels, &cache)?;
+        trees.push(Arc::new(Tree::new(keyspace.id, &keyspace.name, version)));
+    }
     remove_leftovers(&directory, &names, &manifest);
-    let active = Arc::new(Memtable::new());
     let sequence = manifest.sequence;
     let platform = directory.platform.clone();
-    let commit = Commit::new(log, active.clone(), sequence);
-    let view = Arc::new(View {
-        active,
-        frozen: None,
-        version,
-    });
-    let state = MaintenanceState {
-        next_number: manifest.next_number,
-        frozen: None,
-        logs: alloc::vec![manifest.log_number],
-        spare: None,
-        sealed: Vec::new(),
-        flushes: 0,
-        merges: 0,
-        manifest,
-    };
+    let active = trees.iter().map(|tree| (tree.id, tree.active.clone()));
+    let commit = Commit::new(log, active.collect(), sequence);
+    let view = Arc::new(View { trees });
+    let state = MaintenanceState::new(manifest);
     let shared = Shared {
         directory,
         options,
@@ -95,8 +91,11 @@ pub(super) fn open<P: Files>(platform: P, path: &[u8], options: Options) -> Resu
             platform.clone(),
         ),
         maintenance: Mutex::new(state, platform.clone()),
+        locks: Mutex::new(BTreeSet::new(), platform.clone()),
+        unlocked: Condvar::new(platform.clone()),
         merging: Mutex::new((), platform),
         closing: AtomicBool::new(false),
+        write_rate: AtomicUsize::new(0),
     };
     // Opening again and again must not pile up tables. That there is no room to merge them is no reason to fail.
     let merged = shared.merge_if_needed();
@@ -147,17 +146,13 @@ fn new_manifest<P: Files>(directory: &Directory<P>, names: &[FileName]) -> Resul
     let id = platform
         .random_u64()
         .unwrap_or_else(|_| platform.now(ClockId::Real).as_ns());
-    Ok(Manifest {
-        id,
-        next_number: 1,
-        ..Manifest::default()
-    })
+    Ok(Manifest::new(id))
 }
 
 fn remove_leftovers<P: Files>(directory: &Directory<P>, names: &[FileName], manifest: &Manifest) {
     for &name in names {
         let needed = match name {
-            FileName::Table(number) => manifest.tables.iter().any(|table| table.number == number),
+            FileName::Table(number) => manifest.tables().any(|table| table.number == number),
             FileName::Log(number) => number >= manifest.log_number,
             FileName::ManifestTemporary => false,
             _ => true,
@@ -172,7 +167,8 @@ struct Recovery<'a, P: Files> {
     directory: &'a Directory<P>,
     options: &'a Options,
     manifest: Manifest,
-    memtable: Arc<Memtable>,
+    /// By keyspace, what was replayed and is in no table.
+    memtables: Vec<(KeyspaceId, Arc<Memtable>)>,
 }
 
 impl<'a, P: Files> Recovery<'a, P> {
@@ -188,10 +184,10 @@ impl<'a, P: Files> Recovery<'a, P> {
             }
         }
         Self {
+            memtables: empty_memtables(&manifest),
             directory,
             options,
             manifest,
-            memtable: Arc::new(Memtable::new()),
         }
     }
 
@@ -258,8 +254,18 @@ impl<'a, P: Files> Recovery<'a, P> {
         let mut iter = BatchIter::new(writes);
         let mut found = 0u32;
         let mut next = sequence;
-        for (key, value) in iter.by_ref() {
-            self.memtable.insert(key, next, value);
+        for write in iter.by_ref() {
+            if write.keyspace.0 >= self.manifest.next_keyspace {
+                return Err(Error::corrupt(
+                    name,
+                    offset,
+                    "number of a keyspace",
+                    self.manifest.next_keyspace.into(),
+                    write.keyspace.0.into(),
+                ));
+            }
+            // One that was dropped is not there, and its writes are left out.
+            commit::apply(&self.memtables, &write, next);
             next = next.saturating_add(1);
             found = found.saturating_add(1);
         }
@@ -274,24 +280,39 @@ impl<'a, P: Files> Recovery<'a, P> {
             ));
         }
         self.manifest.sequence = next.saturating_sub(1);
-        if self.memtable.bytes() >= self.options.memtable_bytes {
+        let weight =
+            |weight: usize, (_, table): &(_, Arc<Memtable>)| weight.saturating_add(table.weight());
+        if self.memtables.iter().fold(0, weight) >= self.options.memtable_bytes {
             self.flush()?;
         }
         Ok(())
     }
 
-    /// Writes what was replayed so far to a table.
+    /// Writes what was replayed so far to tables.
     fn flush(&mut self) -> Result<()> {
-        if self.memtable.entries() == 0 {
-            return Ok(());
+        let fresh = empty_memtables(&self.manifest);
+        for (keyspace, memtable) in core::mem::replace(&mut self.memtables, fresh) {
+            if memtable.is_empty() {
+                continue;
+            }
+            let levels = self.manifest.keyspace(keyspace).map(|info| &info.levels);
+            let bottom = levels.is_none_or(|levels| levels.iter().all(Vec::is_empty));
+            let cursor = MemtableCursor::new(memtable, u64::MAX, self.options.merge_operator);
+            let parts = Build {
+                directory: self.directory,
+                options: self.options,
+                sources: Vec::from([Source::Memtable(cursor)]),
+                level: 0,
+                bottom,
+                table_bytes: u64::MAX,
+                filtered: false,
+            };
+            let built = build(parts, || self.number(), |_| ControlFlow::Continue(()))?;
+            if let Some(info) = self.manifest.keyspace(keyspace) {
+                let [level0, ..] = &mut info.levels;
+                level0.splice(..0, built.unwrap_or_default());
+            }
         }
-        let memtable = core::mem::replace(&mut self.memtable, Arc::new(Memtable::new()));
-        let source = Source::Memtable(MemtableCursor::new(memtable, u64::MAX));
-        let number = self.number();
-        let oldest = self.manifest.tables.is_empty();
-        let sources = Vec::from([source]);
-        let built = compact::build(self.directory, number, self.options, sources, oldest)?;
-        self.manifest.tables.splice(..0, built);
         Ok(())
     }
 
@@ -311,4 +332,11 @@ impl<'a, P: Files> Recovery<'a, P> {
             .map_err(|stored| stored.error)?;
         Ok((log, self.manifest))
     }
+}
+
+fn empty_memtables(manifest: &Manifest) -> Vec<(KeyspaceId, Arc<Memtable>)> {
+    let keyspaces = manifest.keyspaces.iter();
+    keyspaces
+        .map(|keyspace| (keyspace.id, Arc::new(Memtable::new())))
+        .collect()
 }

@@ -1,6 +1,6 @@
 //! What the handles of an open database share.
 //!
-//! Locks are taken in this order: `merging`, `maintenance`, `commit`, `reads`. Reads take only the last, for a moment. `merging`
+//! Locks are taken in this order: `merging`, `maintenance`, `commit`, `reads`; `locks` with none of them. Reads take only `reads`, for a moment. `merging`
 //! is held for as long as a merge takes; only what must wait for a merge takes it.
 #![forbid(unsafe_code)]
 
@@ -8,13 +8,19 @@ use super::cache::BlockCache;
 use super::commit::Commit;
 use super::directory::Directory;
 use super::error::{Error, Result};
+use super::iter::Scan;
+use super::keyspace::KeyspaceId;
 use super::maintenance::MaintenanceState;
 use super::options::{Maintenance, Options, WriteLevel};
+use super::read;
+use super::transaction::LockName;
 use super::version::View;
 use crate::platform::{Condvar, Files, Instant, Mutex};
+use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
 use core::fmt;
-use core::sync::atomic::AtomicBool;
+use core::ops::Bound;
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use core::time::Duration;
 
 pub(super) struct Shared<P: Files> {
@@ -30,8 +36,14 @@ pub(super) struct Shared<P: Files> {
     pub(super) maintenance: Mutex<MaintenanceState, P>,
     /// Whoever holds it merges; nobody else does.
     pub(super) merging: Mutex<(), P>,
+    /// Keys that locking transactions have locked.
+    pub(super) locks: Mutex<BTreeSet<LockName>, P>,
+    /// Some are unlocked.
+    pub(super) unlocked: Condvar<P>,
     /// No merge goes on: [`close`](Self::close) waits for it to end. Says nothing of other memory, so accesses are relaxed.
     pub(super) closing: AtomicBool,
+    /// Bytes a second that writes may have while merges do not keep up; 0 while they do. Relaxed, as above.
+    pub(super) write_rate: AtomicUsize,
 }
 
 /// What a read begins with.
@@ -54,6 +66,36 @@ impl<P: Files> Shared<P> {
         Ok((reads.view.clone(), reads.sequence))
     }
 
+    /// Calls `read` with the value of a key as it is now.
+    pub(super) fn get_with<R>(
+        &self,
+        keyspace: KeyspaceId,
+        key: &[u8],
+        read: impl FnOnce(&[u8]) -> R,
+    ) -> Result<Option<R>> {
+        let (view, sequence) = self.snapshot()?;
+        let operator = self.options.merge_operator;
+        read::get_with(view.tree(keyspace)?, sequence, operator, key, read)
+    }
+
+    /// Walks a range as it is now.
+    pub(super) fn scan(
+        &self,
+        keyspace: KeyspaceId,
+        start: Bound<&[u8]>,
+        end: Bound<&[u8]>,
+    ) -> Result<Scan<P>> {
+        let (view, sequence) = self.snapshot()?;
+        let tree = view.tree(keyspace)?.clone();
+        Ok(Scan::new(
+            tree,
+            sequence,
+            self.options.merge_operator,
+            start,
+            end,
+        ))
+    }
+
     /// The size at which a writer empties the memtable itself.
     pub(super) const fn memtable_bytes_max(&self) -> usize {
         match self.options.maintenance {
@@ -62,7 +104,22 @@ impl<P: Files> Shared<P> {
         }
     }
 
-    /// Most tables: whoever would make more of them waits for a merge.
+    /// Sets the rate of writes from how far level 0 is between twice and three times what it should be.
+    pub(super) fn set_write_rate(&self, level0: usize) {
+        const RATE_MAX: usize = 32 << 20;
+        let slow = self.options.tables_max * 2;
+        let rate = match level0.checked_sub(slow) {
+            None => 0,
+            Some(_) if self.options.maintenance == Maintenance::Inline => 0,
+            Some(over) => {
+                let over = over.min(self.options.tables_max);
+                RATE_MAX - RATE_MAX / 16 * 15 / self.options.tables_max * over
+            }
+        };
+        self.write_rate.store(rate, Ordering::Relaxed);
+    }
+
+    /// Most tables at level 0 of a keyspace: whoever would make more of them waits for a merge.
     pub(super) const fn tables_bound(&self) -> usize {
         self.options.tables_max * 3
     }

@@ -45,7 +45,7 @@ impl<P: Files> Shared<P> {
         }
         report.files += 1;
         report.bytes += self.directory.file_bytes(name)?;
-        for table in &view.version.tables {
+        for table in view.tables() {
             report.entries += table.verify()?;
             report.bytes += table.info().bytes;
             report.files += 1;

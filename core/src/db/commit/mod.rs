@@ -25,15 +25,24 @@
 mod loom;
 mod turns;
 
-use super::batch::Batch;
+use super::batch::{Action, Batch, Write};
+use super::entry::Kind;
 use super::error::{Error, Result};
+use super::keyspace::KeyspaceId;
 use super::memtable::Memtable;
 use super::options::WriteLevel;
 use super::shared::Shared;
+use super::version::View;
 use super::wal::ActiveLog;
-use crate::platform::{Durability, Files, MutexGuard};
+use crate::platform::{ClockId, Durability, Files, MutexGuard};
+use crate::sync::atomic::{AtomicU32, Ordering};
 use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::time::Duration;
 use turns::{Step, Turns};
+
+/// How far ahead of their rate writes may be before one of them sleeps: less, and the sleep would be mostly its own cost.
+const AHEAD_NS_MAX: u64 = 1_000_000;
 
 /// Why no write is accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,12 +55,15 @@ pub(super) enum Refusal {
 #[derive(Debug)]
 pub(super) struct Commit<P: Files> {
     pub(super) log: ActiveLog<P>,
-    pub(super) memtable: Arc<Memtable>,
+    /// The active ones, by ascending number of their keyspaces.
+    pub(super) memtables: Vec<(KeyspaceId, Arc<Memtable>)>,
     /// The last write's number.
     pub(super) sequence: u64,
     turns: Turns,
     /// Threads that sleep on `committed`: nobody is woken when nobody sleeps.
     sleeping: usize,
+    /// Nanoseconds that writes are ahead of the rate that they may have.
+    ahead_ns: u64,
     pub(super) refusal: Option<Refusal>,
     pub(super) counts: Counts,
 }
@@ -60,6 +72,9 @@ pub(super) struct Commit<P: Files> {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Counts {
     pub(super) batches: u64,
+    pub(super) batch_bytes: u64,
+    pub(super) slowed: u64,
+    pub(super) stopped: u64,
     pub(super) log_writes: u64,
     pub(super) log_syncs: u64,
 }
@@ -68,13 +83,18 @@ pub(super) type Guard<'a, P> = MutexGuard<'a, Commit<P>, P>;
 
 impl<P: Files> Commit<P> {
     /// All up to `sequence` is in tables.
-    pub(super) fn new(log: ActiveLog<P>, memtable: Arc<Memtable>, sequence: u64) -> Self {
+    pub(super) fn new(
+        log: ActiveLog<P>,
+        memtables: Vec<(KeyspaceId, Arc<Memtable>)>,
+        sequence: u64,
+    ) -> Self {
         Self {
             log,
-            memtable,
+            memtables,
             sequence,
             turns: Turns::new(sequence),
             sleeping: 0,
+            ahead_ns: 0,
             refusal: None,
             counts: Counts::default(),
         }
@@ -92,10 +112,45 @@ impl<P: Files> Commit<P> {
         self.refusal.get_or_insert(Refusal::Poisoned);
     }
 
+    pub(super) fn memtable(&self, keyspace: KeyspaceId) -> Option<&Arc<Memtable>> {
+        let found = self.memtables.iter().find(|(id, _)| *id == keyspace);
+        found.map(|(_, memtable)| memtable)
+    }
+
+    /// Memory of the memtables.
+    fn weight(&self) -> usize {
+        self.memtables.iter().map(|(_, table)| table.weight()).sum()
+    }
+
+    /// Whether all writes of a batch can be applied.
+    fn check_batch(&self, batch: &Batch, has_operator: bool) -> Result<()> {
+        for write in batch.iter() {
+            self.memtable(write.keyspace).ok_or(Error::NoKeyspace)?;
+            if write.action == Action::Set(Kind::Merge) && !has_operator {
+                return Err(Error::Invalid(
+                    "a merge needs the option merge_operator; open the database with one",
+                ));
+            }
+        }
+        Ok(())
+    }
+
     /// The log goes on in `log`, and everything so far is as durable as can be.
     pub(super) fn replace_log(&mut self, log: ActiveLog<P>) {
         self.log = log;
         self.turns.settle(self.sequence);
+    }
+}
+
+/// Inserts a write of a batch. One to a keyspace that is not there is left out.
+pub(super) fn apply(memtables: &[(KeyspaceId, Arc<Memtable>)], write: &Write<'_>, sequence: u64) {
+    let found = memtables.iter().find(|(id, _)| *id == write.keyspace);
+    let Some((_, memtable)) = found else {
+        return;
+    };
+    match write.action {
+        Action::Set(kind) => memtable.insert(write.key, sequence, kind, write.value),
+        Action::RemoveRange => memtable.insert_range(write.key, write.value, sequence),
     }
 }
 
@@ -109,26 +164,52 @@ fn durability(level: WriteLevel) -> Durability {
 impl<P: Files> Shared<P> {
     /// Applies a batch, and returns when it is durable at `level`.
     pub(super) fn write(&self, batch: &Batch, level: WriteLevel) -> Result<()> {
-        if batch.is_empty() {
-            return self.sync(level);
-        }
+        let always = None::<fn(&View<P>, u64) -> Result<bool>>;
+        self.write_if(batch, level, always).map(|_| ())
+    }
+
+    /// As [`write`](Self::write), if `condition` says so of the database right before it: nothing else is written in between.
+    pub(super) fn write_if(
+        &self,
+        batch: &Batch,
+        level: WriteLevel,
+        condition: Option<impl FnOnce(&View<P>, u64) -> Result<bool>>,
+    ) -> Result<bool> {
         let mut commit = self.lock_with_room()?;
+        if batch.is_special() {
+            commit.check_batch(batch, self.options.merge_operator.is_some())?;
+        }
+        if let Some(condition) = condition {
+            let view = self.reads.lock().view.clone();
+            if !condition(&view, commit.sequence)? {
+                return Ok(false);
+            }
+        }
+        let sequence = commit.sequence;
+        if batch.is_empty() {
+            return self.persist(commit, sequence, level).1.map(|()| true);
+        }
         let first = commit.sequence + 1;
-        let Commit { log, memtable, .. } = &mut *commit;
+        let Commit { log, memtables, .. } = &mut *commit;
         log.writer
             .push_batch(&mut log.buffer, first, batch.len() as u32, batch.as_bytes());
-        for (sequence, (key, value)) in (first..).zip(batch.iter()) {
-            memtable.insert(key, sequence, value);
+        for (sequence, write) in (first..).zip(batch.iter()) {
+            apply(memtables, &write, sequence);
         }
         commit.sequence += batch.len() as u64;
         commit.counts.batches += 1;
+        commit.counts.batch_bytes += batch.as_bytes().len() as u64;
         self.reads.lock().sequence = commit.sequence;
+        let rate = self.write_rate.load(Ordering::Relaxed) as u64;
+        let bytes_ns = (batch.as_bytes().len() as u64).saturating_mul(1_000_000_000);
+        commit.ahead_ns += bytes_ns.checked_div(rate).unwrap_or_default();
         if level == WriteLevel::Buffered && commit.log.buffer.len() < self.options.log_buffer_bytes
         {
-            return Ok(());
+            return Ok(true);
         }
         let sequence = commit.sequence;
-        self.persist(commit, sequence, level.max(WriteLevel::Os)).1
+        let level = level.max(WriteLevel::Os);
+        self.persist(commit, sequence, level).1.map(|()| true)
     }
 
     /// Makes everything written before durable at `level`.
@@ -138,16 +219,33 @@ impl<P: Files> Shared<P> {
         self.persist(commit, sequence, level).1
     }
 
-    /// The commit lock, when the memtable has room.
+    /// The commit lock, when the memtables have room.
     fn lock_with_room(&self) -> Result<Guard<'_, P>> {
         loop {
-            let commit = self.commit.lock();
+            let mut commit = self.commit.lock();
             commit.check()?;
-            if commit.memtable.bytes() < self.memtable_bytes_max() {
+            if commit.ahead_ns >= AHEAD_NS_MAX {
+                let ahead = core::mem::take(&mut commit.ahead_ns);
+                commit.counts.slowed += 1;
+                drop(commit);
+                self.pause(Duration::from_nanos(ahead.min(AHEAD_NS_MAX * 10)));
+                continue;
+            }
+            if commit.weight() < self.memtable_bytes_max() {
                 return Ok(commit);
             }
             drop(commit);
             self.make_room()?;
+        }
+    }
+
+    /// Sleeps.
+    pub(super) fn pause(&self, duration: Duration) {
+        let platform = &self.directory.platform;
+        let until = platform.now(ClockId::Monotonic).saturating_add(duration);
+        let nobody = AtomicU32::new(0);
+        while platform.now(ClockId::Monotonic) < until {
+            platform.wait(&nobody, 0, Some(until));
         }
     }
 

@@ -1,54 +1,32 @@
-//! Merges sorted sources: per key the entry of the newest source.
+//! Merges sorted sources, in either direction: per key what its entries in all of them come to.
 //!
-//! Sources stand newest first and each has a key once. There are few of them (a merge that writers waited
-//! for has a few dozen), so all are looked at.
+//! Sources stand newest first and each has a key once. Those that are at an entry are kept in order, by key and then by age; a step
+//! moves the ones at the current key and puts each back where it belongs. When one source has a run of keys, that is one comparison
+//! a step.
+//!
+//! # What a key comes to
+//! Its newest entry counts, unless a newer source has removed a range that takes it in. Merges are gathered until a value,
+//! a remove or a removed range; without one they are a value too if the sources are all there are, else still merges.
 #![forbid(unsafe_code)]
 
-use crate::db::error::Result;
-use crate::db::memtable::MemtableCursor;
-use crate::db::table::TableCursor;
+use super::source::Source;
+use crate::db::entry::{Entry, Kind};
+use crate::db::error::{Error, Result};
+use crate::db::operands::{MergeOperator, Operands};
 use crate::platform::Files;
 use alloc::vec::Vec;
+use core::cmp::Ordering;
 use core::ops::Bound;
 
-/// One sorted source.
-#[derive(Debug)]
-pub(in crate::db) enum Source<P: Files> {
-    Memtable(MemtableCursor),
-    Table(TableCursor<P>),
-}
-
-impl<P: Files> Source<P> {
-    fn seek(&mut self, start: Bound<&[u8]>) -> Result<()> {
-        match self {
-            Self::Memtable(cursor) => {
-                cursor.seek(start);
-                Ok(())
-            }
-            Self::Table(cursor) => cursor.seek(start),
-        }
-    }
-
-    fn advance(&mut self) -> Result<()> {
-        match self {
-            Self::Memtable(cursor) => {
-                cursor.advance();
-                Ok(())
-            }
-            Self::Table(cursor) => cursor.advance(),
-        }
-    }
-
-    fn entry(&self) -> Option<crate::db::entry::Entry<'_>> {
-        match self {
-            Self::Memtable(cursor) => cursor.entry(),
-            Self::Table(cursor) => cursor.entry(),
-        }
-    }
-
-    fn key(&self) -> Option<&[u8]> {
-        self.entry().map(|(key, ..)| key)
-    }
+/// What the current key comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// As the entry of source `order[0]` says.
+    Entry,
+    /// A removed range hides it.
+    Hidden,
+    /// This, with `merged`.
+    Merged(Kind),
 }
 
 /// A place in the merged order. Starts at no entry.
@@ -56,62 +34,184 @@ impl<P: Files> Source<P> {
 pub(in crate::db) struct MergeCursor<P: Files> {
     /// Newest first.
     sources: Vec<Source<P>>,
-    current: Option<usize>,
-    key: Vec<u8>,
+    operator: Option<MergeOperator>,
+    /// Whether there is nothing older than these sources.
+    complete: bool,
+    reverse: bool,
+    /// Sources at an entry, in order.
+    order: Vec<usize>,
+    /// How many of them are at the current key.
+    group: usize,
+    /// Sources with removed ranges.
+    ranged: Vec<usize>,
+    state: State,
+    merged: Vec<u8>,
+    operands: Operands,
+    moving: Vec<usize>,
 }
 
 impl<P: Files> MergeCursor<P> {
-    pub(in crate::db) const fn new(sources: Vec<Source<P>>) -> Self {
+    pub(in crate::db) fn new(
+        sources: Vec<Source<P>>,
+        operator: Option<MergeOperator>,
+        complete: bool,
+    ) -> Self {
+        let ranged = (0..sources.len())
+            .filter(|&at| sources[at].has_ranges())
+            .collect();
         Self {
             sources,
-            current: None,
-            key: Vec::new(),
+            operator,
+            complete,
+            reverse: false,
+            order: Vec::new(),
+            group: 0,
+            ranged,
+            state: State::Entry,
+            merged: Vec::new(),
+            operands: Operands::default(),
+            moving: Vec::new(),
         }
     }
 
-    /// Goes to the first key at, or after, the bound.
-    pub(in crate::db) fn seek(&mut self, start: Bound<&[u8]>) -> Result<()> {
-        self.current = None;
+    pub(in crate::db) fn sources(&self) -> &[Source<P>] {
+        &self.sources
+    }
+
+    /// Goes to the first key at, or after, the bound; in reverse to the last one at, or before, it. The direction stays.
+    pub(in crate::db) fn seek(&mut self, from: Bound<&[u8]>, reverse: bool) -> Result<()> {
+        self.reverse = reverse;
+        self.order.clear();
+        self.group = 0;
         for source in &mut self.sources {
-            source.seek(start)?;
+            source.seek(from, reverse)?;
         }
-        self.choose();
-        Ok(())
+        for at in 0..self.sources.len() {
+            self.enter(at);
+        }
+        self.settle()
     }
 
-    /// Goes to the next key.
-    pub(in crate::db) fn advance(&mut self) -> Result<()> {
-        let Some(current) = self.current.take() else {
+    /// Goes on to the next key in the direction of the seek.
+    pub(in crate::db) fn step(&mut self) -> Result<()> {
+        let mut moving = core::mem::take(&mut self.moving);
+        moving.clear();
+        moving.extend(self.order.drain(..self.group));
+        self.group = 0;
+        for &at in &moving {
+            self.sources[at].step(self.reverse)?;
+            self.enter(at);
+        }
+        self.moving = moving;
+        self.settle()
+    }
+
+    /// What the key here comes to; `None` inside for a key that a removed range hides.
+    pub(in crate::db) fn entry(&self) -> Option<(&[u8], Option<Entry<'_>>)> {
+        let entry = self.sources[*self.order.first()?].entry()?;
+        let resolved = match self.state {
+            State::Entry => Some(entry),
+            State::Hidden => None,
+            State::Merged(kind) => Some(Entry {
+                kind,
+                value: &self.merged,
+                ..entry
+            }),
+        };
+        Some((entry.key, resolved))
+    }
+
+    fn key(&self, at: usize) -> Option<&[u8]> {
+        self.sources[at].entry().map(|entry| entry.key)
+    }
+
+    /// Puts a source into the order, if it is at an entry.
+    fn enter(&mut self, at: usize) {
+        let Some(key) = self.key(at) else {
+            return;
+        };
+        let place = self.order.iter().position(|&other| {
+            let order = key.cmp(self.key(other).unwrap_or_default());
+            let order = if self.reverse { order.reverse() } else { order };
+            order.then(at.cmp(&other)) == Ordering::Less
+        });
+        self.order.insert(place.unwrap_or(self.order.len()), at);
+    }
+
+    /// Finds the sources at the first key, and what it comes to.
+    fn settle(&mut self) -> Result<()> {
+        self.state = State::Entry;
+        let Some(&first) = self.order.first() else {
             return Ok(());
         };
-        self.key.clear();
-        self.key
-            .extend_from_slice(self.sources[current].key().unwrap_or_default());
-        // Sources before the current one are newer and have no entry of this key, or one would be current.
-        for source in &mut self.sources[current..] {
-            if source.key() == Some(&self.key) {
-                source.advance()?;
-            }
+        let Some(entry) = self.sources[first].entry() else {
+            return Ok(());
+        };
+        self.group = 1;
+        while let Some(&next) = self.order.get(self.group)
+            && self.key(next) == Some(entry.key)
+        {
+            self.group += 1;
         }
-        self.choose();
+        if !self.ranged.is_empty() && self.is_hidden(entry.key, first) {
+            self.state = State::Hidden;
+        } else if entry.kind == Kind::Merge {
+            return self.merge();
+        }
         Ok(())
     }
 
-    /// The entry here: key, sequence number, and the value or that the key is gone.
-    pub(in crate::db) fn entry(&self) -> Option<crate::db::entry::Entry<'_>> {
-        self.sources[self.current?].entry()
+    /// Whether a source newer than `before` has removed a range with `key`.
+    fn is_hidden(&self, key: &[u8], before: usize) -> bool {
+        self.ranged
+            .iter()
+            .take_while(|&&at| at < before)
+            .any(|&at| self.sources[at].covers(key))
     }
 
-    /// Finds the smallest key, in the newest source that has it.
-    fn choose(&mut self) {
-        let mut best: Option<(usize, &[u8])> = None;
-        for (index, source) in self.sources.iter().enumerate() {
-            if let Some(key) = source.key()
-                && best.is_none_or(|(_, smallest)| key < smallest)
-            {
-                best = Some((index, key));
+    /// Puts the merges of the current key together.
+    #[cold]
+    fn merge(&mut self) -> Result<()> {
+        let Self {
+            sources,
+            order,
+            operands,
+            ..
+        } = self;
+        operands.clear();
+        let mut base = None;
+        let mut key = &[][..];
+        let mut ended = self.complete;
+        for &at in &order[..self.group] {
+            let Some(entry) = sources[at].entry() else {
+                break;
+            };
+            key = entry.key;
+            let newer = self.ranged.iter().take_while(|&&ranged| ranged < at);
+            if newer.clone().any(|&ranged| sources[ranged].covers(key)) {
+                ended = true;
+                break;
+            }
+            match entry.kind {
+                Kind::Merge if operands.push_list(entry.value) => {}
+                Kind::Merge => return Err(Error::Invalid("operands that are no list")),
+                Kind::Put => base = Some(entry.value),
+                Kind::Remove => {}
+            }
+            if entry.kind != Kind::Merge {
+                ended = true;
+                break;
             }
         }
-        self.current = best.map(|(index, _)| index);
+        ended |= self.ranged.iter().any(|&at| sources[at].covers(key));
+        self.merged.clear();
+        if ended {
+            self.merged = operands.apply(self.operator, key, base)?;
+            self.state = State::Merged(Kind::Put);
+        } else {
+            operands.encode(&mut self.merged);
+            self.state = State::Merged(Kind::Merge);
+        }
+        Ok(())
     }
 }

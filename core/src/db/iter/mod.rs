@@ -1,8 +1,10 @@
-//! Walking over several sorted sources at once.
+//! Iteration: cursors over memtables and tables, their merge, and scans over a range.
 #![forbid(unsafe_code)]
 
 mod merge;
 mod scan;
+mod source;
 
-pub(super) use merge::{MergeCursor, Source};
+pub(super) use merge::MergeCursor;
 pub use scan::Scan;
+pub(super) use source::{LevelCursor, Source, candidate};

@@ -1,85 +1,176 @@
-//! A range of the database at one moment, from its first key to its last.
+//! A range of the database at one moment, from both ends.
 #![forbid(unsafe_code)]
 
-use super::merge::{MergeCursor, Source};
+use super::merge::MergeCursor;
+use crate::db::entry::Kind;
 use crate::db::error::Result;
-use crate::db::memtable::MemtableCursor;
-use crate::db::table::TableCursor;
-use crate::db::version::View;
+use crate::db::operands::MergeOperator;
+use crate::db::version::Tree;
 use crate::platform::Files;
-use alloc::boxed::Box;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ops::Bound;
 
 /// Walks a range as it was when the scan was made: later writes, flushes, merges and [`clear`](crate::db::Db::clear)
 /// are not seen. It keeps the tables and memtables of that moment, so do not keep it for long.
+///
+/// Each key comes once, from the front or from the back.
 #[derive(Debug)]
 pub struct Scan<P: Files> {
-    merge: MergeCursor<P>,
-    end: Bound<Box<[u8]>>,
-    started: bool,
+    tree: Arc<Tree<P>>,
+    sequence: u64,
+    operator: Option<MergeOperator>,
+    /// What is left of the range.
+    start: Bound<Vec<u8>>,
+    end: Bound<Vec<u8>>,
+    front: Option<MergeCursor<P>>,
+    back: Option<MergeCursor<P>>,
     done: bool,
+}
+
+fn borrowed(bound: &Bound<Vec<u8>>) -> Bound<&[u8]> {
+    match bound {
+        Bound::Included(key) => Bound::Included(key),
+        Bound::Excluded(key) => Bound::Excluded(key),
+        Bound::Unbounded => Bound::Unbounded,
+    }
+}
+
+/// Makes a bound exclude `key`, in the memory that it has.
+fn exclude(bound: &mut Bound<Vec<u8>>, key: &[u8]) {
+    let mut bytes = match core::mem::replace(bound, Bound::Unbounded) {
+        Bound::Included(bytes) | Bound::Excluded(bytes) => bytes,
+        Bound::Unbounded => Vec::new(),
+    };
+    bytes.clear();
+    bytes.extend_from_slice(key);
+    *bound = Bound::Excluded(bytes);
 }
 
 impl<P: Files> Scan<P> {
     pub(in crate::db) fn new(
-        view: &View<P>,
+        tree: Arc<Tree<P>>,
         sequence: u64,
+        operator: Option<MergeOperator>,
         start: Bound<&[u8]>,
         end: Bound<&[u8]>,
-    ) -> Result<Self> {
-        let memtables = core::iter::once(&view.active).chain(&view.frozen);
-        let mut sources: Vec<_> = memtables
-            .map(|memtable| Source::Memtable(MemtableCursor::new(memtable.clone(), sequence)))
-            .collect();
-        let tables = view.version.tables.iter();
-        sources.extend(tables.map(|table| Source::Table(TableCursor::new(table.clone(), true))));
-        let mut merge = MergeCursor::new(sources);
-        merge.seek(start)?;
-        Ok(Self {
-            merge,
-            end: end.map(Box::from),
-            started: false,
+    ) -> Self {
+        Self {
+            tree,
+            sequence,
+            operator,
+            start: start.map(Vec::from),
+            end: end.map(Vec::from),
+            front: None,
+            back: None,
             done: false,
-        })
+        }
     }
 
     /// The next key and its value, or `None` at the end and ever after.
     ///
     /// # Errors
-    /// `Corrupt` or `Io`; the scan is then over.
+    /// `Corrupt` or `Io`; the scan is then over. `Invalid` for merges without the operator.
     #[expect(clippy::should_implement_trait, reason = "it lends from the scan")]
     pub fn next(&mut self) -> Result<Option<(&[u8], &[u8])>> {
+        if self.done {
+            return Ok(None);
+        }
+        // An error leaves it so.
+        self.done = true;
+        match &mut self.front {
+            Some(front) => front.step()?,
+            None => self.front = Some(self.cursor(false)?),
+        }
+        let Some(front) = &mut self.front else {
+            return Ok(None);
+        };
         loop {
-            if self.done {
-                return Ok(None);
-            }
-            if self.started {
-                self.done = true;
-                self.merge.advance()?;
-                self.done = false;
-            }
-            self.started = true;
-            match self.merge.entry() {
-                Some((key, _, value)) if self.contains(key) => {
-                    if value.is_some() {
+            match front.entry() {
+                Some((key, entry)) if is_before(key, &self.end) => {
+                    if entry.is_some_and(|entry| entry.kind == Kind::Put) {
                         break;
                     }
                 }
-                _ => self.done = true,
+                _ => return Ok(None),
             }
+            front.step()?;
         }
-        Ok(self
-            .merge
+        self.done = false;
+        let pair = front
             .entry()
-            .and_then(|(key, _, value)| Some((key, value?))))
+            .and_then(|(key, entry)| Some((key, entry?.value)));
+        if self.back.is_some()
+            && let Some((key, _)) = pair
+        {
+            exclude(&mut self.start, key);
+        }
+        Ok(pair)
     }
 
-    fn contains(&self, key: &[u8]) -> bool {
-        match &self.end {
-            Bound::Included(end) => key <= &**end,
-            Bound::Excluded(end) => key < &**end,
-            Bound::Unbounded => true,
+    /// The last key that is left and its value, or `None` when there is none and ever after.
+    ///
+    /// # Errors
+    /// As [`next`](Self::next).
+    pub fn next_back(&mut self) -> Result<Option<(&[u8], &[u8])>> {
+        if self.done {
+            return Ok(None);
         }
+        self.done = true;
+        match &mut self.back {
+            Some(back) => back.step()?,
+            None => {
+                if let Some((key, _)) = self.front.as_ref().and_then(MergeCursor::entry) {
+                    exclude(&mut self.start, key);
+                }
+                self.back = Some(self.cursor(true)?);
+            }
+        }
+        let Some(back) = &mut self.back else {
+            return Ok(None);
+        };
+        loop {
+            match back.entry() {
+                Some((key, entry)) if is_after(key, &self.start) => {
+                    if entry.is_some_and(|entry| entry.kind == Kind::Put) {
+                        break;
+                    }
+                }
+                _ => return Ok(None),
+            }
+            back.step()?;
+        }
+        self.done = false;
+        let pair = back
+            .entry()
+            .and_then(|(key, entry)| Some((key, entry?.value)));
+        if let Some((key, _)) = pair {
+            exclude(&mut self.end, key);
+        }
+        Ok(pair)
+    }
+
+    fn cursor(&self, reverse: bool) -> Result<MergeCursor<P>> {
+        let sources = self.tree.sources(self.sequence, self.operator);
+        let mut cursor = MergeCursor::new(sources, self.operator, true);
+        let from = if reverse { &self.end } else { &self.start };
+        cursor.seek(borrowed(from), reverse)?;
+        Ok(cursor)
+    }
+}
+
+fn is_before(key: &[u8], end: &Bound<Vec<u8>>) -> bool {
+    match end {
+        Bound::Included(end) => key <= end,
+        Bound::Excluded(end) => key < end,
+        Bound::Unbounded => true,
+    }
+}
+
+fn is_after(key: &[u8], start: &Bound<Vec<u8>>) -> bool {
+    match start {
+        Bound::Included(start) => key >= start,
+        Bound::Excluded(start) => key > start,
+        Bound::Unbounded => true,
     }
 }

@@ -1,12 +1,18 @@
-//! Walks a memtable as of a sequence number: per key the newest version that is not newer.
+//! Walks a memtable as of a sequence number, either way: per key the newest version that is not newer.
+//!
+//! Going back costs a search a step, as the list is linked forward alone.
 #![allow(
     unsafe_code,
     reason = "holds a pointer to a node of the memtable it owns a share of"
 )]
 
 use super::{Memtable, Node};
-use crate::sync::atomic::Ordering;
+use crate::db::entry::{Entry, Kind};
+use crate::db::error::Result;
+use crate::db::operands::{MergeOperator, Operands};
+use crate::db::ranges::RemovedRanges;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::ops::Bound;
 use core::ptr;
 
@@ -15,8 +21,14 @@ use core::ptr;
 pub(in crate::db) struct MemtableCursor {
     memtable: Arc<Memtable>,
     sequence: u64,
-    /// C1: null, or a linked node of `memtable`, which this cursor keeps alive.
+    operator: Option<MergeOperator>,
+    ranges: RemovedRanges,
+    /// C1: null, or a linked node of `memtable`, which this cursor keeps alive. It is the newest of its key as of `sequence`.
     node: *const Node,
+    kind: Kind,
+    /// What merges of the key come to: a value or a list of operands.
+    merged: Vec<u8>,
+    is_merged: bool,
 }
 
 // SAFETY: C1: the node is as shareable as the memtable that owns it.
@@ -25,61 +37,168 @@ unsafe impl Send for MemtableCursor {}
 unsafe impl Sync for MemtableCursor {}
 
 impl MemtableCursor {
-    pub(in crate::db) const fn new(memtable: Arc<Memtable>, sequence: u64) -> Self {
+    pub(in crate::db) fn new(
+        memtable: Arc<Memtable>,
+        sequence: u64,
+        operator: Option<MergeOperator>,
+    ) -> Self {
         Self {
+            ranges: memtable.removed_ranges(sequence),
             memtable,
             sequence,
+            operator,
             node: ptr::null(),
+            kind: Kind::Remove,
+            merged: Vec::new(),
+            is_merged: false,
         }
     }
 
-    /// Goes to the first key at, or after, the bound.
-    pub(in crate::db) fn seek(&mut self, start: Bound<&[u8]>) {
-        self.node = match start {
-            Bound::Unbounded => self.memtable.first(),
-            Bound::Included(key) => self.memtable.find(key, u64::MAX).1,
-            // Sequence 0 is no write's, so nothing of this key is left.
-            Bound::Excluded(key) => self.memtable.find(key, 0).1,
-        };
-        self.settle();
+    /// The removed ranges.
+    pub(in crate::db) const fn ranges(&self) -> &RemovedRanges {
+        &self.ranges
     }
 
-    /// Goes to the next key.
-    pub(in crate::db) fn advance(&mut self) {
-        let Some((key, _, _)) = self.entry() else {
-            return;
+    /// Goes to the first key at, or after, the bound; in reverse to the last one at, or before, it.
+    pub(in crate::db) fn seek(&mut self, from: Bound<&[u8]>, reverse: bool) -> Result<()> {
+        let memtable = self.memtable.clone();
+        if reverse {
+            let key = match from {
+                Bound::Unbounded => None,
+                Bound::Excluded(key) => Some(key),
+                Bound::Included(key) => {
+                    let (before, found) = memtable.find(key, self.sequence);
+                    // SAFETY: C1.
+                    if !found.is_null() && unsafe { Node::key(found) } == key {
+                        self.node = found;
+                        return self.settle();
+                    }
+                    self.node = before[0];
+                    return self.settle_back();
+                }
+            };
+            self.node = memtable.find_before(key);
+            return self.settle_back();
+        }
+        self.node = match from {
+            Bound::Unbounded => memtable.first(),
+            Bound::Included(key) => memtable.find(key, u64::MAX).1,
+            // Sequence 0 is no write's, so nothing of this key is left.
+            Bound::Excluded(key) => memtable.find(key, 0).1,
         };
+        self.settle()
+    }
+
+    /// Goes to the next key, or to the one before.
+    pub(in crate::db) fn step(&mut self, reverse: bool) -> Result<()> {
+        if self.node.is_null() {
+            return Ok(());
+        }
+        // SAFETY: C1.
+        let key = unsafe { Node::key(self.node) };
+        if reverse {
+            self.node = self.memtable.find_before(Some(key));
+            return self.settle_back();
+        }
         let mut node = self.node;
         loop {
-            node = Self::after(node);
+            // SAFETY: C1.
+            node = unsafe { Node::after(node) };
             // SAFETY: C1.
             if node.is_null() || unsafe { Node::key(node) } != key {
                 break;
             }
         }
         self.node = node;
-        self.settle();
+        self.settle()
     }
 
-    /// The entry here: key, sequence number, and the value or that the key is gone.
-    pub(in crate::db) fn entry(&self) -> Option<crate::db::entry::Entry<'_>> {
+    /// The entry here.
+    pub(in crate::db) fn entry(&self) -> Option<Entry<'_>> {
         // SAFETY: C1; the slices are borrowed with the cursor and so with its share of the memtable.
         unsafe {
             let node = self.node.as_ref()?;
-            Some((Node::key(self.node), node.sequence, Node::value(self.node)))
+            let value = match self.kind {
+                Kind::Remove => &[],
+                _ if self.is_merged => &self.merged[..],
+                _ => Node::value(self.node),
+            };
+            Some(Entry {
+                key: Node::key(self.node),
+                sequence: node.sequence,
+                kind: self.kind,
+                value,
+            })
         }
     }
 
-    /// Skips versions that are too new.
-    fn settle(&mut self) {
+    /// Goes back from a version of a key to its newest, or on to keys before if all of them are too new.
+    fn settle_back(&mut self) -> Result<()> {
         // SAFETY: C1.
-        while unsafe { self.node.as_ref() }.is_some_and(|node| node.sequence > self.sequence) {
-            self.node = Self::after(self.node);
+        while !self.node.is_null() {
+            // SAFETY: C1.
+            let key = unsafe { Node::key(self.node) };
+            let (_, found) = self.memtable.find(key, self.sequence);
+            // SAFETY: C1.
+            if !found.is_null() && unsafe { Node::key(found) } == key {
+                self.node = found;
+                break;
+            }
+            self.node = self.memtable.find_before(Some(key));
         }
+        self.settle()
     }
 
-    fn after(node: *const Node) -> *const Node {
-        // SAFETY: C1; every node has a link at level 0.
-        unsafe { (*Node::link(node, 0)).load(Ordering::Acquire) }
+    /// Skips versions that are too new, and works out what the key here comes to.
+    fn settle(&mut self) -> Result<()> {
+        self.is_merged = false;
+        // SAFETY: C1.
+        while let Some(node) = unsafe { self.node.as_ref() } {
+            if node.sequence <= self.sequence {
+                self.kind = node.kind;
+                // SAFETY: C1.
+                let key = unsafe { Node::key(self.node) };
+                if self.kind == Kind::Merge {
+                    return self.fold();
+                }
+                if !self.ranges.is_empty() && self.ranges.covering(key) > node.sequence {
+                    self.kind = Kind::Remove;
+                }
+                break;
+            }
+            // SAFETY: C1.
+            self.node = unsafe { Node::after(self.node) };
+        }
+        Ok(())
+    }
+
+    /// Puts the merges of the key here together.
+    #[cold]
+    fn fold(&mut self) -> Result<()> {
+        // SAFETY: C1.
+        let key = unsafe { Node::key(self.node) };
+        let mut operands = Operands::default();
+        self.merged.clear();
+        self.is_merged = true;
+        for version in self.memtable.versions(key, self.sequence) {
+            let value = match version.kind {
+                Kind::Merge => {
+                    operands.push(version.value);
+                    continue;
+                }
+                // A range that removes all of them counts as the newest version.
+                Kind::Remove if operands.is_empty() => {
+                    self.kind = Kind::Remove;
+                    return Ok(());
+                }
+                Kind::Remove => None,
+                Kind::Put => Some(version.value),
+            };
+            self.kind = Kind::Put;
+            self.merged = operands.apply(self.operator, key, value)?;
+            return Ok(());
+        }
+        operands.encode(&mut self.merged);
+        Ok(())
     }
 }

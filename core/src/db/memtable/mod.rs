@@ -16,6 +16,7 @@
 //! - M2: nodes live in the arena until the memtable is dropped: no reader can outlive them, as every cursor and
 //!   borrowed value holds the memtable.
 //! - M3: level `h` links a subset of level `h - 1`, each in order; a node enters from the bottom up.
+//! - M3b: removed ranges form a list of their own, newest first, of nodes that are as complete before they are linked.
 //! - M4: the arena and the random state are touched only by the thread that holds `inserting`.
 //!
 //! # Bounds
@@ -30,17 +31,20 @@ mod cursor;
 
 pub(super) use cursor::MemtableCursor;
 
+use super::entry::Kind;
+use super::ranges::{RemovedRange, RemovedRanges};
 use crate::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 use arena::Arena;
 use core::cell::UnsafeCell;
 use core::cmp;
 use core::fmt;
+use core::marker::PhantomData;
 use core::ptr;
 
 /// Levels, with a quarter of each level's nodes in the next: enough for 16 million nodes.
 const HEIGHT_MAX: usize = 12;
-/// Marks a node that says that the key is gone.
-const GONE: u32 = u32::MAX;
+/// Removed ranges in a memtable: each read looks at all of them, so with this many the memtable counts as full.
+pub(super) const RANGES_MAX: usize = 128;
 
 type Link = AtomicPtr<Node>;
 
@@ -53,7 +57,17 @@ struct Node {
     sequence: u64,
     key_bytes: u32,
     value_bytes: u32,
-    height: usize,
+    height: u32,
+    kind: Kind,
+}
+
+/// A removed range; its two keys follow it.
+#[repr(C)]
+struct RangeNode {
+    next: *const RangeNode,
+    sequence: u64,
+    start_bytes: usize,
+    end_bytes: usize,
 }
 
 const LINKS_AT: usize = size_of::<Node>().next_multiple_of(align_of::<Link>());
@@ -70,6 +84,8 @@ pub(super) struct Memtable {
     height: AtomicUsize,
     bytes: AtomicUsize,
     entries: AtomicUsize,
+    ranges: AtomicPtr<RangeNode>,
+    range_count: AtomicUsize,
     inserting: AtomicBool,
     writer: UnsafeCell<Writer>,
 }
@@ -86,6 +102,8 @@ impl Memtable {
             height: AtomicUsize::new(1),
             bytes: AtomicUsize::new(0),
             entries: AtomicUsize::new(0),
+            ranges: AtomicPtr::new(ptr::null_mut()),
+            range_count: AtomicUsize::new(0),
             inserting: AtomicBool::new(false),
             writer: UnsafeCell::new(Writer {
                 arena: Arena::new(),
@@ -99,51 +117,170 @@ impl Memtable {
         self.bytes.load(Ordering::Relaxed)
     }
 
+    /// Memory in use, or more when there are so many removed ranges that it had better be flushed: at `RANGES_MAX` of them it
+    /// counts as full whatever its bound.
+    pub(super) fn weight(&self) -> usize {
+        if self.range_count() >= RANGES_MAX {
+            usize::MAX / 1024
+        } else {
+            self.bytes()
+        }
+    }
+
+    /// Whether nothing was written to it.
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries() == 0 && self.range_count() == 0
+    }
+
+    /// Removed ranges.
+    pub(super) fn range_count(&self) -> usize {
+        self.range_count.load(Ordering::Relaxed)
+    }
+
     /// Nodes, that is versions of keys.
     pub(super) fn entries(&self) -> usize {
         self.entries.load(Ordering::Relaxed)
     }
 
-    /// Adds a version of `key`: a value, or that it is gone. No two versions of a key have one sequence number.
+    /// Adds a version of `key`. No two versions of a key have one sequence number.
     ///
     /// # Panics
     /// If another thread is inserting: the database inserts under its commit lock.
-    pub(super) fn insert(&self, key: &[u8], sequence: u64, value: Option<&[u8]>) {
+    pub(super) fn insert(&self, key: &[u8], sequence: u64, kind: Kind, value: &[u8]) {
+        self.with_writer(|writer| {
+            let height = writer.random_height();
+            let (before, _) = self.find(key, sequence);
+            let node = Self::node(writer, key, sequence, kind, value, height);
+            for (level, previous) in before.iter().enumerate().take(height) {
+                let link = self.link(*previous, level);
+                // SAFETY: M1: `node` is complete but for its links, which nobody else can reach yet at this level;
+                // it has `height` links.
+                unsafe {
+                    (*Node::link(node, level))
+                        .store(link.load(Ordering::Relaxed), Ordering::Relaxed)
+                };
+                link.store(node, Ordering::Release);
+            }
+            // Readers that see the old height miss only a shortcut.
+            self.height.fetch_max(height, Ordering::Relaxed);
+            self.entries.fetch_add(1, Ordering::Relaxed);
+        });
+    }
+
+    /// Removes all keys from `start` up to but without `end` that were written before.
+    ///
+    /// # Panics
+    /// As [`insert`](Self::insert).
+    pub(super) fn insert_range(&self, start: &[u8], end: &[u8], sequence: u64) {
+        self.with_writer(|writer| {
+            let fixed = size_of::<RangeNode>();
+            let piece = writer.arena.piece(fixed + start.len() + end.len());
+            let node = piece.cast::<RangeNode>().as_ptr();
+            // SAFETY: the piece is fresh, aligned for the node (A1) and as long as all that is written here.
+            unsafe {
+                node.write(RangeNode {
+                    next: self.ranges.load(Ordering::Relaxed),
+                    sequence,
+                    start_bytes: start.len(),
+                    end_bytes: end.len(),
+                });
+                let tail = piece.as_ptr().add(fixed);
+                ptr::copy_nonoverlapping(start.as_ptr(), tail, start.len());
+                ptr::copy_nonoverlapping(end.as_ptr(), tail.add(start.len()), end.len());
+            }
+            self.ranges.store(node, Ordering::Release);
+            self.range_count.fetch_add(1, Ordering::Relaxed);
+        });
+    }
+
+    fn with_writer(&self, insert: impl FnOnce(&mut Writer)) {
         assert!(
             !self.inserting.swap(true, Ordering::Acquire),
             "a memtable has one writer at a time"
         );
         // SAFETY: M4: this thread holds `inserting`.
         let writer = unsafe { &mut *self.writer.get() };
-        let height = writer.random_height();
-        let (before, _) = self.find(key, sequence);
-        let node = self.node(writer, key, sequence, value, height);
-        for (level, previous) in before.iter().enumerate().take(height) {
-            let link = self.link(*previous, level);
-            // SAFETY: M1: `node` is complete but for its links, which nobody else can reach yet at this level;
-            // it has `height` links.
-            unsafe {
-                (*Node::link(node, level)).store(link.load(Ordering::Relaxed), Ordering::Relaxed)
-            };
-            link.store(node, Ordering::Release);
-        }
-        // Readers that see the old height miss only a shortcut.
-        self.height.fetch_max(height, Ordering::Relaxed);
+        insert(writer);
         self.bytes
             .store(writer.arena.used_bytes(), Ordering::Relaxed);
-        self.entries.fetch_add(1, Ordering::Relaxed);
         self.inserting.store(false, Ordering::Release);
     }
 
-    /// The newest version of `key` that is not newer than `sequence`: a value, or that it is gone.
-    pub(super) fn get(&self, key: &[u8], sequence: u64) -> Option<Option<&[u8]>> {
+    /// The versions of `key` that are not newer than `sequence`, newest first, down to one that is no merge or to a removed range.
+    pub(super) fn versions(&self, key: &[u8], sequence: u64) -> Versions<'_> {
         let (_, node) = self.find(key, sequence);
-        if node.is_null() {
-            return None;
+        let mut versions = Versions {
+            memtable: PhantomData,
+            node,
+            covered: self.covering(key, sequence),
+        };
+        // SAFETY: M1 and M2.
+        if !node.is_null() && unsafe { Node::key(node) } != key {
+            versions.node = ptr::null();
         }
-        // SAFETY: M1 and M2: a linked node, borrowed with the memtable.
-        let (found, value) = unsafe { (Node::key(node), Node::value(node)) };
-        (found == key).then_some(value)
+        versions
+    }
+
+    /// The newest number, up to `sequence`, as of which a removed range takes in `key`, or 0.
+    pub(super) fn covering(&self, key: &[u8], sequence: u64) -> u64 {
+        let mut found = 0;
+        self.each_range(|start, end, removed| {
+            if removed <= sequence && removed > found && start <= key && key < end {
+                found = removed;
+            }
+        });
+        found
+    }
+
+    /// The ranges that are not newer than `sequence`.
+    pub(super) fn removed_ranges(&self, sequence: u64) -> RemovedRanges {
+        let mut ranges = alloc::vec::Vec::new();
+        self.each_range(|start, end, removed| {
+            if removed <= sequence {
+                ranges.push(RemovedRange {
+                    start: start.into(),
+                    end: end.into(),
+                    sequence: removed,
+                });
+            }
+        });
+        RemovedRanges::new(&ranges)
+    }
+
+    fn each_range(&self, mut visit: impl FnMut(&[u8], &[u8], u64)) {
+        let mut node: *const RangeNode = self.ranges.load(Ordering::Acquire);
+        // SAFETY: M2 and M3b: linked nodes are complete, and both keys follow them.
+        while let Some(range) = unsafe { node.as_ref() } {
+            // SAFETY: as above.
+            let (start, end) = unsafe {
+                let at = node.cast::<u8>().add(size_of::<RangeNode>());
+                (
+                    core::slice::from_raw_parts(at, range.start_bytes),
+                    core::slice::from_raw_parts(at.add(range.start_bytes), range.end_bytes),
+                )
+            };
+            visit(start, end, range.sequence);
+            node = range.next;
+        }
+    }
+
+    /// The last node whose key is less than `key`, or the very last one for no key; null if there is none.
+    fn find_before(&self, key: Option<&[u8]>) -> *const Node {
+        let Some(key) = key else {
+            let mut at: *const Node = ptr::null();
+            for level in (0..self.height.load(Ordering::Relaxed)).rev() {
+                loop {
+                    let next = self.link(at, level).load(Ordering::Acquire);
+                    if next.is_null() {
+                        break;
+                    }
+                    at = next;
+                }
+            }
+            return at;
+        };
+        let (before, _) = self.find(key, u64::MAX);
+        before[0]
     }
 
     /// The nodes before (`key`, `sequence`) at each level (null for the head), and the first that is not before it.
@@ -192,15 +329,13 @@ impl Memtable {
 
     /// A complete node but for its links, which are null.
     fn node(
-        &self,
         writer: &mut Writer,
         key: &[u8],
         sequence: u64,
-        value: Option<&[u8]>,
+        kind: Kind,
+        value: &[u8],
         height: usize,
     ) -> *mut Node {
-        let value_bytes = value.map_or(GONE, |value| value.len() as u32);
-        let value = value.unwrap_or_default();
         let fixed = LINKS_AT + height * size_of::<Link>();
         let piece = writer.arena.piece(fixed + key.len() + value.len());
         let node = piece.cast::<Node>().as_ptr();
@@ -211,8 +346,9 @@ impl Memtable {
                 prefix: prefix(key),
                 sequence,
                 key_bytes: key.len() as u32,
-                value_bytes,
-                height,
+                value_bytes: value.len() as u32,
+                height: height as u32,
+                kind,
             });
             for level in 0..height {
                 Node::link(node, level)
@@ -224,6 +360,57 @@ impl Memtable {
             ptr::copy_nonoverlapping(value.as_ptr(), tail.add(key.len()), value.len());
         }
         node
+    }
+}
+
+/// See [`Memtable::versions`].
+#[derive(Debug)]
+pub(super) struct Versions<'a> {
+    memtable: PhantomData<&'a Memtable>,
+    /// Null, or a linked node of the memtable with the key.
+    node: *const Node,
+    /// The newest removed range that takes in the key: older versions do not count.
+    covered: u64,
+}
+
+/// A version of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct KeyVersion<'a> {
+    pub(super) sequence: u64,
+    pub(super) kind: Kind,
+    pub(super) value: &'a [u8],
+}
+
+impl<'a> Iterator for Versions<'a> {
+    type Item = KeyVersion<'a>;
+
+    fn next(&mut self) -> Option<KeyVersion<'a>> {
+        // SAFETY: M1 and M2: null or a linked node of the memtable, which is borrowed.
+        let node = unsafe { self.node.as_ref() };
+        let Some(node) = node.filter(|node| node.sequence > self.covered) else {
+            self.node = ptr::null();
+            let sequence = core::mem::take(&mut self.covered);
+            return (sequence > 0).then_some(KeyVersion {
+                sequence,
+                kind: Kind::Remove,
+                value: &[],
+            });
+        };
+        let at = self.node;
+        // SAFETY: as above; `next` is linked too.
+        let (value, next) = unsafe { (Node::value(at), Node::after(at)) };
+        if node.kind == Kind::Merge {
+            // SAFETY: as above.
+            let same = !next.is_null() && unsafe { Node::key(next) == Node::key(at) };
+            self.node = if same { next } else { ptr::null() };
+        } else {
+            (self.node, self.covered) = (ptr::null(), 0);
+        }
+        Some(KeyVersion {
+            sequence: node.sequence,
+            kind: node.kind,
+            value,
+        })
     }
 }
 
@@ -244,20 +431,28 @@ impl Node {
         unsafe {
             let at = node
                 .cast::<u8>()
-                .add(LINKS_AT + (*node).height * size_of::<Link>());
+                .add(LINKS_AT + (*node).height as usize * size_of::<Link>());
             core::slice::from_raw_parts(at, (*node).key_bytes as usize)
         }
     }
 
     /// # Safety
     /// As [`Node::key`].
-    unsafe fn value<'a>(node: *const Self) -> Option<&'a [u8]> {
+    unsafe fn value<'a>(node: *const Self) -> &'a [u8] {
         // SAFETY: M1: the value follows the key.
         unsafe {
             let key = Self::key(node).as_ptr_range();
-            ((*node).value_bytes != GONE)
-                .then(|| core::slice::from_raw_parts(key.end, (*node).value_bytes as usize))
+            core::slice::from_raw_parts(key.end, (*node).value_bytes as usize)
         }
+    }
+
+    /// The next node at the bottom, or null.
+    ///
+    /// # Safety
+    /// As [`Node::key`].
+    unsafe fn after(node: *const Self) -> *const Self {
+        // SAFETY: every node has a link at level 0.
+        unsafe { (*Self::link(node, 0)).load(Ordering::Acquire) }
     }
 }
 
@@ -302,37 +497,65 @@ mod tests {
     use core::cmp::Reverse;
     use core::ops::Bound;
 
+    type Model = BTreeMap<(Vec<u8>, Reverse<u64>), Option<Vec<u8>>>;
+
+    /// Per key the newest version as of a number, from a plain map of all of them.
+    fn expected(
+        model: &Model,
+        ranges: &[(Vec<u8>, Vec<u8>, u64)],
+        at: u64,
+    ) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
+        let mut expected: Vec<(Vec<u8>, Option<Vec<u8>>)> = Vec::new();
+        for ((key, Reverse(sequence)), value) in model {
+            if *sequence <= at && expected.last().is_none_or(|(last, _)| last != key) {
+                let gone = ranges.iter().any(|(start, end, removed)| {
+                    removed <= &at && removed > sequence && start <= key && key < end
+                });
+                expected.push((key.clone(), value.clone().filter(|_| !gone)));
+            }
+        }
+        expected
+    }
+
     #[test]
-    fn versions_are_seen_as_of_their_number_in_key_order() {
+    fn versions_are_seen_as_of_their_number_in_key_order_both_ways() {
         let table = Arc::new(Memtable::new());
-        let mut model = BTreeMap::new();
+        let (mut model, mut ranges) = (Model::new(), Vec::new());
         let mut random = 7u32;
         for sequence in 1..3000u64 {
             random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             let key = (random >> 23).to_be_bytes();
+            if sequence % 100 == 0 {
+                let end = ((random >> 23) + 20).to_be_bytes();
+                table.insert_range(&key, &end, sequence);
+                ranges.push((key.to_vec(), end.to_vec(), sequence));
+                continue;
+            }
             let value = sequence.to_le_bytes();
             let value = (!random.is_multiple_of(5)).then_some(&value[..]);
-            table.insert(&key, sequence, value);
+            let kind = value.map_or(Kind::Remove, |_| Kind::Put);
+            table.insert(&key, sequence, kind, value.unwrap_or_default());
             model.insert((key.to_vec(), Reverse(sequence)), value.map(<[u8]>::to_vec));
         }
         for at in [0, 1, 1500, 2999, u64::MAX] {
-            let mut expected: Vec<(Vec<u8>, Option<Vec<u8>>)> = Vec::new();
-            for ((key, Reverse(sequence)), value) in &model {
-                if *sequence <= at && expected.last().is_none_or(|(last, _)| last != key) {
-                    expected.push((key.clone(), value.clone()));
-                }
-            }
+            let mut expected = expected(&model, &ranges, at);
             for (key, value) in &expected {
-                assert_eq!(table.get(key, at), Some(value.as_deref()));
+                let found = table.versions(key, at).next().unwrap();
+                assert_eq!(found.kind == Kind::Put, value.is_some());
+                assert_eq!(found.value, value.as_deref().unwrap_or_default());
             }
-            let mut cursor = MemtableCursor::new(table.clone(), at);
-            cursor.seek(Bound::Unbounded);
-            let mut seen = Vec::new();
-            while let Some((key, _, value)) = cursor.entry() {
-                seen.push((key.to_vec(), value.map(<[u8]>::to_vec)));
-                cursor.advance();
+            for reverse in [false, true] {
+                let mut cursor = MemtableCursor::new(table.clone(), at, None);
+                cursor.seek(Bound::Unbounded, reverse).unwrap();
+                let mut seen = Vec::new();
+                while let Some(entry) = cursor.entry() {
+                    let value = (entry.kind == Kind::Put).then(|| entry.value.to_vec());
+                    seen.push((entry.key.to_vec(), value));
+                    cursor.step(reverse).unwrap();
+                }
+                assert_eq!(seen, expected);
+                expected.reverse();
             }
-            assert_eq!(seen, expected);
         }
     }
 
@@ -343,24 +566,24 @@ mod tests {
             for _ in 0..2 {
                 scope.spawn(|| {
                     while table.entries() < 20_000 {
-                        let mut cursor = MemtableCursor::new(table.clone(), u64::MAX);
-                        cursor.seek(Bound::Unbounded);
+                        let mut cursor = MemtableCursor::new(table.clone(), u64::MAX, None);
+                        cursor.seek(Bound::Unbounded, false).unwrap();
                         let mut last = Vec::new();
                         for _ in 0..200 {
-                            let Some((key, _, value)) = cursor.entry() else {
+                            let Some(entry) = cursor.entry() else {
                                 break;
                             };
-                            assert!(last.is_empty() || key > &last[..]);
-                            assert_eq!(value, Some(key));
-                            last = key.to_vec();
-                            cursor.advance();
+                            assert!(last.is_empty() || entry.key > &last[..]);
+                            assert_eq!(entry.value, entry.key);
+                            last = entry.key.to_vec();
+                            cursor.step(false).unwrap();
                         }
                     }
                 });
             }
             for sequence in 0..20_000u32 {
                 let key = sequence.wrapping_mul(2_654_435_761).to_be_bytes();
-                table.insert(&key, u64::from(sequence), Some(&key));
+                table.insert(&key, u64::from(sequence), Kind::Put, &key);
             }
         });
     }

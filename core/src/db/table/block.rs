@@ -9,6 +9,7 @@
 )]
 
 use crate::codec::Reader;
+use crate::db::entry::{Entry, Kind};
 use crate::db::error::{Error, Result};
 use crate::db::file_name::FileName;
 use alloc::sync::Arc;
@@ -25,23 +26,32 @@ pub(in crate::db) struct Block {
     restart_count: usize,
     file: FileName,
     offset: u64,
+    /// Of the table: version 1 has no merges.
+    version: u32,
 }
 
 /// An entry's parts. The key is its own end only; `shared` bytes of the key before come first.
-struct Entry<'a> {
+struct Parts<'a> {
     shared: usize,
     suffix: &'a [u8],
-    tag: u64,
+    sequence: u64,
+    kind: Kind,
     value: Range<usize>,
     end: usize,
 }
 
 impl Block {
-    pub(in crate::db) fn new(bytes: Vec<u8>, file: FileName, offset: u64) -> Result<Self> {
+    pub(in crate::db) fn new(
+        bytes: Vec<u8>,
+        file: FileName,
+        offset: u64,
+        version: u32,
+    ) -> Result<Self> {
         let restarts = bytes.split_last_chunk::<4>().and_then(|(rest, count)| {
             let count = usize::try_from(u32::from_le_bytes(*count)).ok()?;
             let end = rest.len().checked_sub(count.checked_mul(4)?)?;
-            (count > 0).then_some((count, end))
+            // The index of a table with nothing but removed ranges is empty.
+            (count > 0 || end == 0).then_some((count, end))
         });
         let Some((restart_count, entries_end)) = restarts else {
             return Err(Error::corrupt(
@@ -58,6 +68,7 @@ impl Block {
             restart_count,
             file,
             offset,
+            version,
         })
     }
 
@@ -82,22 +93,30 @@ impl Block {
         place.ok_or_else(|| self.corrupt(at, "restart place"))
     }
 
-    fn entry(&self, at: usize) -> Result<Entry<'_>> {
+    fn entry(&self, at: usize) -> Result<Parts<'_>> {
         let bytes = self.bytes.get(at..self.entries_end).unwrap_or_default();
         let mut reader = Reader::new(bytes);
         let mut read = || {
             let shared = reader.length()?;
             let suffix = reader.length()?;
             let tag = reader.varint()?;
-            let value = if tag & 1 == 1 { reader.length()? } else { 0 };
+            let (sequence, kind) = match self.version {
+                1 => (tag >> 1, Kind::from_bits(tag & 1)?),
+                _ => (tag >> 2, Kind::from_bits(tag & 3)?),
+            };
+            let value = match kind {
+                Kind::Remove => 0,
+                Kind::Put | Kind::Merge => reader.length()?,
+            };
             let suffix = reader.bytes(suffix)?;
             let start = at.saturating_add(reader.offset());
             reader.bytes(value)?;
             let end = at.saturating_add(reader.offset());
-            Some(Entry {
+            Some(Parts {
                 shared,
                 suffix,
-                tag,
+                sequence,
+                kind,
                 value: start..end,
                 end,
             })
@@ -110,10 +129,13 @@ impl Block {
 #[derive(Debug)]
 pub(super) struct BlockCursor {
     block: Arc<Block>,
+    /// Where the entry here starts, and where it ends.
+    at: usize,
     next: usize,
     valid: bool,
     key: Vec<u8>,
-    tag: u64,
+    sequence: u64,
+    kind: Kind,
     value: Range<usize>,
 }
 
@@ -121,10 +143,12 @@ impl BlockCursor {
     pub(super) const fn new(block: Arc<Block>) -> Self {
         Self {
             block,
+            at: 0,
             next: 0,
             valid: false,
             key: Vec::new(),
-            tag: 0,
+            sequence: 0,
+            kind: Kind::Remove,
             value: 0..0,
         }
     }
@@ -141,8 +165,10 @@ impl BlockCursor {
         }
         self.key.truncate(entry.shared);
         self.key.extend_from_slice(entry.suffix);
-        self.tag = entry.tag;
+        self.sequence = entry.sequence;
+        self.kind = entry.kind;
         self.value = entry.value;
+        self.at = self.next;
         self.next = entry.end;
         self.valid = true;
         Ok(())
@@ -170,16 +196,75 @@ impl BlockCursor {
         }
     }
 
-    /// The entry here: key, sequence number, and the value or that the key is gone.
-    pub(super) fn entry(&self) -> Option<crate::db::entry::Entry<'_>> {
-        let value = (self.tag & 1 == 1).then(|| self.slice(&self.value));
-        self.valid
-            .then_some((self.key.as_slice(), self.tag >> 1, value))
+    /// Goes to the entry before, or to none at the first.
+    pub(super) fn retreat(&mut self) -> Result<()> {
+        let target = if self.valid {
+            self.at
+        } else {
+            self.block.entries_end
+        };
+        self.valid = false;
+        if target == 0 {
+            return Ok(());
+        }
+        // The last restart before the entry; from there on forward.
+        let (mut low, mut high) = (0, self.block.restart_count);
+        while high.saturating_sub(low) > 1 {
+            let middle = low.midpoint(high);
+            if self.block.restart(middle)? < target {
+                low = middle;
+            } else {
+                high = middle;
+            }
+        }
+        self.next = self.block.restart(low)?;
+        self.key.clear();
+        loop {
+            let start = self.next;
+            self.advance()?;
+            if !self.valid || self.next >= target {
+                return Ok(());
+            }
+            if self.next <= start {
+                return Err(self.block.corrupt(start, "entry of a block"));
+            }
+        }
     }
 
-    /// Where in the block the value here is.
-    pub(super) fn value_range(&self) -> Range<usize> {
-        self.value.clone()
+    /// Goes to the last entry.
+    pub(super) fn seek_last(&mut self) -> Result<()> {
+        self.valid = false;
+        self.retreat()
+    }
+
+    /// The entry here.
+    pub(super) fn entry(&self) -> Option<Entry<'_>> {
+        self.valid.then(|| Entry {
+            key: self.key.as_slice(),
+            sequence: self.sequence,
+            kind: self.kind,
+            value: self.slice(&self.value),
+        })
+    }
+
+    /// The key here.
+    pub(super) fn key(&self) -> Option<&[u8]> {
+        self.valid.then_some(self.key.as_slice())
+    }
+
+    /// Kind and value of the entry here, if it is of `key`.
+    #[expect(
+        clippy::type_complexity,
+        reason = "a place in a block, if there is one"
+    )]
+    pub(super) fn into_found(
+        self,
+        key: &[u8],
+    ) -> Option<(Kind, Option<(Arc<Block>, Range<usize>)>)> {
+        (self.key() == Some(key)).then(|| {
+            let value = (self.kind != Kind::Remove).then_some((self.block, self.value));
+            (self.kind, value)
+        })
     }
 
     fn slice(&self, range: &Range<usize>) -> &[u8] {
@@ -207,12 +292,17 @@ mod tests {
             builder.push(
                 key.as_bytes(),
                 index as u64,
-                (index % 3 != 0).then_some(key.as_bytes()),
+                if index % 3 == 0 {
+                    Kind::Remove
+                } else {
+                    Kind::Put
+                },
+                if index % 3 == 0 { b"" } else { key.as_bytes() },
             );
         }
         let mut bytes = Vec::new();
         builder.finish(&mut bytes);
-        Arc::new(Block::new(bytes, FileName::Table(1), 0).unwrap())
+        Arc::new(Block::new(bytes, FileName::Table(1), 0, 2).unwrap())
     }
 
     #[test]
@@ -224,10 +314,16 @@ mod tests {
                 let index = wanted.div_ceil(2);
                 let entry = cursor
                     .entry()
-                    .map(|(key, sequence, _)| (key.to_vec(), sequence));
+                    .map(|entry| (entry.key.to_vec(), entry.sequence));
                 let expected = (index < count)
                     .then(|| (format!("key{:05}", index * 2).into_bytes(), index as u64));
                 assert_eq!(entry, expected);
+                cursor.retreat().unwrap();
+                let before = index.min(count).checked_sub(1);
+                assert_eq!(
+                    cursor.key().map(<[u8]>::to_vec),
+                    before.map(|index| format!("key{:05}", index * 2).into_bytes())
+                );
             }
         }
     }
@@ -239,11 +335,12 @@ mod tests {
             for bit in 0..8 {
                 let mut bytes = whole.bytes.clone();
                 bytes[at] ^= 1 << bit;
-                let Ok(block) = Block::new(bytes, FileName::Table(1), 0) else {
+                let Ok(block) = Block::new(bytes, FileName::Table(1), 0, 2) else {
                     continue;
                 };
                 let mut cursor = BlockCursor::new(Arc::new(block));
                 let _ = cursor.seek(b"key00010");
+                let _ = cursor.retreat();
                 for _ in 0..40 {
                     if cursor.advance().is_err() {
                         break;

@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 use crate::codec::varint;
+use crate::db::entry::Kind;
 use alloc::vec::Vec;
 
 #[derive(Debug)]
@@ -39,8 +40,8 @@ impl BlockBuilder {
         &self.last_key
     }
 
-    /// Adds an entry; `key` is greater than all before. The tag is twice the sequence number, plus one for a put.
-    pub(super) fn push(&mut self, key: &[u8], sequence: u64, value: Option<&[u8]>) {
+    /// Adds an entry; `key` is greater than all before. The tag is four times the sequence number, plus the kind.
+    pub(super) fn push(&mut self, key: &[u8], sequence: u64, kind: Kind, value: &[u8]) {
         let shared = if self.is_empty() || self.since_restart == self.restart_interval {
             self.restarts.push(self.bytes.len() as u32);
             self.since_restart = 0;
@@ -55,12 +56,12 @@ impl BlockBuilder {
         let suffix = &key[shared..];
         varint::push(&mut self.bytes, shared as u64);
         varint::push(&mut self.bytes, suffix.len() as u64);
-        varint::push(&mut self.bytes, sequence << 1 | u64::from(value.is_some()));
-        if let Some(value) = value {
+        varint::push(&mut self.bytes, sequence << 2 | kind as u64);
+        if kind != Kind::Remove {
             varint::push(&mut self.bytes, value.len() as u64);
         }
         self.bytes.extend_from_slice(suffix);
-        self.bytes.extend_from_slice(value.unwrap_or_default());
+        self.bytes.extend_from_slice(value);
         self.last_key.clear();
         self.last_key.extend_from_slice(key);
     }

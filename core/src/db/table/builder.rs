@@ -2,12 +2,14 @@
 #![forbid(unsafe_code)]
 
 use super::block_builder::BlockBuilder;
-use super::layout::{BlockKind, BlockPlace, Footer, push_meta, trailer};
+use super::layout::{BlockKind, BlockPlace, Footer, compress, push_meta, push_ranges, trailer};
 use crate::db::directory::Directory;
+use crate::db::entry::{Entry, Kind};
 use crate::db::error::Result;
 use crate::db::file_name::FileName;
 use crate::db::filter::FilterBuilder;
 use crate::db::options::Options;
+use crate::db::ranges::RemovedRanges;
 use crate::platform::{Access, Create, Durability, Files, OpenOptions};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -25,9 +27,20 @@ pub(in crate::db) struct TableInfo {
     pub(in crate::db) entries: u64,
     /// Entries that say that a key is gone.
     pub(in crate::db) removes: u64,
+    /// Removed ranges.
+    pub(in crate::db) ranges: u64,
     pub(in crate::db) sequence_max: u64,
+    /// The first key, or where the first removed range starts if that is before it; the last key, or where the last
+    /// range ends.
     pub(in crate::db) smallest: Box<[u8]>,
     pub(in crate::db) largest: Box<[u8]>,
+}
+
+impl TableInfo {
+    /// Of a table that no manifest describes: its number and length alone.
+    pub(in crate::db) const fn is_unknown(&self) -> bool {
+        self.entries == 0 && self.ranges == 0
+    }
 }
 
 /// A table in the making. Dropped before [`finish`](Self::finish), it removes its file.
@@ -41,10 +54,11 @@ pub(in crate::db) struct TableBuilder<P: Files> {
     data: BlockBuilder,
     index: BlockBuilder,
     filter: FilterBuilder,
+    compressed: bool,
+    scratch: Vec<u8>,
     /// Not yet written; starts at `written`.
     buffer: Vec<u8>,
     written: u64,
-    last_data: BlockPlace,
 }
 
 impl<P: Files> TableBuilder<P> {
@@ -52,6 +66,7 @@ impl<P: Files> TableBuilder<P> {
         directory: &Directory<P>,
         number: u64,
         options: &Options,
+        compressed: bool,
     ) -> Result<Self> {
         let name = FileName::Table(number);
         let open = OpenOptions {
@@ -71,25 +86,34 @@ impl<P: Files> TableBuilder<P> {
             data: BlockBuilder::new(RESTART_INTERVAL),
             index: BlockBuilder::new(1),
             filter: FilterBuilder::new(options.filter_bits_per_key),
+            compressed,
+            scratch: Vec::new(),
             buffer: Vec::new(),
             written: 0,
-            last_data: BlockPlace::default(),
         })
     }
 
-    /// Whether nothing was added.
+    /// Bytes of data so far, roughly.
+    pub(in crate::db) const fn data_bytes(&self) -> u64 {
+        self.written
+            .saturating_add(self.buffer.len() as u64)
+            .saturating_add(self.data.bytes() as u64)
+    }
+
+    /// Whether no entry was added.
     pub(in crate::db) const fn is_empty(&self) -> bool {
         self.info.entries == 0
     }
 
     /// Adds an entry; `key` is greater than all before (T2).
-    pub(in crate::db) fn push(
-        &mut self,
-        key: &[u8],
-        sequence: u64,
-        value: Option<&[u8]>,
-    ) -> Result<()> {
-        let bytes = key.len() + value.map_or(0, <[u8]>::len);
+    pub(in crate::db) fn push(&mut self, entry: Entry<'_>) -> Result<()> {
+        let Entry {
+            key,
+            sequence,
+            kind,
+            value,
+        } = entry;
+        let bytes = key.len() + value.len();
         if !self.data.is_empty() && self.data.bytes() + bytes > self.block_bytes {
             self.finish_data()?;
         }
@@ -97,29 +121,27 @@ impl<P: Files> TableBuilder<P> {
             self.info.smallest = key.into();
         }
         self.info.entries += 1;
-        self.info.removes += u64::from(value.is_none());
+        self.info.removes += u64::from(kind == Kind::Remove);
         self.info.sequence_max = self.info.sequence_max.max(sequence);
         self.filter.push(key);
-        self.data.push(key, sequence, value);
+        self.data.push(key, sequence, kind, value);
         Ok(())
     }
 
-    /// Writes what is left and makes the table durable (T1), though not yet its name.
-    pub(in crate::db) fn finish(mut self) -> Result<TableInfo> {
+    /// Writes what is left and the removed ranges, and makes the table durable (T1), though not yet its name.
+    pub(in crate::db) fn finish(mut self, ranges: &RemovedRanges) -> Result<TableInfo> {
         self.info.largest = self.data.last_key().into();
         self.finish_data()?;
+        self.take_ranges(ranges);
         let mut block = self.filter.finish();
-        let filter = self.push_block(&mut block, BlockKind::Filter)?;
+        let filter = self.push_block(&mut block, BlockKind::Filter as u8)?;
+        push_ranges(ranges, &mut block);
+        let ranges = self.push_block(&mut block, BlockKind::Ranges as u8)?;
         self.index.finish(&mut block);
-        let index = self.push_block(&mut block, BlockKind::Index)?;
+        let index = self.push_block(&mut block, BlockKind::Index as u8)?;
         push_meta(&self.info, &mut block);
-        let meta = self.push_block(&mut block, BlockKind::Meta)?;
-        Footer {
-            filter,
-            index,
-            meta,
-        }
-        .push(self.info.number, &mut self.buffer);
+        let meta = self.push_block(&mut block, BlockKind::Meta as u8)?;
+        Footer::new(filter, ranges, index, meta).push(self.info.number, &mut self.buffer);
         self.write()?;
         self.info.bytes = self.written;
         if let Some(file) = &self.file {
@@ -129,6 +151,24 @@ impl<P: Files> TableBuilder<P> {
         Ok(core::mem::take(&mut self.info))
     }
 
+    /// Counts the ranges in for what the table says of itself.
+    fn take_ranges(&mut self, ranges: &RemovedRanges) {
+        let (Some(first), Some(last)) = (ranges.pieces().first(), ranges.pieces().last()) else {
+            return;
+        };
+        let info = &mut self.info;
+        if info.entries == 0 || first.start < info.smallest {
+            info.smallest = first.start.clone();
+        }
+        if last.end > info.largest {
+            info.largest = last.end.clone();
+        }
+        info.ranges = ranges.pieces().len() as u64;
+        for piece in ranges.pieces() {
+            info.sequence_max = info.sequence_max.max(piece.sequence);
+        }
+    }
+
     fn finish_data(&mut self) -> Result<()> {
         if self.data.is_empty() {
             return Ok(());
@@ -136,15 +176,19 @@ impl<P: Files> TableBuilder<P> {
         let last_key: Vec<u8> = self.data.last_key().into();
         let mut block = Vec::new();
         self.data.finish(&mut block);
-        self.last_data = self.push_block(&mut block, BlockKind::Data)?;
+        let kind = if self.compressed {
+            compress(&mut block, &mut self.scratch)
+        } else {
+            BlockKind::Data as u8
+        };
         let mut place = Vec::new();
-        self.last_data.push(&mut place);
-        self.index.push(&last_key, 0, Some(&place));
+        self.push_block(&mut block, kind)?.push(&mut place);
+        self.index.push(&last_key, 0, Kind::Put, &place);
         Ok(())
     }
 
     /// Adds a block and its trailer; empties `block`.
-    fn push_block(&mut self, block: &mut Vec<u8>, kind: BlockKind) -> Result<BlockPlace> {
+    fn push_block(&mut self, block: &mut Vec<u8>, kind: u8) -> Result<BlockPlace> {
         let offset = self.written + self.buffer.len() as u64;
         let place = BlockPlace {
             offset,

@@ -9,11 +9,15 @@ use super::builder::TableInfo;
 use crate::codec::{Crc32c, Reader, crc32c, is_same, varint};
 use crate::db::error::{Error, Result};
 use crate::db::file_name::FileName;
+use crate::db::ranges::{RemovedRange, RemovedRanges};
 use alloc::vec::Vec;
 
 const MAGIC: [u8; 8] = *b"undrtabl";
-const VERSION: u32 = 1;
-pub(super) const FOOTER_BYTES: usize = 72;
+/// What is written; version 1 is read too.
+const VERSION: u32 = 2;
+pub(super) const FOOTER_BYTES: usize = 88;
+/// Version 1 had no block of removed ranges.
+pub(super) const FOOTER_1_BYTES: usize = 72;
 /// Kind and checksum after each block.
 pub(super) const TRAILER_BYTES: usize = 5;
 
@@ -25,7 +29,13 @@ pub(super) enum BlockKind {
     Filter = 2,
     Index = 3,
     Meta = 4,
+    Ranges = 5,
 }
+
+/// Set in the kind of a data block that is compressed.
+pub(super) const COMPRESSED: u8 = 0x80;
+/// An LZ4 block has at least one byte for so many.
+const LZ4_RATIO_MAX: usize = 255;
 
 /// Where a block is, without its trailer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -58,18 +68,50 @@ impl BlockPlace {
 }
 
 /// The trailer of a block of table `number` at `offset` (T4).
-pub(super) fn trailer(number: u64, offset: u64, bytes: &[u8], kind: BlockKind) -> [u8; 5] {
+pub(super) fn trailer(number: u64, offset: u64, bytes: &[u8], kind: u8) -> [u8; 5] {
     let crc = Crc32c::new()
         .update(&number.to_le_bytes())
         .update(&offset.to_le_bytes())
         .update(bytes)
-        .update(&[kind as u8])
+        .update(&[kind])
         .finish();
     let [a, b, c, d] = crc.to_le_bytes();
-    [kind as u8, a, b, c, d]
+    [kind, a, b, c, d]
 }
 
-/// Checks a block with its trailer, and cuts the trailer off.
+/// Compresses a data block in place, if that saves an eighth.
+pub(super) fn compress(block: &mut Vec<u8>, scratch: &mut Vec<u8>) -> u8 {
+    scratch.clear();
+    varint::push(scratch, block.len() as u64);
+    let start = scratch.len();
+    scratch.resize(
+        start.saturating_add(lz4_flex::block::get_maximum_output_size(block.len())),
+        0,
+    );
+    let room = scratch.get_mut(start..).unwrap_or_default();
+    let Ok(bytes) = lz4_flex::block::compress_into(block, room) else {
+        return BlockKind::Data as u8;
+    };
+    scratch.truncate(start.saturating_add(bytes));
+    if scratch.len() > block.len().saturating_sub(block.len() / 8) {
+        return BlockKind::Data as u8;
+    }
+    core::mem::swap(block, scratch);
+    BlockKind::Data as u8 | COMPRESSED
+}
+
+/// Undoes [`compress`]. `None` if the bytes make no sense.
+fn decompress(block: &[u8]) -> Option<Vec<u8>> {
+    let mut reader = Reader::new(block);
+    let length = reader.length()?;
+    let rest = reader.rest();
+    let sensible = length <= rest.len().saturating_mul(LZ4_RATIO_MAX).saturating_add(64);
+    let mut bytes = sensible.then(|| alloc::vec![0; length])?;
+    let written = lz4_flex::block::decompress_into(rest, &mut bytes).ok()?;
+    (written == length).then_some(bytes)
+}
+
+/// Checks a block with its trailer, cuts the trailer off, and decompresses it.
 pub(super) fn check_block(
     number: u64,
     offset: u64,
@@ -77,58 +119,103 @@ pub(super) fn check_block(
     kind: BlockKind,
 ) -> Result<()> {
     let name = FileName::Table(number);
+    let corrupt = |what, expected, found| Err(Error::corrupt(name, offset, what, expected, found));
     let end = block.len().saturating_sub(TRAILER_BYTES);
     let (bytes, found) = block.split_at_checked(end).unwrap_or_default();
     let [stated, crc @ ..] = found.first_chunk::<5>().copied().unwrap_or_default();
-    if stated != kind as u8 {
-        return Err(Error::corrupt(
-            name,
-            offset,
-            "kind of a block",
-            kind as u64,
-            stated.into(),
-        ));
+    let compressed = kind == BlockKind::Data && stated == kind as u8 | COMPRESSED;
+    if stated != kind as u8 && !compressed {
+        return corrupt("kind of a block", kind as u64, stated.into());
     }
-    let [_, expected @ ..] = trailer(number, offset, bytes, kind);
+    let [_, expected @ ..] = trailer(number, offset, bytes, stated);
     let (expected, found) = (u32::from_le_bytes(expected), u32::from_le_bytes(crc));
     if !is_same(expected, found) {
-        return Err(Error::corrupt(
-            name,
-            offset,
-            "checksum of a block",
-            expected.into(),
-            found.into(),
-        ));
+        return corrupt("checksum of a block", expected.into(), found.into());
     }
-    block.truncate(end);
+    if compressed {
+        match decompress(bytes) {
+            Some(bytes) => *block = bytes,
+            None => return corrupt("compressed bytes of a block", 1, 0),
+        }
+    } else {
+        block.truncate(end);
+    }
     Ok(())
 }
 
-/// The last bytes of a table: where its filter, index and meta blocks are.
+/// The last bytes of a table: where its filter, ranges, index and meta blocks are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Footer {
+    pub(super) version: u32,
     pub(super) filter: BlockPlace,
+    /// Of removed ranges; none in version 1.
+    pub(super) ranges: Option<BlockPlace>,
     pub(super) index: BlockPlace,
     pub(super) meta: BlockPlace,
 }
 
 impl Footer {
+    pub(super) fn new(
+        filter: BlockPlace,
+        ranges: BlockPlace,
+        index: BlockPlace,
+        meta: BlockPlace,
+    ) -> Self {
+        Self {
+            version: VERSION,
+            filter,
+            ranges: Some(ranges),
+            index,
+            meta,
+        }
+    }
+
     pub(super) fn push(&self, number: u64, out: &mut Vec<u8>) {
         let start = out.len();
-        for place in [self.filter, self.index, self.meta] {
+        let places = [
+            Some(self.filter),
+            self.ranges,
+            Some(self.index),
+            Some(self.meta),
+        ];
+        for place in places.into_iter().flatten() {
             out.extend_from_slice(&place.offset.to_le_bytes());
             out.extend_from_slice(&place.bytes.to_le_bytes());
         }
         out.extend_from_slice(&number.to_le_bytes());
-        out.extend_from_slice(&VERSION.to_le_bytes());
+        out.extend_from_slice(&self.version.to_le_bytes());
         let crc = crc32c(out.get(start..).unwrap_or_default());
         out.extend_from_slice(&crc.to_le_bytes());
         out.extend_from_slice(&MAGIC);
     }
 
+    /// How long the footer is whose last 16 bytes these are, going by the version that it states.
+    pub(super) fn length(number: u64, end: &[u8; 16], offset: u64) -> Result<usize> {
+        let name = FileName::Table(number);
+        let mut reader = Reader::new(end);
+        let version = reader.u32().unwrap_or_default();
+        reader.u32();
+        let magic = reader.u64().unwrap_or_default();
+        let expected = u64::from_le_bytes(MAGIC);
+        if magic != expected {
+            return Err(Error::corrupt(
+                name,
+                offset,
+                "magic number of a table",
+                expected,
+                magic,
+            ));
+        }
+        Ok(if version == 1 {
+            FOOTER_1_BYTES
+        } else {
+            FOOTER_BYTES
+        })
+    }
+
     /// Reads the footer of table `number`, which starts at `offset`, and checks that the blocks it names lie one after another
     /// up to itself (T3).
-    pub(super) fn read(number: u64, offset: u64, bytes: &[u8; FOOTER_BYTES]) -> Result<Self> {
+    pub(super) fn read(number: u64, offset: u64, bytes: &[u8]) -> Result<Self> {
         let name = FileName::Table(number);
         let corrupt =
             |what, expected, found| Err(Error::corrupt(name, offset, what, expected, found));
@@ -138,8 +225,10 @@ impl Footer {
             offset: number_at(),
             bytes: number_at(),
         };
-        let footer = Self {
+        let mut footer = Self {
+            version: 1,
             filter: place(),
+            ranges: (bytes.len() == FOOTER_BYTES).then(&mut place),
             index: place(),
             meta: place(),
         };
@@ -154,7 +243,7 @@ impl Footer {
         if !is_same(expected, found) {
             return corrupt("checksum of the footer", expected.into(), found.into());
         }
-        if version != VERSION {
+        if version != if footer.ranges.is_some() { VERSION } else { 1 } {
             return Err(Error::Format {
                 file: name,
                 found: version,
@@ -164,8 +253,14 @@ impl Footer {
         if stated != number {
             return corrupt("table number", number, stated);
         }
+        footer.version = version;
+        let ranges = footer.ranges.map_or(footer.filter.end(), BlockPlace::end);
         for (end, start) in [
-            (footer.filter.end(), footer.index.offset),
+            (
+                footer.filter.end(),
+                footer.ranges.unwrap_or(footer.index).offset,
+            ),
+            (ranges, footer.index.offset),
             (footer.index.end(), footer.meta.offset),
             (footer.meta.end(), offset),
         ] {
@@ -179,7 +274,7 @@ impl Footer {
 
 /// Encodes what a table says of itself.
 pub(super) fn push_meta(info: &TableInfo, out: &mut Vec<u8>) {
-    for number in [info.entries, info.removes, info.sequence_max] {
+    for number in [info.entries, info.removes, info.sequence_max, info.ranges] {
         varint::push(out, number);
     }
     for key in [&info.smallest, &info.largest] {
@@ -189,7 +284,12 @@ pub(super) fn push_meta(info: &TableInfo, out: &mut Vec<u8>) {
 }
 
 /// Reads it back.
-pub(super) fn read_meta(number: u64, file_bytes: u64, bytes: &[u8]) -> Option<TableInfo> {
+pub(super) fn read_meta(
+    version: u32,
+    number: u64,
+    file_bytes: u64,
+    bytes: &[u8],
+) -> Option<TableInfo> {
     let mut reader = Reader::new(bytes);
     let info = TableInfo {
         number,
@@ -197,8 +297,34 @@ pub(super) fn read_meta(number: u64, file_bytes: u64, bytes: &[u8]) -> Option<Ta
         entries: reader.varint()?,
         removes: reader.varint()?,
         sequence_max: reader.varint()?,
+        ranges: if version == 1 { 0 } else { reader.varint()? },
         smallest: reader.string()?.into(),
         largest: reader.string()?.into(),
     };
     reader.is_empty().then_some(info)
+}
+
+/// Encodes removed ranges.
+pub(super) fn push_ranges(ranges: &RemovedRanges, out: &mut Vec<u8>) {
+    for piece in ranges.pieces() {
+        for key in [&piece.start, &piece.end] {
+            varint::push(out, key.len() as u64);
+            out.extend_from_slice(key);
+        }
+        varint::push(out, piece.sequence);
+    }
+}
+
+/// Reads them back.
+pub(super) fn read_ranges(bytes: &[u8]) -> Option<RemovedRanges> {
+    let mut reader = Reader::new(bytes);
+    let mut pieces = Vec::new();
+    while !reader.is_empty() {
+        pieces.push(RemovedRange {
+            start: reader.string()?.into(),
+            end: reader.string()?.into(),
+            sequence: reader.varint()?,
+        });
+    }
+    RemovedRanges::from_pieces(pieces)
 }

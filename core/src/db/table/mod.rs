@@ -1,10 +1,10 @@
 //! Sorted tables: immutable files of keys in order, each key once, found by an index and kept out by a filter.
 //!
 //! ```text
-//! | data block | data block | ... | filter block | index block | meta block | footer 72 |
+//! | data block | data block | ... | filter block | ranges block | index block | meta block | footer 88 |
 //! block: bytes, then kind u8 and crc32c u32
 //! ```
-//! The footer says where the last three blocks are; the index has, per data block, its last key and place.
+//! The footer says where the last four blocks are; the index has, per data block, its last key and place.
 //! Byte-exact grammar: `FORMAT.md`.
 //!
 //! # Invariants
@@ -17,7 +17,9 @@
 mod block;
 mod block_builder;
 mod builder;
+mod check;
 mod cursor;
+mod index;
 mod layout;
 mod reader;
 

@@ -7,14 +7,17 @@
 
 use super::block::{Block, BlockCursor};
 use super::builder::TableInfo;
+use super::index::Index;
 use super::layout::{
-    BlockKind, BlockPlace, FOOTER_BYTES, Footer, TRAILER_BYTES, check_block, read_meta,
+    BlockKind, BlockPlace, Footer, TRAILER_BYTES, check_block, read_meta, read_ranges,
 };
 use crate::db::cache::BlockCache;
 use crate::db::directory::Directory;
+use crate::db::entry::Kind;
 use crate::db::error::{Error, Result};
 use crate::db::file_name::FileName;
 use crate::db::filter;
+use crate::db::ranges::RemovedRanges;
 use crate::platform::Files;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use alloc::sync::Arc;
@@ -28,26 +31,28 @@ pub(in crate::db) struct Table<P: Files> {
     directory: Directory<P>,
     file: Option<P::File>,
     info: TableInfo,
-    index: Arc<Block>,
+    version: u32,
+    index: Index,
+    ranges: RemovedRanges,
     filter: Vec<u8>,
     filter_place: BlockPlace,
     cache: Arc<BlockCache<P>>,
     obsolete: AtomicBool,
 }
 
-/// A key's entry in a table: the value's place, or that the key is gone.
+/// A key's entry in a table.
 #[derive(Debug)]
-pub(in crate::db) enum Found {
-    Value(Arc<Block>, Range<usize>),
-    Gone,
+pub(in crate::db) struct Found {
+    pub(in crate::db) kind: Kind,
+    block: Option<(Arc<Block>, Range<usize>)>,
 }
 
 impl Found {
-    pub(in crate::db) fn value(&self) -> Option<&[u8]> {
-        match self {
-            Self::Value(block, range) => Some(block.slice(range.clone())),
-            Self::Gone => None,
-        }
+    /// Empty for a remove.
+    pub(in crate::db) fn value(&self) -> &[u8] {
+        self.block
+            .as_ref()
+            .map_or(&[], |(block, range)| block.slice(range.clone()))
     }
 }
 
@@ -61,42 +66,61 @@ impl<P: Files> Table<P> {
         let name = FileName::Table(stated.number);
         let file = directory.open_existing(name)?;
         let bytes = directory.length(name, &file)?;
-        let Some(footer_offset) = bytes
-            .checked_sub(FOOTER_BYTES as u64)
-            .filter(|_| bytes == stated.bytes)
-        else {
-            return Err(Error::corrupt(
+        let wrong = |found| {
+            Err(Error::corrupt(
                 name,
                 bytes,
                 "bytes of the file",
                 stated.bytes,
-                bytes,
-            ));
+                found,
+            ))
         };
-        let mut footer = [0; FOOTER_BYTES];
+        if bytes != stated.bytes {
+            return wrong(bytes);
+        }
+        let Some(end_offset) = bytes.checked_sub(16) else {
+            return wrong(bytes);
+        };
+        let mut end = [0; 16];
+        directory.read(name, &file, &mut end, end_offset)?;
+        let length = Footer::length(stated.number, &end, end_offset)?;
+        let Some(footer_offset) = bytes.checked_sub(length as u64) else {
+            return wrong(length as u64);
+        };
+        let mut footer = alloc::vec![0; length];
         directory.read(name, &file, &mut footer, footer_offset)?;
         let footer = Footer::read(stated.number, footer_offset, &footer)?;
         let read = |place, kind| read_block(directory, &file, stated.number, place, kind);
         let filter = read(footer.filter, BlockKind::Filter)?;
+        let senseless =
+            |place: BlockPlace, what| Err(Error::corrupt(name, place.offset, what, 1, 0));
         let index = read(footer.index, BlockKind::Index)?;
-        let index = Arc::new(Block::new(index, name, footer.index.offset)?);
-        let meta = read(footer.meta, BlockKind::Meta)?;
-        let info =
-            read_meta(stated.number, bytes, &meta).filter(|info| info == stated || cfg!(fuzzing));
-        let Some(info) = info else {
-            return Err(Error::corrupt(
-                name,
-                footer.meta.offset,
-                "meta block as in the manifest",
-                1,
-                0,
-            ));
+        let index = Block::new(index, name, footer.index.offset, footer.version)?;
+        let is_place = |place: BlockPlace| place.end() <= footer.filter.offset;
+        let Some(index) = Index::read(Arc::new(index), is_place)? else {
+            return senseless(footer.index, "entry of the index");
         };
+        let ranges = match footer.ranges {
+            None => RemovedRanges::default(),
+            Some(place) => match read_ranges(&read(place, BlockKind::Ranges)?) {
+                Some(ranges) => ranges,
+                None => return senseless(place, "removed ranges"),
+            },
+        };
+        let meta = read(footer.meta, BlockKind::Meta)?;
+        let info = read_meta(footer.version, stated.number, bytes, &meta);
+        let info = info.filter(|info| info == stated || stated.is_unknown() || cfg!(fuzzing));
+        let Some(info) = info else {
+            return senseless(footer.meta, "meta block as in the manifest");
+        };
+        cache.charge(index.memory_bytes().saturating_add(filter.len()));
         Ok(Self {
             directory: directory.clone(),
             file: Some(file),
             info,
+            version: footer.version,
             index,
+            ranges,
             filter,
             filter_place: footer.filter,
             cache: cache.clone(),
@@ -110,7 +134,15 @@ impl<P: Files> Table<P> {
 
     /// Memory that the open table takes besides the cache.
     pub(in crate::db) fn memory_bytes(&self) -> usize {
-        self.index.bytes().saturating_add(self.filter.len())
+        self.index
+            .memory_bytes()
+            .saturating_add(self.filter.len())
+            .saturating_add(self.ranges.memory_bytes())
+    }
+
+    /// Removed ranges, which apply to older tables.
+    pub(in crate::db) const fn ranges(&self) -> &RemovedRanges {
+        &self.ranges
     }
 
     /// Nothing needs the table any more once its last user is gone.
@@ -123,45 +155,41 @@ impl<P: Files> Table<P> {
         self.obsolete.load(Ordering::Relaxed)
     }
 
-    /// The entry of `key`, if the table has one.
+    /// The entry of `key`, if the table has one. Removed ranges are not looked at.
     pub(in crate::db) fn get(&self, key: &[u8]) -> Result<Option<Found>> {
         let outside = key < &*self.info.smallest || key > &*self.info.largest;
         if outside || !filter::may_contain(&self.filter, key) {
             return Ok(None);
         }
-        let mut index = self.index();
-        index.seek(key)?;
-        let Some(place) = self.place(&index)? else {
+        let Some(place) = self.place(self.index.find(key)) else {
             return Ok(None);
         };
         let block = self.block(place)?;
-        let mut cursor = BlockCursor::new(block.clone());
+        let mut cursor = BlockCursor::new(block);
         cursor.seek(key)?;
         Ok(cursor
-            .entry()
-            .filter(|(found, ..)| *found == key)
-            .map(|(_, _, value)| match value {
-                Some(_) => Found::Value(block, cursor.value_range()),
-                None => Found::Gone,
-            }))
+            .into_found(key)
+            .map(|(kind, block)| Found { kind, block }))
     }
 
-    pub(super) fn index(&self) -> BlockCursor {
-        BlockCursor::new(self.index.clone())
+    /// Data blocks.
+    pub(super) const fn block_count(&self) -> usize {
+        self.index.len()
     }
 
-    /// The data block that an index entry names.
-    pub(super) fn place(&self, index: &BlockCursor) -> Result<Option<BlockPlace>> {
-        let Some((_, _, value)) = index.entry() else {
-            return Ok(None);
-        };
-        let place = value
-            .and_then(BlockPlace::read)
-            .filter(|place| place.end() <= self.filter_place.offset);
-        place.map(Some).ok_or_else(|| {
-            let name = FileName::Table(self.info.number);
-            Error::corrupt(name, self.filter_place.end(), "place in the index", 1, 0)
-        })
+    /// The block that may have `key`, or the number of blocks.
+    pub(super) fn find_block(&self, key: &[u8]) -> usize {
+        self.index.find(key)
+    }
+
+    /// Where data block `at` is.
+    pub(super) fn place(&self, at: usize) -> Option<BlockPlace> {
+        self.index.place(at)
+    }
+
+    /// The last key of data block `at`.
+    pub(super) fn last_key(&self, at: usize) -> &[u8] {
+        self.index.key(at)
     }
 
     /// A data block, from the cache or the file.
@@ -188,7 +216,12 @@ impl<P: Files> Table<P> {
             place,
             BlockKind::Data,
         )?;
-        Ok(Arc::new(Block::new(bytes, name, place.offset)?))
+        Ok(Arc::new(Block::new(
+            bytes,
+            name,
+            place.offset,
+            self.version,
+        )?))
     }
 
     /// Where the data ends.
@@ -224,6 +257,8 @@ fn read_block<P: Files>(
 
 impl<P: Files> Drop for Table<P> {
     fn drop(&mut self) {
+        self.cache
+            .discharge(self.index.memory_bytes().saturating_add(self.filter.len()));
         // Closed first: some systems do not remove an open file.
         self.file = None;
         if self.obsolete.load(Ordering::Relaxed) {

@@ -14,19 +14,23 @@
     deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)
 )]
 
+use super::{Levels, name_text};
 use crate::codec::{Reader, crc32c, is_same, varint};
 use crate::db::directory::Directory;
 use crate::db::error::{Error, Result};
 use crate::db::file_name::FileName;
+use crate::db::keyspace::KeyspaceId;
 use crate::db::table::TableInfo;
 use crate::platform::{Access, Create, Durability, Files, OpenOptions};
+use alloc::string::String;
 use alloc::vec::Vec;
 
 const MAGIC: [u8; 8] = *b"underman";
-const VERSION: u32 = 1;
+/// What is written; version 1, with one keyspace and one level, is read too.
+const VERSION: u32 = 2;
 /// Magic, version and body length.
 const HEADER_BYTES: usize = 16;
-/// A manifest names at most 3,000 tables with two keys each; more is no manifest of ours.
+/// Thousands of tables with two keys each; more is no manifest of ours.
 const BYTES_MAX: u64 = 512 << 20;
 
 /// What is in the file.
@@ -40,8 +44,19 @@ pub(in crate::db) struct Manifest {
     pub(in crate::db) log_number: u64,
     /// The last write that is in the tables; the log's first write has the next number.
     pub(in crate::db) sequence: u64,
-    /// Newest first.
-    pub(in crate::db) tables: Vec<TableInfo>,
+    /// Greater than the number of every keyspace that there ever was.
+    pub(in crate::db) next_keyspace: u32,
+    /// By ascending number; the default one, without a name, is first.
+    pub(in crate::db) keyspaces: Vec<KeyspaceInfo>,
+}
+
+/// A keyspace's number, name and tables.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(in crate::db) struct KeyspaceInfo {
+    pub(in crate::db) id: KeyspaceId,
+    pub(in crate::db) name: String,
+    /// Level 0 newest first, the others by key.
+    pub(in crate::db) levels: Levels<TableInfo>,
 }
 
 /// Why a manifest was not stored.
@@ -53,27 +68,47 @@ pub(in crate::db) struct StoreError {
 }
 
 impl Manifest {
+    /// Of a database without tables.
+    pub(in crate::db) fn new(id: u64) -> Self {
+        Self {
+            id,
+            next_number: 1,
+            next_keyspace: 1,
+            keyspaces: alloc::vec![KeyspaceInfo::default()],
+            ..Self::default()
+        }
+    }
+
+    /// All tables.
+    pub(in crate::db) fn tables(&self) -> impl Iterator<Item = &TableInfo> {
+        self.keyspaces
+            .iter()
+            .flat_map(|keyspace| keyspace.levels.iter().flatten())
+    }
+
+    pub(in crate::db) fn keyspace(&mut self, id: KeyspaceId) -> Option<&mut KeyspaceInfo> {
+        self.keyspaces.iter_mut().find(|keyspace| keyspace.id == id)
+    }
+
     /// The file's bytes.
     pub(in crate::db) fn encode(&self) -> Vec<u8> {
         let mut body = Vec::new();
         body.extend_from_slice(&self.id.to_le_bytes());
-        for number in [self.next_number, self.log_number, self.sequence] {
+        for number in [
+            self.next_number,
+            self.log_number,
+            self.sequence,
+            self.next_keyspace.into(),
+            self.keyspaces.len() as u64,
+        ] {
             varint::push(&mut body, number);
         }
-        varint::push(&mut body, self.tables.len() as u64);
-        for table in &self.tables {
-            for number in [
-                table.number,
-                table.bytes,
-                table.entries,
-                table.removes,
-                table.sequence_max,
-            ] {
-                varint::push(&mut body, number);
-            }
-            for key in [&table.smallest, &table.largest] {
-                varint::push(&mut body, key.len() as u64);
-                body.extend_from_slice(key);
+        for keyspace in &self.keyspaces {
+            varint::push(&mut body, keyspace.id.0.into());
+            push_string(&mut body, keyspace.name.as_bytes());
+            for tables in &keyspace.levels {
+                varint::push(&mut body, tables.len() as u64);
+                tables.iter().for_each(|table| push_table(&mut body, table));
             }
         }
         let mut bytes = Vec::new();
@@ -117,7 +152,7 @@ impl Manifest {
         if !is_same(expected, found) {
             return corrupt(0, "checksum of the file", expected.into(), found.into());
         }
-        if version != VERSION {
+        if !(1..=VERSION).contains(&version) {
             return Err(Error::Format {
                 file: name,
                 found: version,
@@ -129,7 +164,7 @@ impl Manifest {
             return corrupt(12, "bytes of the body", length.into(), body.len() as u64);
         }
         let mut reader = Reader::new(body);
-        match Self::read_body(&mut reader) {
+        match Self::read_body(version, &mut reader) {
             Some(manifest) if reader.is_empty() => Ok(manifest),
             _ => {
                 let offset = HEADER_BYTES.saturating_add(reader.offset());
@@ -138,26 +173,48 @@ impl Manifest {
         }
     }
 
-    fn read_body(reader: &mut Reader<'_>) -> Option<Self> {
+    fn read_body(version: u32, reader: &mut Reader<'_>) -> Option<Self> {
         let mut manifest = Self {
             id: reader.u64()?,
             next_number: reader.varint()?,
             log_number: reader.varint()?,
             sequence: reader.varint()?,
-            tables: Vec::new(),
+            next_keyspace: 1,
+            keyspaces: Vec::new(),
         };
-        for _ in 0..reader.varint()? {
-            manifest.tables.push(TableInfo {
-                number: reader.varint()?,
-                bytes: reader.varint()?,
-                entries: reader.varint()?,
-                removes: reader.varint()?,
-                sequence_max: reader.varint()?,
-                smallest: reader.string()?.into(),
-                largest: reader.string()?.into(),
-            });
+        if version == 1 {
+            let mut keyspace = KeyspaceInfo::default();
+            let [level0, ..] = &mut keyspace.levels;
+            for _ in 0..reader.varint()? {
+                level0.push(read_table(version, reader)?);
+            }
+            manifest.keyspaces.push(keyspace);
+            return Some(manifest);
         }
-        Some(manifest)
+        manifest.next_keyspace = u32::try_from(reader.varint()?).ok()?;
+        for _ in 0..reader.varint()? {
+            let mut keyspace = KeyspaceInfo {
+                id: KeyspaceId(u32::try_from(reader.varint()?).ok()?),
+                name: name_text(reader.string()?)?,
+                ..KeyspaceInfo::default()
+            };
+            for tables in &mut keyspace.levels {
+                for _ in 0..reader.varint()? {
+                    tables.push(read_table(version, reader)?);
+                }
+            }
+            let ascends = manifest
+                .keyspaces
+                .last()
+                .map_or(keyspace.id == KeyspaceId::DEFAULT, |last| {
+                    last.id < keyspace.id
+                });
+            if !ascends || keyspace.id.0 >= manifest.next_keyspace {
+                return None;
+            }
+            manifest.keyspaces.push(keyspace);
+        }
+        (!manifest.keyspaces.is_empty()).then_some(manifest)
     }
 
     /// Reads the manifest of a directory, if it has one.
@@ -215,6 +272,39 @@ impl Manifest {
     }
 }
 
+fn push_string(body: &mut Vec<u8>, bytes: &[u8]) {
+    varint::push(body, bytes.len() as u64);
+    body.extend_from_slice(bytes);
+}
+
+fn push_table(body: &mut Vec<u8>, table: &TableInfo) {
+    for number in [
+        table.number,
+        table.bytes,
+        table.entries,
+        table.removes,
+        table.sequence_max,
+        table.ranges,
+    ] {
+        varint::push(body, number);
+    }
+    push_string(body, &table.smallest);
+    push_string(body, &table.largest);
+}
+
+fn read_table(version: u32, reader: &mut Reader<'_>) -> Option<TableInfo> {
+    Some(TableInfo {
+        number: reader.varint()?,
+        bytes: reader.varint()?,
+        entries: reader.varint()?,
+        removes: reader.varint()?,
+        sequence_max: reader.varint()?,
+        ranges: if version == 1 { 0 } else { reader.varint()? },
+        smallest: reader.string()?.into(),
+        largest: reader.string()?.into(),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -225,17 +315,27 @@ mod tests {
             bytes: 500,
             entries: 2,
             removes: 1,
+            ranges: 2,
             sequence_max: 9,
             smallest: (*b"a").into(),
             largest: (*b"zz").into(),
         };
-        Manifest {
-            id: 77,
+        let mut other = KeyspaceInfo {
+            id: KeyspaceId(5),
+            name: "other".into(),
+            ..KeyspaceInfo::default()
+        };
+        other.levels[6].push(table.clone());
+        let mut manifest = Manifest {
             next_number: 300,
             log_number: 4,
             sequence: 9,
-            tables: alloc::vec![table],
-        }
+            next_keyspace: 6,
+            ..Manifest::new(77)
+        };
+        manifest.keyspaces[0].levels[0].push(table);
+        manifest.keyspaces.push(other);
+        manifest
     }
 
     #[test]

@@ -2,44 +2,192 @@
 //!
 //! A version is never changed: a flush or merge makes a new one, stores it as the manifest, and publishes it. Reads that
 //! began on the old one keep its tables open.
+//!
+//! # Levels
+//! Level 0 has flushed memtables, newest first, whose keys overlap. The tables of every other level do not overlap and lie in the order
+//! of their keys; for each key, what a level has is newer than what deeper ones have. See `compact` for how tables sink.
 #![forbid(unsafe_code)]
 
 mod manifest;
 
-pub(super) use manifest::{Manifest, StoreError};
+pub(super) use manifest::{KeyspaceInfo, Manifest, StoreError};
 
 use super::cache::BlockCache;
 use super::directory::Directory;
-use super::error::Result;
-use super::memtable::Memtable;
-use super::table::{Table, TableInfo};
+use super::error::{Error, Result};
+use super::iter::{LevelCursor, Source};
+use super::keyspace::KeyspaceId;
+use super::memtable::{Memtable, MemtableCursor};
+use super::operands::MergeOperator;
+use super::table::{Table, TableCursor, TableInfo};
 use crate::platform::Files;
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-/// The tables, newest first: of two entries of a key, the one in the earlier table counts.
+/// Levels: with each ten times the one above, enough for any disk.
+pub(super) const LEVELS: usize = 7;
+
+/// Tables by level.
+pub(super) type Levels<T> = [Vec<T>; LEVELS];
+
+/// The tables of a keyspace.
 #[derive(Debug)]
 pub(super) struct Version<P: Files> {
-    pub(super) tables: Vec<Arc<Table<P>>>,
+    pub(super) levels: Levels<Arc<Table<P>>>,
 }
 
 impl<P: Files> Version<P> {
+    pub(super) fn empty() -> Self {
+        Self {
+            levels: core::array::from_fn(|_| Vec::new()),
+        }
+    }
+
     pub(super) fn open(
         directory: &Directory<P>,
-        tables: &[TableInfo],
+        levels: &Levels<TableInfo>,
         cache: &Arc<BlockCache<P>>,
     ) -> Result<Self> {
-        let open = |info| Table::open(directory, info, cache).map(Arc::new);
-        Ok(Self {
-            tables: tables.iter().map(open).collect::<Result<_>>()?,
+        let mut version = Self::empty();
+        for (tables, infos) in version.levels.iter_mut().zip(levels) {
+            for info in infos {
+                tables.push(Arc::new(Table::open(directory, info, cache)?));
+            }
+        }
+        Ok(version)
+    }
+
+    /// All tables, newer before older for each key.
+    pub(super) fn tables(&self) -> impl Iterator<Item = &Arc<Table<P>>> {
+        self.levels.iter().flatten()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.tables().next().is_none()
+    }
+
+    /// As the manifest has it.
+    pub(super) fn infos(&self) -> Levels<TableInfo> {
+        core::array::from_fn(|level| {
+            let tables = self.levels.get(level).into_iter().flatten();
+            tables.map(|table| table.info().clone()).collect()
         })
     }
 }
 
-/// All that a read looks at: newest first the active memtable, the one being flushed, and the tables.
+/// A keyspace as reads see it: newest first the active memtable, the one being flushed, and the tables.
 #[derive(Debug)]
-pub(super) struct View<P: Files> {
+pub(super) struct Tree<P: Files> {
+    pub(super) id: KeyspaceId,
+    pub(super) name: Arc<str>,
     pub(super) active: Arc<Memtable>,
     pub(super) frozen: Option<Arc<Memtable>>,
     pub(super) version: Arc<Version<P>>,
+}
+
+impl<P: Files> Clone for Tree<P> {
+    fn clone(&self) -> Self {
+        Self {
+            id: self.id,
+            name: self.name.clone(),
+            active: self.active.clone(),
+            frozen: self.frozen.clone(),
+            version: self.version.clone(),
+        }
+    }
+}
+
+impl<P: Files> Tree<P> {
+    pub(super) fn new(id: KeyspaceId, name: &str, version: Version<P>) -> Self {
+        Self {
+            id,
+            name: name.into(),
+            active: Arc::new(Memtable::new()),
+            frozen: None,
+            version: Arc::new(version),
+        }
+    }
+
+    pub(super) fn memtables(&self) -> impl Iterator<Item = &Arc<Memtable>> {
+        core::iter::once(&self.active).chain(&self.frozen)
+    }
+
+    /// All sources as of `sequence`, newest first.
+    pub(super) fn sources(&self, sequence: u64, operator: Option<MergeOperator>) -> Vec<Source<P>> {
+        let mut sources: Vec<Source<P>> = self
+            .memtables()
+            .map(|memtable| {
+                Source::Memtable(MemtableCursor::new(memtable.clone(), sequence, operator))
+            })
+            .collect();
+        for (level, tables) in self.version.levels.iter().enumerate() {
+            if level == 0 {
+                let tables = tables.iter().cloned();
+                sources.extend(tables.map(|table| Source::Table(TableCursor::new(table, true))));
+            } else if !tables.is_empty() {
+                sources.push(Source::Level(LevelCursor::new(tables.clone(), true)));
+            }
+        }
+        sources
+    }
+}
+
+/// All that a read looks at.
+#[derive(Debug)]
+pub(super) struct View<P: Files> {
+    /// By ascending number; the default keyspace is first.
+    pub(super) trees: Vec<Arc<Tree<P>>>,
+}
+
+impl<P: Files> View<P> {
+    pub(super) fn tree(&self, id: KeyspaceId) -> Result<&Arc<Tree<P>>> {
+        // The default keyspace, of most reads, is the first.
+        match self.trees.first() {
+            Some(tree) if tree.id == id => Ok(tree),
+            _ => self
+                .trees
+                .binary_search_by_key(&id, |tree| tree.id)
+                .ok()
+                .and_then(|at| self.trees.get(at))
+                .ok_or(Error::NoKeyspace),
+        }
+    }
+
+    pub(super) fn named(&self, name: &str) -> Option<&Arc<Tree<P>>> {
+        self.trees.iter().find(|tree| *tree.name == *name)
+    }
+
+    pub(super) fn tables(&self) -> impl Iterator<Item = &Arc<Table<P>>> {
+        self.trees.iter().flat_map(|tree| tree.version.tables())
+    }
+
+    pub(super) fn memtables(&self) -> impl Iterator<Item = &Arc<Memtable>> {
+        self.trees.iter().flat_map(|tree| tree.memtables())
+    }
+
+    /// Whether something is in memory that is in no table.
+    pub(super) fn has_unflushed(&self) -> bool {
+        self.memtables().any(|memtable| !memtable.is_empty())
+    }
+
+    pub(super) fn has_frozen(&self) -> bool {
+        self.trees.iter().any(|tree| tree.frozen.is_some())
+    }
+
+    /// Memory of the active memtables.
+    pub(super) fn active_bytes(&self) -> usize {
+        self.trees.iter().map(|tree| tree.active.weight()).sum()
+    }
+
+    /// The most tables that a keyspace has at level 0.
+    pub(super) fn level0_max(&self) -> usize {
+        let counts = self.trees.iter().map(|tree| tree.version.levels[0].len());
+        counts.max().unwrap_or_default()
+    }
+}
+
+/// The names in a manifest, as text.
+pub(super) fn name_text(name: &[u8]) -> Option<String> {
+    core::str::from_utf8(name).ok().map(String::from)
 }

@@ -1,0 +1,141 @@
+//! Writes tables from sorted sources.
+//!
+//! # What may go
+//! Of each key the newest entry stays. Older ones go at once: a scan or snapshot that may still want them holds the old tables. What
+//! says that a key or a range is gone goes only at the bottom, where there is nothing older that it might hide.
+#![forbid(unsafe_code)]
+
+use crate::db::directory::Directory;
+use crate::db::entry::{Entry, Kind};
+use crate::db::error::Result;
+use crate::db::file_name::FileName;
+use crate::db::iter::{MergeCursor, Source};
+use crate::db::options::Options;
+use crate::db::ranges::RemovedRanges;
+use crate::db::table::{TableBuilder, TableInfo};
+use crate::platform::{ClockId, Files};
+use alloc::vec::Vec;
+use core::ops::{Bound, ControlFlow};
+
+/// Bytes of keys and values between two questions whether to go on: a few thousand small entries, some milliseconds.
+const QUESTION_BYTES: usize = 256 << 10;
+/// What an entry counts besides its key and value.
+const ENTRY_BYTES: usize = 32;
+
+/// What to build, and how.
+pub(in crate::db) struct Build<'a, P: Files> {
+    pub(in crate::db) directory: &'a Directory<P>,
+    pub(in crate::db) options: &'a Options,
+    /// Newest first.
+    pub(in crate::db) sources: Vec<Source<P>>,
+    /// Where the tables go.
+    pub(in crate::db) level: usize,
+    /// There is nothing older.
+    pub(in crate::db) bottom: bool,
+    /// Size at which a new table is started, in bytes.
+    pub(in crate::db) table_bytes: u64,
+    /// Whether the option's filter is asked.
+    pub(in crate::db) filtered: bool,
+}
+
+/// Builds the tables. `number` gives each its own; `go_on` is asked now and then, with the bytes since it was last asked. `None` if it
+/// said no; whatever was made is then removed, as it is after an error.
+pub(in crate::db) fn build<P: Files>(
+    build: Build<'_, P>,
+    mut number: impl FnMut() -> u64,
+    mut go_on: impl FnMut(usize) -> ControlFlow<()>,
+) -> Result<Option<Vec<TableInfo>>> {
+    let directory = build.directory.clone();
+    let mut made = Made {
+        directory: &directory,
+        tables: Vec::new(),
+    };
+    if write(build, &mut number, &mut go_on, &mut made)?.is_break() {
+        return Ok(None);
+    }
+    Ok(Some(core::mem::take(&mut made.tables)))
+}
+
+/// Finished tables that nothing refers to yet. Dropped with them, it removes their files.
+struct Made<'a, P: Files> {
+    directory: &'a Directory<P>,
+    tables: Vec<TableInfo>,
+}
+
+impl<P: Files> Drop for Made<'_, P> {
+    fn drop(&mut self) {
+        for table in &self.tables {
+            self.directory.remove(FileName::Table(table.number));
+        }
+    }
+}
+
+fn write<P: Files>(
+    build: Build<'_, P>,
+    number: &mut impl FnMut() -> u64,
+    go_on: &mut impl FnMut(usize) -> ControlFlow<()>,
+    made: &mut Made<'_, P>,
+) -> Result<ControlFlow<()>> {
+    let Build {
+        directory,
+        options,
+        bottom,
+        ..
+    } = build;
+    let compressed = build.level >= options.compressed_from;
+    let keep = options.keep_value.filter(|_| build.filtered);
+    let now_ns = directory.platform.now(ClockId::Real).as_ns();
+    let mut merge = MergeCursor::new(build.sources, options.merge_operator, bottom);
+    let mut ranges = Vec::new();
+    if !bottom {
+        let sources = merge.sources().iter();
+        sources.for_each(|source| source.gather_ranges(&mut ranges));
+    }
+    let ranges = RemovedRanges::new(&ranges);
+    // Ranges before this key are in a table already.
+    let mut from: Option<Vec<u8>> = None;
+    let mut builder: Option<TableBuilder<P>> = None;
+    merge.seek(Bound::Unbounded, false)?;
+    let mut bytes = 0usize;
+    while let Some((key, entry)) = merge.entry() {
+        let entry = entry.map(|entry| match keep {
+            Some(keep) if entry.kind == Kind::Put && !keep(key, entry.value, now_ns) => Entry {
+                kind: Kind::Remove,
+                value: &[],
+                ..entry
+            },
+            _ => entry,
+        });
+        if let Some(entry) = entry.filter(|entry| !bottom || entry.kind != Kind::Remove) {
+            if let Some(full) = builder.take_if(|table| table.data_bytes() >= build.table_bytes) {
+                made.tables
+                    .push(full.finish(&ranges.between(from.as_deref(), Some(key)))?);
+                from = Some(key.into());
+            }
+            let table = match &mut builder {
+                Some(table) => table,
+                none => none.insert(TableBuilder::new(directory, number(), options, compressed)?),
+            };
+            table.push(entry)?;
+        }
+        bytes += ENTRY_BYTES + key.len() + entry.map_or(0, |entry| entry.value.len());
+        merge.step()?;
+        if bytes >= QUESTION_BYTES {
+            if go_on(bytes).is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+            bytes = 0;
+        }
+    }
+    if go_on(bytes).is_break() {
+        return Ok(ControlFlow::Break(()));
+    }
+    let rest = ranges.between(from.as_deref(), None);
+    if builder.is_none() && !rest.is_empty() {
+        builder = Some(TableBuilder::new(directory, number(), options, compressed)?);
+    }
+    if let Some(table) = builder {
+        made.tables.push(table.finish(&rest)?);
+    }
+    Ok(ControlFlow::Continue(()))
+}

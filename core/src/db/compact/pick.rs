@@ -1,0 +1,155 @@
+//! Which tables sink next.
+//!
+//! Leveled, with the sizes of levels set from the bottom (as RocksDB's dynamic level sizes): the last level is as large as it is, each
+//! level above it may be a `level_factor`-th of the one below, down to `level_bytes`; what would be smaller stays empty, and
+//! level 0 goes straight to the first level that does not. So nine tenths of the data lie in the last level, and dead entries
+//! take about a tenth of the space, whatever the size of the database.
+//!
+//! - Level 0 goes down as a whole when it has more than `tables_max` tables: they overlap.
+//! - Of another level that is too large, one table goes down at a time, in turn by key, with those below that it overlaps.
+//! - Tables that overlap nothing on their way down are moved: the manifest changes, no byte is written.
+#![forbid(unsafe_code)]
+
+use crate::db::options::Options;
+use crate::db::table::{Table, TableInfo};
+use crate::db::version::{LEVELS, Version};
+use crate::platform::Files;
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+/// Tables to merge, or to move.
+#[derive(Debug)]
+pub(in crate::db) struct Job<P: Files> {
+    pub(in crate::db) from: usize,
+    pub(in crate::db) to: usize,
+    /// Of level `from`: in level 0 newest first.
+    pub(in crate::db) upper: Vec<Arc<Table<P>>>,
+    /// Of level `to`, by key.
+    pub(in crate::db) lower: Vec<Arc<Table<P>>>,
+    /// No deeper level has any of the keys.
+    pub(in crate::db) bottom: bool,
+    /// Nothing overlaps, so the upper tables go down as they are.
+    pub(in crate::db) is_move: bool,
+}
+
+fn bytes<P: Files>(tables: &[Arc<Table<P>>]) -> u64 {
+    tables.iter().map(|table| table.info().bytes).sum()
+}
+
+fn overlap(a: &TableInfo, b: &TableInfo) -> bool {
+    a.smallest <= b.largest && b.smallest <= a.largest
+}
+
+/// The first level below 0 that is used, and how large each may be.
+fn targets<P: Files>(version: &Version<P>, options: &Options) -> (usize, [u64; LEVELS]) {
+    let mut targets = [0; LEVELS];
+    let last = LEVELS - 1;
+    let mut base = last;
+    let mut size = bytes(&version.levels[last]);
+    while base > 1 && size > options.level_bytes {
+        base -= 1;
+        size /= options.level_factor;
+    }
+    let mut target = size.max(options.level_bytes / options.level_factor).max(1);
+    for level in &mut targets[base..] {
+        *level = target;
+        target = target.saturating_mul(options.level_factor);
+    }
+    targets[last] = u64::MAX;
+    // A level above that has tables, from when there was more below, comes first, and drains.
+    let used = (1..base).find(|&level| !version.levels[level].is_empty());
+    let used = used.unwrap_or(base);
+    targets[used..base].fill(1);
+    (used, targets)
+}
+
+/// The most urgent job, if there is one. `turns` remembers where in each level the last table went down.
+pub(in crate::db) fn pick<P: Files>(
+    version: &Version<P>,
+    options: &Options,
+    turns: &mut [Box<[u8]>; LEVELS],
+) -> Option<Job<P>> {
+    let (base, targets) = targets(version, options);
+    if version.levels[0].len() > options.tables_max {
+        return Some(job(version, 0, base, version.levels[0].clone()));
+    }
+    let (from, _) = (1..LEVELS - 1)
+        .map(|level| (level, bytes(&version.levels[level])))
+        .filter(|&(level, bytes)| bytes > targets[level])
+        .max_by_key(|&(level, bytes)| bytes / (targets[level] / 64).max(1))?;
+    let tables = &version.levels[from];
+    let next = tables.partition_point(|table| *table.info().smallest <= *turns[from]);
+    let table = tables.get(next).or_else(|| tables.first())?.clone();
+    turns[from] = table.info().smallest.clone();
+    Some(job(version, from, from + 1, Vec::from([table])))
+}
+
+/// All tables of a keyspace into its last level, unless that is how it is already.
+pub(in crate::db) fn manual<P: Files>(version: &Version<P>) -> Option<Job<P>> {
+    let from = version
+        .levels
+        .iter()
+        .position(|tables| !tables.is_empty())?;
+    let to = LEVELS - 1;
+    if from == to {
+        let dead = |table: &Arc<Table<P>>| table.info().removes + table.info().ranges > 0;
+        if !version.levels[to].iter().any(dead) {
+            return None;
+        }
+        return Some(Job {
+            from,
+            to,
+            upper: Vec::new(),
+            lower: version.levels[to].clone(),
+            bottom: true,
+            is_move: false,
+        });
+    }
+    let to = (from + 1..LEVELS)
+        .find(|&level| level == LEVELS - 1 || !version.levels[level].is_empty())?;
+    Some(job(version, from, to, version.levels[from].clone()))
+}
+
+fn job<P: Files>(
+    version: &Version<P>,
+    from: usize,
+    to: usize,
+    upper: Vec<Arc<Table<P>>>,
+) -> Job<P> {
+    let meets = |table: &Arc<Table<P>>| {
+        upper
+            .iter()
+            .any(|upper| overlap(upper.info(), table.info()))
+    };
+    let lower: Vec<_> = version.levels[to]
+        .iter()
+        .filter(|table| meets(table))
+        .cloned()
+        .collect();
+    let deeper = &version.levels[to + 1..];
+    let meets_any = |table: &Arc<Table<P>>| {
+        meets(table)
+            || lower
+                .iter()
+                .any(|lower| overlap(lower.info(), table.info()))
+    };
+    let bottom = !deeper.iter().flatten().any(meets_any);
+    let mut by_key: Vec<&TableInfo> = upper.iter().map(|table| table.info()).collect();
+    by_key.sort_unstable_by(|a, b| a.smallest.cmp(&b.smallest));
+    let apart = by_key
+        .iter()
+        .zip(by_key.iter().skip(1))
+        .all(|(a, b)| a.largest < b.smallest);
+    // What would be dropped at the bottom, or compressed below, is not moved.
+    let dead = bottom && upper.iter().any(|t| t.info().removes + t.info().ranges > 0);
+    let is_move = lower.is_empty() && apart && !dead;
+    Job {
+        from,
+        to,
+        upper,
+        lower,
+        bottom,
+        is_move,
+    }
+}

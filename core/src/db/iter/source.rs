@@ -1,0 +1,160 @@
+//! The sorted sources of a database: a memtable, one table, or a level of tables that do not overlap.
+#![forbid(unsafe_code)]
+
+use crate::db::entry::Entry;
+use crate::db::error::Result;
+use crate::db::memtable::MemtableCursor;
+use crate::db::ranges::{RemovedRange, RemovedRanges};
+use crate::db::table::{Table, TableCursor};
+use crate::platform::Files;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::ops::Bound;
+
+/// One sorted source, with each key once.
+#[derive(Debug)]
+pub(in crate::db) enum Source<P: Files> {
+    Memtable(MemtableCursor),
+    Table(TableCursor<P>),
+    Level(LevelCursor<P>),
+}
+
+impl<P: Files> Source<P> {
+    pub(super) fn seek(&mut self, from: Bound<&[u8]>, reverse: bool) -> Result<()> {
+        match self {
+            Self::Memtable(cursor) => cursor.seek(from, reverse),
+            Self::Table(cursor) => cursor.seek(from, reverse),
+            Self::Level(cursor) => cursor.seek(from, reverse),
+        }
+    }
+
+    pub(super) fn step(&mut self, reverse: bool) -> Result<()> {
+        match self {
+            Self::Memtable(cursor) => cursor.step(reverse),
+            Self::Table(cursor) => cursor.step(reverse),
+            Self::Level(cursor) => cursor.step(reverse),
+        }
+    }
+
+    pub(super) fn entry(&self) -> Option<Entry<'_>> {
+        match self {
+            Self::Memtable(cursor) => cursor.entry(),
+            Self::Table(cursor) => cursor.entry(),
+            Self::Level(cursor) => cursor.cursor.as_ref()?.entry(),
+        }
+    }
+
+    /// Whether it has removed ranges.
+    pub(super) fn has_ranges(&self) -> bool {
+        match self {
+            Self::Memtable(cursor) => !cursor.ranges().is_empty(),
+            Self::Table(cursor) => !cursor.table().ranges().is_empty(),
+            Self::Level(cursor) => cursor.tables.iter().any(|table| !table.ranges().is_empty()),
+        }
+    }
+
+    /// Whether it removes `key` from older sources.
+    pub(super) fn covers(&self, key: &[u8]) -> bool {
+        let ranges = match self {
+            Self::Memtable(cursor) => cursor.ranges(),
+            Self::Table(cursor) => cursor.table().ranges(),
+            Self::Level(cursor) => match candidate(&cursor.tables, key) {
+                Some(table) => table.ranges(),
+                None => return false,
+            },
+        };
+        ranges.covering(key) > 0
+    }
+
+    /// Adds its removed ranges to a list.
+    pub(in crate::db) fn gather_ranges(&self, into: &mut Vec<RemovedRange>) {
+        let mut add = |ranges: &RemovedRanges| into.extend_from_slice(ranges.pieces());
+        match self {
+            Self::Memtable(cursor) => add(cursor.ranges()),
+            Self::Table(cursor) => add(cursor.table().ranges()),
+            Self::Level(cursor) => cursor.tables.iter().for_each(|table| add(table.ranges())),
+        }
+    }
+}
+
+/// The one table of a level that may have `key`, or a removed range that takes it in.
+pub(in crate::db) fn candidate<'a, P: Files>(
+    tables: &'a [Arc<Table<P>>],
+    key: &[u8],
+) -> Option<&'a Arc<Table<P>>> {
+    let after = tables.partition_point(|table| *table.info().smallest <= *key);
+    tables.get(after.checked_sub(1)?)
+}
+
+/// A place in a level. Starts at no entry.
+#[derive(Debug)]
+pub(in crate::db) struct LevelCursor<P: Files> {
+    /// In the order of their keys.
+    tables: Vec<Arc<Table<P>>>,
+    at: usize,
+    cursor: Option<TableCursor<P>>,
+    cached: bool,
+}
+
+impl<P: Files> LevelCursor<P> {
+    pub(in crate::db) const fn new(tables: Vec<Arc<Table<P>>>, cached: bool) -> Self {
+        Self {
+            tables,
+            at: 0,
+            cursor: None,
+            cached,
+        }
+    }
+
+    fn seek(&mut self, from: Bound<&[u8]>, reverse: bool) -> Result<()> {
+        let at = match from {
+            Bound::Unbounded if reverse => self.tables.len().checked_sub(1),
+            Bound::Unbounded => Some(0),
+            Bound::Included(key) | Bound::Excluded(key) if reverse => self
+                .tables
+                .partition_point(|table| *table.info().smallest <= *key)
+                .checked_sub(1),
+            Bound::Included(key) | Bound::Excluded(key) => Some(
+                self.tables
+                    .partition_point(|table| *table.info().largest < *key),
+            ),
+        };
+        self.open(at);
+        if let Some(cursor) = &mut self.cursor {
+            cursor.seek(from, reverse)?;
+        }
+        self.skip_empty(reverse)
+    }
+
+    fn step(&mut self, reverse: bool) -> Result<()> {
+        if let Some(cursor) = &mut self.cursor {
+            cursor.step(reverse)?;
+        }
+        self.skip_empty(reverse)
+    }
+
+    fn open(&mut self, at: Option<usize>) {
+        self.at = at.unwrap_or_default();
+        self.cursor = at
+            .and_then(|at| self.tables.get(at))
+            .map(|table| TableCursor::new(table.clone(), self.cached));
+    }
+
+    fn skip_empty(&mut self, reverse: bool) -> Result<()> {
+        while self
+            .cursor
+            .as_ref()
+            .is_some_and(|cursor| cursor.entry().is_none())
+        {
+            self.open(if reverse {
+                self.at.checked_sub(1)
+            } else {
+                self.at.checked_add(1)
+            });
+            if let Some(cursor) = &mut self.cursor {
+                cursor.seek(Bound::Unbounded, reverse)?;
+            }
+        }
+        Ok(())
+    }
+}

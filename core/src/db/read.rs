@@ -1,0 +1,60 @@
+//! Point reads: from the newest source on, until one decides.
+#![forbid(unsafe_code)]
+
+use super::entry::Kind;
+use super::error::{Error, Result};
+use super::iter::candidate;
+use super::operands::{MergeOperator, Operands};
+use super::version::Tree;
+use crate::platform::Files;
+
+/// Calls `read` with the value of `key` as of `sequence`, in place unless merges make it up.
+pub(super) fn get_with<P: Files, R>(
+    tree: &Tree<P>,
+    sequence: u64,
+    operator: Option<MergeOperator>,
+    key: &[u8],
+    read: impl FnOnce(&[u8]) -> R,
+) -> Result<Option<R>> {
+    let mut operands = Operands::default();
+    let finish = |operands: &Operands, value: Option<&[u8]>| {
+        if operands.is_empty() {
+            return Ok(value.map(read));
+        }
+        operands
+            .apply(operator, key, value)
+            .map(|value| Some(read(&value)))
+    };
+    for memtable in tree.memtables() {
+        for version in memtable.versions(key, sequence) {
+            match version.kind {
+                Kind::Put => return finish(&operands, Some(version.value)),
+                Kind::Remove => return finish(&operands, None),
+                Kind::Merge => operands.push(version.value),
+            }
+        }
+    }
+    for (level, tables) in tree.version.levels.iter().enumerate() {
+        let tables = if level == 0 {
+            &tables[..]
+        } else {
+            candidate(tables, key).map_or(&[][..], core::slice::from_ref)
+        };
+        for table in tables {
+            match table.get(key)? {
+                Some(found) => match found.kind {
+                    Kind::Put => return finish(&operands, Some(found.value())),
+                    Kind::Remove => return finish(&operands, None),
+                    Kind::Merge if operands.push_list(found.value()) => {}
+                    Kind::Merge => return Err(Error::Invalid("operands that are no list")),
+                },
+                None if table.ranges().is_empty() => continue,
+                None => {}
+            }
+            if table.ranges().covering(key) > 0 {
+                return finish(&operands, None);
+            }
+        }
+    }
+    finish(&operands, None)
+}
