@@ -4,7 +4,7 @@
 use super::error::{Error, Result};
 use super::file_name::FileName;
 use crate::error::Kind;
-use crate::platform::{Durability, Files, OpenOptions};
+use crate::platform::{Create, Durability, Files, OpenOptions};
 use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -63,6 +63,80 @@ impl<P: Files> Directory<P> {
                 let _ = self.platform.remove_directory(&self.path);
             }
         })
+    }
+
+    /// Makes the directory, which must not be there or be empty, durably in its parent.
+    pub(super) fn create_new(&self) -> Result<()> {
+        self.create()?;
+        let mut empty = true;
+        self.platform
+            .list(&self.path, &mut |_| {
+                empty = false;
+                ControlFlow::Break(())
+            })
+            .map_err(|error| Error::io(FileName::Directory, error))?;
+        if empty {
+            return Ok(());
+        }
+        Err(Error::Invalid(
+            "the directory for the checkpoint is not empty; name a new one",
+        ))
+    }
+
+    /// Gives a file here a second name in another directory.
+    pub(super) fn link(&self, name: FileName, target: &Self) -> Result<()> {
+        self.platform
+            .hard_link(&name.path(&self.path), &name.path(&target.path))
+            .map_err(|error| Error::io(name, error))
+    }
+
+    /// Removes the directory and the database's files in it. Errors are left alone.
+    pub(super) fn remove_all(&self) {
+        for name in self.list().unwrap_or_default() {
+            self.remove(name);
+        }
+        let _ = self.platform.remove_directory(&self.path);
+    }
+
+    fn aside(&self, name: FileName) -> Vec<u8> {
+        let mut path = name.path(&self.path);
+        path.extend_from_slice(b".damaged");
+        path
+    }
+
+    /// Renames a damaged file so that it is none of the database's. If that fails, it stays a leftover.
+    pub(super) fn set_aside(&self, name: FileName) {
+        let _ = self
+            .platform
+            .rename(&name.path(&self.path), &self.aside(name));
+    }
+
+    /// Copies a damaged file to the name that [`set_aside`](Self::set_aside) would give it.
+    pub(super) fn copy_aside(&self, name: FileName) -> Result<()> {
+        let from = self.open_existing(name)?;
+        let open = OpenOptions::read_write()
+            .with_create(Create::IfMissing)
+            .with_truncate();
+        let to = self
+            .platform
+            .open(&self.aside(name), &open)
+            .map_err(|error| Error::io(name, error))?;
+        let bytes = self.length(name, &from)?;
+        let mut done = 0u64;
+        while done < bytes {
+            let mut part = alloc::vec![0; (bytes - done).min(256 << 10) as usize];
+            self.read(name, &from, &mut part, done)?;
+            self.write(name, &to, &part, done)?;
+            done += part.len() as u64;
+        }
+        Ok(())
+    }
+
+    /// Cuts a file off.
+    pub(super) fn cut(&self, name: FileName, file: &P::File, bytes: u64) -> Result<()> {
+        self.platform
+            .set_length(file, bytes)
+            .map_err(|error| Error::io(name, error))
     }
 
     pub(super) fn open(&self, name: FileName, options: &OpenOptions) -> Result<P::File> {

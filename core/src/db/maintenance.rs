@@ -18,6 +18,7 @@
 //! is whole, after it the database is empty.
 #![forbid(unsafe_code)]
 
+use super::commit::Refusal;
 use super::compact::{Build, build};
 use super::error::Result;
 use super::file_name::FileName;
@@ -400,7 +401,12 @@ impl<P: Files> Shared<P> {
         self.closing.store(true, Ordering::Relaxed);
         let _turn = self.merging.lock();
         let mut state = self.maintenance.lock();
-        let commit = self.commit.lock();
+        let mut commit = self.commit.lock();
+        if commit.refusal == Some(Refusal::ReadOnly) {
+            commit.refusal = Some(Refusal::Closed);
+            self.reads.lock().closed = true;
+            return Ok(());
+        }
         commit.check()?;
         let sequence = commit.sequence;
         let (commit, mut result) = self.persist(commit, sequence, WriteLevel::Full);
@@ -413,7 +419,7 @@ impl<P: Files> Shared<P> {
         if let Some(spare) = state.spare.take() {
             self.directory.remove(FileName::Log(spare.number));
         }
-        commit.refusal = Some(super::commit::Refusal::Closed);
+        commit.refusal = Some(Refusal::Closed);
         self.committed.notify_all();
         self.reads.lock().closed = true;
         let _ = self.directory.platform.unlock(&self.lock_file);

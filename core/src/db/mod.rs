@@ -19,7 +19,8 @@
 //! | `transaction` | reads and writes as if alone |
 //! | `maintenance` | flush, clear, close |
 //! | `merging`, `compact` | merges beside them: which tables, and how the result comes in |
-//! | `recover`, `verify` | opening after a crash; checking every byte |
+//! | `recover`, `verify`, `repair` | opening after a crash; checking every byte; opening after damage |
+//! | `checkpoint` | a copy of the database in use |
 //!
 //! # Promises
 //! - A write that returned at [`WriteLevel::Data`] or stronger survives a loss of power, one at [`WriteLevel::Os`] the end of the
@@ -39,6 +40,7 @@
 
 mod batch;
 mod cache;
+mod checkpoint;
 mod commit;
 mod compact;
 mod directory;
@@ -59,6 +61,7 @@ mod options;
 mod ranges;
 mod read;
 mod recover;
+mod repair;
 mod shared;
 mod snapshot;
 mod stats;
@@ -77,6 +80,7 @@ pub use operands::MergeOperator;
 pub use options::{
     BATCH_BYTES_MAX, KEY_BYTES_MAX, KeepValue, Maintenance, Options, VALUE_BYTES_MAX, WriteLevel,
 };
+pub use repair::{RepairReport, repair};
 pub use snapshot::Snapshot;
 pub use stats::Stats;
 pub use transaction::{Transaction, TransactionScan};
@@ -374,6 +378,15 @@ impl<P: Files> Db<P> {
     /// [`Error::Corrupt`] with the first damage found; [`Error::Io`]; [`Error::Poisoned`]: a new open does the checking then.
     pub fn verify(&self) -> Result<VerifyReport> {
         self.shared.verify()
+    }
+
+    /// Makes a copy of the database as it is now in `directory`, which must be new or empty: a database of its own that shares the
+    /// tables' space as long as neither changes them. Writes go on meanwhile.
+    ///
+    /// # Errors
+    /// [`Error::Io`], [`Error::Invalid`]: there is no checkpoint then, and what was made of it is removed.
+    pub fn checkpoint(&self, directory: &[u8]) -> Result<()> {
+        self.shared.checkpoint(directory)
     }
 
     /// Counts and sizes.

@@ -44,6 +44,9 @@ pub type KeepValue = fn(key: &[u8], value: &[u8], now_ns: u64) -> bool;
 pub struct Options {
     /// Make the directory and an empty database if there is none. Default: yes.
     pub create: bool,
+    /// Read what is there and write nothing, not even a lock: a database that another process has open can be read as it was at the
+    /// open. What its logs hold is kept in memory. Default: no.
+    pub read_only: bool,
     /// Memory for new writes before they go to a table, in bytes. Default 16 MiB; at least 4 KiB.
     pub memtable_bytes: usize,
     /// Log bytes held back for [`WriteLevel::Buffered`] before they go to the system. Default 256 KiB; at most 64 MiB.
@@ -86,6 +89,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             create: true,
+            read_only: false,
             memtable_bytes: 16 << 20,
             log_buffer_bytes: 256 << 10,
             log_preallocate_bytes: 1 << 20,

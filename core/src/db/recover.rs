@@ -42,6 +42,9 @@ use core::sync::atomic::{AtomicBool, AtomicUsize};
 pub(super) fn open<P: Files>(platform: P, path: &[u8], options: Options) -> Result<Shared<P>> {
     options.check()?;
     let directory = Directory::new(platform, path);
+    if options.read_only {
+        return open_to_read(directory, options);
+    }
     if options.create {
         directory.create()?;
     } else if !directory.exists(FileName::Manifest)? {
@@ -62,19 +65,90 @@ pub(super) fn open<P: Files>(platform: P, path: &[u8], options: Options) -> Resu
     recovery.replay(&names)?;
     recovery.flush()?;
     let (log, manifest) = recovery.finish()?;
-    let mut trees = Vec::new();
-    for keyspace in &manifest.keyspaces {
-        let version = Version::open(&directory, &keyspace.levels, &cache)?;
-        trees.push(Arc::new(Tree::new(keyspace.id, &keyspace.name, version)));
-    }
+    let trees = open_trees(&directory, &manifest, empty_memtables(&manifest), &cache)?;
     remove_leftovers(&directory, &names, &manifest);
+    let shared = assemble(directory, options, cache, lock_file, log, manifest, trees);
+    // Opening again and again must not pile up tables. That there is no room to merge them is no reason to fail.
+    let merged = shared.merge_if_needed();
+    let usable = shared.commit.lock().check();
+    match merged {
+        Err(error) if usable.is_err() || matches!(error, Error::Corrupt(_)) => Err(error),
+        _ => Ok(shared),
+    }
+}
+
+/// Tries to open for reading this often: the process that has the database open changes files meanwhile.
+const READ_ATTEMPTS: u32 = 10;
+
+/// Opens without writing anything. A file that is gone, or bytes that make no sense, may be another process's doing: it is tried
+/// again from the newest manifest on.
+fn open_to_read<P: Files>(directory: Directory<P>, options: Options) -> Result<Shared<P>> {
+    let mut attempts = 0u32;
+    loop {
+        attempts = attempts.saturating_add(1);
+        match try_open_to_read(&directory, &options) {
+            Err(Error::Corrupt(_)) if attempts < READ_ATTEMPTS => {}
+            other => return other,
+        }
+    }
+}
+
+fn try_open_to_read<P: Files>(directory: &Directory<P>, options: &Options) -> Result<Shared<P>> {
+    let Some(manifest) = Manifest::load(directory)? else {
+        return Err(Error::NotADatabase);
+    };
+    let names = directory.list()?;
+    let cache = Arc::new(BlockCache::new(options.cache_bytes, &directory.platform));
+    let mut recovery = Recovery::new(directory, options, manifest, &names);
+    recovery.replay(&names)?;
+    let Recovery {
+        manifest,
+        memtables,
+        ..
+    } = recovery;
+    let trees = open_trees(directory, &manifest, memtables, &cache)?;
+    let handle = || directory.open_existing(FileName::Manifest);
+    let log = ActiveLog::unwritable(manifest.log_number, handle()?);
+    let (directory, options) = (directory.clone(), options.clone());
+    let lock_file = handle()?;
+    let shared = assemble(directory, options, cache, lock_file, log, manifest, trees);
+    shared.commit.lock().refusal = Some(commit::Refusal::ReadOnly);
+    Ok(shared)
+}
+
+fn open_trees<P: Files>(
+    directory: &Directory<P>,
+    manifest: &Manifest,
+    memtables: Vec<(KeyspaceId, Arc<Memtable>)>,
+    cache: &Arc<BlockCache<P>>,
+) -> Result<Vec<Arc<Tree<P>>>> {
+    let mut trees = Vec::new();
+    for (keyspace, (_, active)) in manifest.keyspaces.iter().zip(memtables) {
+        let version = Version::open(directory, &keyspace.levels, cache)?;
+        trees.push(Arc::new(Tree {
+            active,
+            ..Tree::new(keyspace.id, &keyspace.name, version)
+        }));
+    }
+    Ok(trees)
+}
+
+fn assemble<P: Files>(
+    directory: Directory<P>,
+    options: Options,
+    cache: Arc<BlockCache<P>>,
+    lock_file: P::File,
+    log: ActiveLog<P>,
+    manifest: Manifest,
+    trees: Vec<Arc<Tree<P>>>,
+) -> Shared<P> {
     let sequence = manifest.sequence;
     let platform = directory.platform.clone();
     let active = trees.iter().map(|tree| (tree.id, tree.active.clone()));
     let commit = Commit::new(log, active.collect(), sequence);
     let view = Arc::new(View { trees });
     let state = MaintenanceState::new(manifest);
-    let shared = Shared {
+    Shared {
         directory,
         options,
         cache,
@@ -96,17 +170,10 @@ pub(super) fn open<P: Files>(platform: P, path: &[u8], options: Options) -> Resu
         merging: Mutex::new((), platform),
         closing: AtomicBool::new(false),
         write_rate: AtomicUsize::new(0),
-    };
-    // Opening again and again must not pile up tables. That there is no room to merge them is no reason to fail.
-    let merged = shared.merge_if_needed();
-    let usable = shared.commit.lock().check();
-    match merged {
-        Err(error) if usable.is_err() || matches!(error, Error::Corrupt(_)) => Err(error),
-        _ => Ok(shared),
     }
 }
 
-fn take_lock<P: Files>(directory: &Directory<P>) -> Result<P::File> {
+pub(super) fn take_lock<P: Files>(directory: &Directory<P>) -> Result<P::File> {
     let open = OpenOptions {
         access: Access::ReadWrite,
         ..OpenOptions::read()
@@ -282,7 +349,9 @@ impl<'a, P: Files> Recovery<'a, P> {
         self.manifest.sequence = next.saturating_sub(1);
         let weight =
             |weight: usize, (_, table): &(_, Arc<Memtable>)| weight.saturating_add(table.weight());
-        if self.memtables.iter().fold(0, weight) >= self.options.memtable_bytes {
+        if self.memtables.iter().fold(0, weight) >= self.options.memtable_bytes
+            && !self.options.read_only
+        {
             self.flush()?;
         }
         Ok(())

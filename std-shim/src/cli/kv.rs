@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use underpin::server::store::Value;
 use underpin::sys::{Native, native, path_bytes};
-use underpin_core::db::{Batch, Db, Options, WriteLevel};
+use underpin_core::db::{self, Batch, Db, Options, WriteLevel};
 
 /// Arguments of `kv`.
 #[derive(Args, Debug)]
@@ -22,6 +22,9 @@ pub(super) struct Kv {
     /// Values have the header that `underpin serve` gives them
     #[arg(long)]
     served: bool,
+    /// Write nothing, and read also what another process has open
+    #[arg(long)]
+    read_only: bool,
     #[command(subcommand)]
     verb: Verb,
 }
@@ -57,6 +60,12 @@ enum Verb {
     Stats,
     /// Read and check every file; exit code 2 if one is damaged
     Verify,
+    /// Merge all tables: what was removed or overwritten leaves the disk
+    Compact,
+    /// Make a copy of the database in a new directory, which shares the space of its tables
+    Checkpoint { to: PathBuf },
+    /// Make a damaged database one that opens, with what can still be read; exit code 1 if something was lost
+    Repair,
 }
 
 /// Bytes of writes that `load` puts in one batch.
@@ -66,7 +75,13 @@ impl Kv {
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
         let mut options = Options::default();
         options.create = matches!(self.verb, Verb::Put { .. } | Verb::Load);
+        options.read_only = self.read_only;
         let describe = |error| Failure::new(format_args!("{}: {error}", self.dir.display()));
+        if matches!(self.verb, Verb::Repair) {
+            let report = db::repair(native(), path_bytes(&self.dir), &options).map_err(describe)?;
+            console::say(&format!("{report:#?}"))?;
+            return Ok(ExitCode::from(u8::from(!report.is_whole())));
+        }
         let db = Db::open(native(), path_bytes(&self.dir), options).map_err(describe)?;
         let shell = Shell {
             db: &db,
@@ -122,6 +137,11 @@ impl Shell<'_> {
                 let report = self.db.verify().map_err(Failure::new)?;
                 console::say(&format!("{report:#?}"))?;
             }
+            Verb::Compact => self.db.compact().map_err(Failure::new)?,
+            Verb::Checkpoint { to } => {
+                self.db.checkpoint(path_bytes(&to)).map_err(Failure::new)?;
+            }
+            Verb::Repair => {}
         }
         Ok(ExitCode::SUCCESS)
     }

@@ -5,10 +5,18 @@ use super::error::io_error;
 use super::options::OpenOptions;
 use crate::sys::{Native, native, path_bytes};
 use core::ops::{Bound, RangeBounds};
+use core::time::Duration;
 use std::fs;
 use std::io;
 use std::path::Path;
-use underpin_core::db::{self, Batch, Stats, VerifyReport, WriteLevel};
+use underpin_core::db::{self, Batch, KeyspaceId, Stats, VerifyReport, WriteLevel};
+
+/// The database as of one moment; its calls say the database's own [`Error`](db::Error).
+pub type Snapshot = db::Snapshot<Native>;
+/// One of the maps of a database; its calls say the database's own [`Error`](db::Error).
+pub type Keyspace = db::Keyspace<Native>;
+/// Reads and writes as if alone; its calls say the database's own [`Error`](db::Error).
+pub type Transaction = db::Transaction<Native>;
 
 /// An open database. Clones are the same one; all methods may be called from any thread.
 #[derive(Clone, Debug)]
@@ -92,6 +100,109 @@ impl Db {
     /// As [`put`](Self::put).
     pub fn remove(&self, key: impl AsRef<[u8]>) -> io::Result<()> {
         self.core.remove(key.as_ref(), self.level).map_err(io_error)
+    }
+
+    /// Removes all keys from `start` up to but without `end`.
+    ///
+    /// # Errors
+    /// As [`put`](Self::put).
+    pub fn remove_range(&self, start: impl AsRef<[u8]>, end: impl AsRef<[u8]>) -> io::Result<()> {
+        self.core
+            .remove_range(start.as_ref(), end.as_ref(), self.level)
+            .map_err(io_error)
+    }
+
+    /// Merges `operand` into the value of `key` by the options' merge operator.
+    ///
+    /// # Errors
+    /// As [`put`](Self::put), and `InvalidInput` without an operator.
+    pub fn merge(&self, key: impl AsRef<[u8]>, operand: impl AsRef<[u8]>) -> io::Result<()> {
+        self.core
+            .merge(key.as_ref(), operand.as_ref(), self.level)
+            .map_err(io_error)
+    }
+
+    /// Gives `key` the value `new`, or removes it, if it has the value `expected`, or none; says whether it did.
+    ///
+    /// # Errors
+    /// As [`put`](Self::put) and [`get`](Self::get).
+    pub fn compare_and_set(
+        &self,
+        key: impl AsRef<[u8]>,
+        expected: Option<&[u8]>,
+        new: Option<&[u8]>,
+    ) -> io::Result<bool> {
+        self.core
+            .compare_and_set(key.as_ref(), expected, new, self.level)
+            .map_err(io_error)
+    }
+
+    /// The values of several keys as of one moment.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub fn multi_get<K: AsRef<[u8]>>(&self, keys: &[K]) -> io::Result<Vec<Option<Vec<u8>>>> {
+        self.core.multi_get(keys).map_err(io_error)
+    }
+
+    /// The database as it is now, for as long as the snapshot is kept.
+    ///
+    /// # Errors
+    /// If the database was closed.
+    pub fn snapshot(&self) -> io::Result<Snapshot> {
+        self.core.snapshot().map_err(io_error)
+    }
+
+    /// The keyspace of this name, which is made if there is none.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a name too long or a keyspace too many, or what the system says.
+    pub fn keyspace(&self, name: &str) -> io::Result<Keyspace> {
+        self.core.keyspace(name).map_err(io_error)
+    }
+
+    /// Drops a keyspace with all its keys.
+    ///
+    /// # Errors
+    /// `NotFound` if there is none, `InvalidInput` for the default one, or what the system says.
+    pub fn drop_keyspace(&self, keyspace: KeyspaceId) -> io::Result<()> {
+        self.core.drop_keyspace(keyspace).map_err(io_error)
+    }
+
+    /// Begins a transaction that finds out when it commits whether another was first.
+    ///
+    /// # Errors
+    /// If the database was closed.
+    pub fn transaction(&self) -> io::Result<Transaction> {
+        self.core.transaction().map_err(io_error)
+    }
+
+    /// Begins a transaction that locks what it writes and reads for update, and waits so long for each lock.
+    ///
+    /// # Errors
+    /// If the database was closed.
+    pub fn locking_transaction(&self, lock_timeout: Duration) -> io::Result<Transaction> {
+        self.core
+            .locking_transaction(lock_timeout)
+            .map_err(io_error)
+    }
+
+    /// Makes a copy of the database as it is now in a new directory.
+    ///
+    /// # Errors
+    /// What the system says; nothing is left of the copy.
+    pub fn checkpoint(&self, directory: impl AsRef<Path>) -> io::Result<()> {
+        self.core
+            .checkpoint(path_bytes(directory.as_ref()))
+            .map_err(io_error)
+    }
+
+    /// Merges all tables: what was removed or overwritten leaves the disk.
+    ///
+    /// # Errors
+    /// What the system says; nothing is lost.
+    pub fn compact(&self) -> io::Result<()> {
+        self.core.compact().map_err(io_error)
     }
 
     /// Applies all writes of `batch`, or none.
@@ -209,9 +320,16 @@ impl Db {
     }
 }
 
-/// Keys and values of a range, in order. Ends after an error.
+/// Keys and values of a range, in order or, by `rev`, against it. Ends after an error.
 #[derive(Debug)]
 pub struct Scan(db::Scan<Native>);
+
+impl DoubleEndedIterator for Scan {
+    fn next_back(&mut self) -> Option<Self::Item> {
+        let next = self.0.next_back().map_err(io_error).transpose()?;
+        Some(next.map(|(key, value)| (key.to_vec(), value.to_vec())))
+    }
+}
 
 impl Iterator for Scan {
     type Item = io::Result<(Vec<u8>, Vec<u8>)>;

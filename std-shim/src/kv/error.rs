@@ -14,7 +14,9 @@ pub fn io_error(error: Error) -> io::Error {
         Error::Io { error, .. } => sys::io_error(*error).kind(),
         Error::Locked => ErrorKind::ResourceBusy,
         Error::Limit { .. } | Error::Invalid(_) => ErrorKind::InvalidInput,
-        Error::NotADatabase => ErrorKind::NotFound,
+        Error::NotADatabase | Error::NoKeyspace => ErrorKind::NotFound,
+        Error::Conflict => ErrorKind::WouldBlock,
+        Error::ReadOnly => ErrorKind::ReadOnlyFilesystem,
         _ => ErrorKind::Other,
     };
     io::Error::new(kind, error)

@@ -18,6 +18,11 @@
 //!     let (key, value) = pair?;
 //!     assert_eq!((&key[..], &value[..]), (&b"banana"[..], &b"yellow"[..]));
 //! }
+//! // Read, change and write as if nobody else did meanwhile.
+//! let mut transaction = db.transaction()?;
+//! let colour = transaction.get(b"banana")?.unwrap_or_default();
+//! transaction.put(b"lemon", &colour)?;
+//! transaction.commit(underpin::kv::WriteLevel::Os)?;
 //! db.close()?;
 //! # std::fs::remove_dir_all(directory)?;
 //! # Ok(())
@@ -32,10 +37,10 @@ mod database;
 mod error;
 mod options;
 
-pub use database::{Db, Scan};
+pub use database::{Db, Keyspace, Scan, Snapshot, Transaction};
 pub use error::io_error;
 pub use options::OpenOptions;
 pub use underpin_core::db::{
-    BATCH_BYTES_MAX, Batch, Error, KEY_BYTES_MAX, Maintenance, Options, Stats, VALUE_BYTES_MAX,
-    VerifyReport, WriteLevel,
+    BATCH_BYTES_MAX, Batch, Error, KEY_BYTES_MAX, KeepValue, KeyspaceId, Maintenance,
+    MergeOperator, Options, RepairReport, Stats, VALUE_BYTES_MAX, VerifyReport, WriteLevel,
 };

@@ -47,6 +47,7 @@ const AHEAD_NS_MAX: u64 = 1_000_000;
 /// Why no write is accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
+    ReadOnly,
     Poisoned,
     Closed,
 }
@@ -103,6 +104,7 @@ impl<P: Files> Commit<P> {
     pub(super) fn check(&self) -> Result<()> {
         match self.refusal {
             None => Ok(()),
+            Some(Refusal::ReadOnly) => Err(Error::ReadOnly),
             Some(Refusal::Poisoned) => Err(Error::Poisoned),
             Some(Refusal::Closed) => Err(Error::Closed),
         }

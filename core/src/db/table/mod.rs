@@ -22,8 +22,10 @@ mod cursor;
 mod index;
 mod layout;
 mod reader;
+mod salvage;
 
 pub(super) use block::Block;
 pub(super) use builder::{TableBuilder, TableInfo};
 pub(super) use cursor::TableCursor;
 pub(super) use reader::Table;
+pub(super) use salvage::Salvaged;

@@ -140,6 +140,10 @@ impl<P: Files> Table<P> {
             .saturating_add(self.ranges.memory_bytes())
     }
 
+    pub(super) const fn directory(&self) -> &Directory<P> {
+        &self.directory
+    }
+
     /// Removed ranges, which apply to older tables.
     pub(in crate::db) const fn ranges(&self) -> &RemovedRanges {
         &self.ranges

@@ -128,6 +128,21 @@ impl<P: Files> ActiveLog<P> {
         })
     }
 
+    /// Of a database that is only read: never written to.
+    pub(in crate::db) fn unwritable(number: u64, file: P::File) -> Self {
+        Self {
+            number,
+            file: Arc::new(file),
+            writer: LogWriter::new(number, 0, &mut Vec::new()),
+            buffer: Vec::new(),
+            written: 0,
+            file_bytes: 0,
+            step_bytes: 0,
+            synced: 0,
+            marked: 0,
+        }
+    }
+
     pub(in crate::db) const fn number(&self) -> u64 {
         self.number
     }

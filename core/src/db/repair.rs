@@ -1,0 +1,219 @@
+//! Repair: makes a damaged database one that opens, with all of it that can still be read.
+//!
+//! - A table with damaged blocks is written anew without them; one that cannot be opened at all is left out.
+//! - A log is cut where its damage begins, and the logs after it are left out: history ends there.
+//! - What is replaced, cut or left out stays in the directory under its name with `.damaged` behind it.
+//!
+//! What was in a lost block is gone, and of its keys an older value, or one that was removed, may be there again: no repair
+//! can know. The manifest must be readable; a database without it is to be restored from a checkpoint.
+#![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)
+)]
+
+use super::cache::BlockCache;
+use super::directory::Directory;
+use super::error::{Error, Result};
+use super::file_name::FileName;
+use super::options::Options;
+use super::recover::take_lock;
+use super::table::{Salvaged, Table, TableInfo};
+use super::version::Manifest;
+use super::wal::{ActiveLog, HEADER_BYTES, LogReader, Record};
+use crate::platform::{Durability, Files, OpenOptions};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+/// What [`repair`] found and did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RepairReport {
+    /// Tables that were in order.
+    pub tables_whole: u64,
+    /// Tables that were written anew without their damaged blocks.
+    pub tables_salvaged: u64,
+    /// Tables that could not be read at all.
+    pub tables_lost: u64,
+    /// Blocks that were lost with the salvaged tables.
+    pub blocks_lost: u64,
+    /// Entries of the salvaged tables that were kept.
+    pub entries_salvaged: u64,
+    /// Logs that were cut or left out.
+    pub logs_cut: u64,
+}
+
+impl RepairReport {
+    /// Whether nothing was damaged.
+    #[must_use]
+    pub const fn is_whole(&self) -> bool {
+        self.tables_salvaged == 0 && self.tables_lost == 0 && self.logs_cut == 0
+    }
+}
+
+/// Repairs the database in `directory`, which nobody may have open.
+///
+/// # Errors
+/// [`Error::Locked`]; [`Error::NotADatabase`]; [`Error::Corrupt`] for a damaged manifest; [`Error::Io`]: what was done so far can be done
+/// again.
+pub fn repair<P: Files>(platform: P, directory: &[u8], options: &Options) -> Result<RepairReport> {
+    options.check()?;
+    let directory = Directory::new(platform, directory);
+    let _lock = take_lock(&directory)?;
+    let Some(mut manifest) = Manifest::load(&directory)? else {
+        return Err(Error::NotADatabase);
+    };
+    let mut report = RepairReport::default();
+    for name in directory.list()? {
+        if let FileName::Table(number) | FileName::Log(number) = name {
+            manifest.next_number = manifest.next_number.max(number.saturating_add(1));
+        }
+    }
+    let mut aside = Vec::new();
+    let mut next_number = manifest.next_number;
+    for keyspace in &mut manifest.keyspaces {
+        for (level, tables) in keyspace.levels.iter_mut().enumerate() {
+            let mut kept = Vec::new();
+            for info in tables.drain(..) {
+                let number = info.number;
+                let compressed = level >= options.compressed_from;
+                match repair_table(
+                    &directory,
+                    info,
+                    options,
+                    compressed,
+                    next_number,
+                    &mut report,
+                )? {
+                    Some(info) if info.number == number => kept.push(info),
+                    other => {
+                        aside.push(FileName::Table(number));
+                        next_number = next_number.saturating_add(1);
+                        kept.extend(other);
+                    }
+                }
+            }
+            *tables = kept;
+        }
+    }
+    manifest.next_number = next_number;
+    cut_logs(&directory, &manifest, &mut report)?;
+    if !report.is_whole() {
+        directory.sync_names()?;
+        manifest.store(&directory).map_err(|stored| stored.error)?;
+        aside.iter().for_each(|name| directory.set_aside(*name));
+        directory.sync_names()?;
+    }
+    Ok(report)
+}
+
+/// The table, or what is left of it as number `fresh`, or nothing.
+fn repair_table<P: Files>(
+    directory: &Directory<P>,
+    info: TableInfo,
+    options: &Options,
+    compressed: bool,
+    fresh: u64,
+    report: &mut RepairReport,
+) -> Result<Option<TableInfo>> {
+    let cache = Arc::new(BlockCache::new(0, &directory.platform));
+    let table = match Table::open(directory, &info, &cache) {
+        Ok(table) => table,
+        Err(Error::Corrupt(_) | Error::Format { .. }) => {
+            report.tables_lost = report.tables_lost.saturating_add(1);
+            return Ok(None);
+        }
+        Err(error) => return Err(error),
+    };
+    match table.verify() {
+        Ok(_) => {
+            report.tables_whole = report.tables_whole.saturating_add(1);
+            return Ok(Some(info));
+        }
+        Err(Error::Corrupt(_)) => {}
+        Err(error) => return Err(error),
+    }
+    let Salvaged { info, blocks_lost } = table.salvage(fresh, options, compressed)?;
+    report.tables_salvaged = report.tables_salvaged.saturating_add(1);
+    report.blocks_lost = report.blocks_lost.saturating_add(blocks_lost);
+    if let Some(info) = &info {
+        report.entries_salvaged = report.entries_salvaged.saturating_add(info.entries);
+    }
+    Ok(info)
+}
+
+/// Ends history before the first damage in the logs.
+fn cut_logs<P: Files>(
+    directory: &Directory<P>,
+    manifest: &Manifest,
+    report: &mut RepairReport,
+) -> Result<()> {
+    if manifest.log_number == 0 {
+        return Ok(());
+    }
+    let mut number = manifest.log_number;
+    let damage = loop {
+        match end_of(directory, number) {
+            Ok(Some(next)) if next > number => number = next,
+            Ok(_) => {
+                // A later log with records says that this one went on.
+                let mut later = Vec::new();
+                for name in directory.list()? {
+                    if let FileName::Log(other) = name
+                        && other > number
+                        && LogReader::has_records(directory, other)?
+                    {
+                        later.push(other);
+                    }
+                }
+                if later.is_empty() {
+                    return Ok(());
+                }
+                break None;
+            }
+            Err(Error::Corrupt(corruption)) => break Some(corruption.offset),
+            Err(Error::Format { .. }) => break Some(0),
+            Err(error) => return Err(error),
+        }
+    };
+    let name = FileName::Log(number);
+    report.logs_cut = report.logs_cut.saturating_add(1);
+    match damage {
+        // It ends by itself, and only what follows is left out.
+        None => {}
+        Some(offset) if offset >= HEADER_BYTES as u64 && directory.exists(name)? => {
+            directory.copy_aside(name)?;
+            let file = directory.open(name, &OpenOptions::read_write())?;
+            directory.cut(name, &file, offset)?;
+            directory.sync(name, &file, Durability::Full)?;
+        }
+        // Without a header nothing of it counts: an empty log takes its place.
+        Some(_) => {
+            if directory.exists(name)? {
+                directory.copy_aside(name)?;
+            }
+            ActiveLog::create(directory, number, None)?;
+        }
+    }
+    for name in directory.list()? {
+        if let FileName::Log(other) = name
+            && other > number
+        {
+            report.logs_cut = report.logs_cut.saturating_add(1);
+            directory.set_aside(name);
+        }
+    }
+    Ok(())
+}
+
+/// The log that a log's seal names, or none if it just ends.
+fn end_of<P: Files>(directory: &Directory<P>, number: u64) -> Result<Option<u64>> {
+    let mut reader = LogReader::open(directory, number)?;
+    loop {
+        match reader.next()? {
+            Record::Batch { .. } => {}
+            Record::Sealed { next } => return Ok(Some(next)),
+            Record::End(_) => return Ok(None),
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! Writes a table anew without its blocks that cannot be read.
+#![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)
+)]
+
+use super::block::BlockCursor;
+use super::builder::{TableBuilder, TableInfo};
+use super::reader::Table;
+use crate::db::error::{Error, Result};
+use crate::db::options::Options;
+use crate::platform::Files;
+use alloc::vec::Vec;
+
+/// What is left of a damaged table.
+#[derive(Debug)]
+pub(in crate::db) struct Salvaged {
+    /// The new table, if anything is left.
+    pub(in crate::db) info: Option<TableInfo>,
+    pub(in crate::db) blocks_lost: u64,
+}
+
+impl<P: Files> Table<P> {
+    /// Copies what can be read to table `number`.
+    pub(in crate::db) fn salvage(
+        &self,
+        number: u64,
+        options: &Options,
+        compressed: bool,
+    ) -> Result<Salvaged> {
+        let mut builder = TableBuilder::new(self.directory(), number, options, compressed)?;
+        let mut blocks_lost = 0u64;
+        let mut last: Option<Vec<u8>> = None;
+        for at in 0..self.block_count() {
+            let Some(place) = self.place(at) else { break };
+            let whole = match self.read_data(place) {
+                Ok(block) => {
+                    let mut data = BlockCursor::new(block);
+                    loop {
+                        match data.advance() {
+                            Ok(()) => {}
+                            Err(Error::Corrupt(_)) => break false,
+                            Err(error) => return Err(error),
+                        }
+                        let Some(entry) = data.entry() else {
+                            break true;
+                        };
+                        if last.as_deref().is_some_and(|last| last >= entry.key) {
+                            break false;
+                        }
+                        builder.push(entry)?;
+                        last = Some(entry.key.into());
+                    }
+                }
+                Err(Error::Corrupt(_)) => false,
+                Err(error) => return Err(error),
+            };
+            blocks_lost = blocks_lost.saturating_add(u64::from(!whole));
+        }
+        let info = if builder.is_empty() && self.ranges().is_empty() {
+            None
+        } else {
+            Some(builder.finish(self.ranges())?)
+        };
+        Ok(Salvaged { info, blocks_lost })
+    }
+}
