@@ -89,6 +89,8 @@ pub(crate) struct Client {
     pub(crate) authenticated: bool,
     /// Its unsent replies are over the soft limit since then.
     pub(crate) over_soft_since_ms: Option<u64>,
+    /// The reply to its last request comes when the keys are counted; until then it has no turn.
+    pub(crate) waits_for_count: bool,
     /// Close once what it was told has been sent.
     pub(crate) closing: bool,
     /// Bytes of input and output that are held for it, as of its last turn.
@@ -115,6 +117,7 @@ impl Client {
             no_evict: false,
             authenticated: true,
             over_soft_since_ms: None,
+            waits_for_count: false,
             closing: false,
             input_bytes: 0,
             output_bytes: 0,

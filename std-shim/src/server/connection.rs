@@ -82,6 +82,8 @@ impl<S> Connection<S> {
     /// The socket is broken: nothing more comes, and nothing can be sent.
     pub(crate) fn fail(&mut self) {
         self.ended = true;
+        self.has_more = false;
+        self.input = Vec::new();
         self.output.clear();
         self.sent = 0;
     }

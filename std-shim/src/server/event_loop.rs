@@ -7,6 +7,7 @@
 //!    [`TURN_TIME`] is over; what is left has its turn in the next tick. A connection in use has the ring read into a
 //!    small buffer, which saves the look before the read; one that was idle for a second has it wait for readiness, without a
 //!    buffer; what the small buffer did not hold is read into the one large buffer that all share.
+//!    Who asks for a count of the keys (`DBSIZE`) waits for it alone, while each tick counts for a millisecond.
 //! 3. What the tick wrote is handed to the log's file, and with `always` to the disk, in one call.
 //! 4. Only then do replies leave.
 //! 5. Timers: the sync of `everysec`, expiry, tidying.
@@ -39,7 +40,7 @@ use super::read_buffer::ReadBuffer;
 use super::resp::{Parsed, Reply};
 use super::slow_log::SlowLog;
 use super::state::{Counters, State, Stop};
-use super::store::Store;
+use super::store::{self, Store};
 use super::work::{Housekeeping, Inline, Progress, Work, Worker};
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -64,6 +65,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 const SWEEP_PERIOD: Duration = Duration::from_millis(100);
 /// Time that one look may take.
 const SWEEP_TIME: Duration = Duration::from_millis(1);
+/// Time that a tick counts keys.
+const COUNT_TIME: Duration = Duration::from_millis(1);
 /// The period of `everysec`, and of tidying.
 const SECOND: Duration = Duration::from_secs(1);
 /// How long clients are given to take their last replies when the server ends.
@@ -87,6 +90,9 @@ pub struct EventLoop<P: Files + Reactor> {
     /// Empty between ticks, kept for their memory.
     next_turns: Vec<usize>,
     completions: Vec<Completion<P::Socket>>,
+    /// Who waits for the count that goes on, and who asked after it had begun: index and generation.
+    counting: Vec<(usize, u32)>,
+    count_waiters: Vec<(usize, u32)>,
     /// When the present turn is over.
     turn_until: Instant,
     /// When the last request was done, or the turn began.
@@ -205,6 +211,8 @@ impl<P: Files + Reactor> EventLoop<P> {
             turns: Vec::new(),
             next_turns: Vec::new(),
             completions: Vec::new(),
+            counting: Vec::new(),
+            count_waiters: Vec::new(),
             turn_until: now,
             request_start: now,
             touched: Vec::new(),
@@ -285,7 +293,8 @@ impl<P: Files + Reactor> EventLoop<P> {
     /// # Errors
     /// [`Error::Reactor`].
     pub fn tick(&mut self, until: Option<Instant>) -> Result<(), Error> {
-        let until = if self.turns.is_empty() {
+        let counts = !self.counting.is_empty() || !self.count_waiters.is_empty();
+        let until = if self.turns.is_empty() && !counts {
             until
         } else {
             Some(Instant::ZERO)
@@ -304,6 +313,7 @@ impl<P: Files + Reactor> EventLoop<P> {
             self.turn(index);
         }
         self.next_turns = turns;
+        self.count();
         self.sync();
         self.send();
         self.timers();
@@ -512,7 +522,7 @@ impl<P: Files + Reactor> EventLoop<P> {
         let now = self.state.platform.now(ClockId::Monotonic);
         self.turn_until = now.saturating_add(TURN_TIME);
         self.request_start = now;
-        if !self.draining && !connection.client.closing {
+        if !self.draining && !connection.client.closing && !connection.client.waits_for_count {
             if connection.has_more {
                 self.feed(&mut connection, &[]);
             }
@@ -529,8 +539,61 @@ impl<P: Files + Reactor> EventLoop<P> {
             connection.client.active_ms = self.state.store.now_ms();
         }
         self.account(&mut connection);
+        let waits = connection.client.waits_for_count;
         self.connections.put_back(index, connection);
+        if waits && let Some(generation) = self.connections.generation(index) {
+            let place = (index, generation);
+            if !self.counting.contains(&place) && !self.count_waiters.contains(&place) {
+                self.count_waiters.push(place);
+            }
+        }
         self.touched.push(index);
+    }
+
+    /// Counts keys for a while, if somebody waits for it, and answers when they are counted. Whoever asked after the count had
+    /// begun waits for the next one, which sees what it had written.
+    fn count(&mut self) {
+        if self.counting.is_empty() {
+            if self.count_waiters.is_empty() {
+                return;
+            }
+            self.counting = core::mem::take(&mut self.count_waiters);
+            if let Err(error) = self.state.store.begin_count() {
+                self.counted(Err(error));
+                return;
+            }
+        }
+        let until = self.now.saturating_add(COUNT_TIME);
+        loop {
+            match self.state.store.step_count() {
+                Ok(None) if self.state.platform.now(ClockId::Monotonic) < until => {}
+                Ok(None) => return,
+                Ok(Some(keys)) => return self.counted(Ok(keys)),
+                Err(error) => return self.counted(Err(error)),
+            }
+        }
+    }
+
+    fn counted(&mut self, result: Result<usize, store::Error>) {
+        let result = result.map_err(command::Failure::from);
+        for (index, generation) in core::mem::take(&mut self.counting) {
+            if self.connections.generation(index) != Some(generation) {
+                continue;
+            }
+            let Some(connection) = self.connections.get_mut(index) else {
+                continue;
+            };
+            connection.client.waits_for_count = false;
+            let mut reply = Reply::new(&mut connection.output, connection.client.protocol);
+            match &result {
+                Ok(keys) => reply.integer(i64::try_from(*keys).unwrap_or(i64::MAX)),
+                Err(failure) => {
+                    reply.error(failure.as_bytes());
+                    self.state.note_error(failure.as_bytes());
+                }
+            }
+            self.touched.push(index);
+        }
     }
 
     /// Requests that wait come before more of them.
@@ -605,6 +668,10 @@ impl<P: Files + Reactor> EventLoop<P> {
     fn run_requests(&mut self, connection: &mut Connection<P::Socket>, input: &[u8]) -> usize {
         let mut taken = 0;
         while !connection.client.closing && !self.state.stop.is_set() {
+            if connection.client.waits_for_count {
+                connection.has_more = true;
+                break;
+            }
             if self.is_full(connection) {
                 connection.has_more = true;
                 break;
@@ -711,16 +778,18 @@ impl<P: Files + Reactor> EventLoop<P> {
                 continue;
             }
             let has_output = connection.unsent() > 0;
-            if !has_output && (connection.client.closing || connection.ended) {
+            let waits = connection.client.waits_for_count;
+            let over = connection.ended && !waits && !connection.has_more;
+            if !has_output && (connection.client.closing || over) {
                 self.close(index);
                 continue;
             }
             let is_full = connection.unsent() >= self.state.options.client_output_bytes_soft;
-            let done = connection.client.closing || connection.ended || self.draining;
+            let done = connection.client.closing || self.draining || waits;
             if !done && !is_full {
                 if connection.has_more {
                     queue_turn(&mut self.turns, connection, index);
-                } else {
+                } else if !connection.ended {
                     self.wait_read(index);
                 }
             }

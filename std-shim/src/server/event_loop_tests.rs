@@ -145,6 +145,43 @@ fn slow_requests_of_one_client_are_spread_over_ticks() {
     assert!(held < 256 << 10, "{held} bytes");
 }
 
+#[test]
+fn a_count_of_many_keys_holds_up_nobody_else() {
+    let Some(mut served) = Served::inline("count", |_| {}) else {
+        return;
+    };
+    const KEYS: u32 = 100_000;
+    for key in 0..KEYS {
+        let store = &mut served.server.state.store;
+        store.put(&key.to_be_bytes(), Value::new(b"")).unwrap();
+    }
+    let (mut first, mut second) = (served.connect(), served.connect());
+    served.ask(&mut first, b"PING\r\n", "+PONG\r\n");
+    served.ask(&mut second, b"PING\r\n", "+PONG\r\n");
+    // The next requests of who counts wait; its half-closed stream does not end it.
+    first.write_all(b"DBSIZE\r\nDBSIZE\r\nPING\r\n").unwrap();
+    first.shutdown(std::net::Shutdown::Write).unwrap();
+    while served.server.counting.is_empty() {
+        served.tick();
+    }
+    // Another client writes and counts meanwhile, and sees what it wrote.
+    served.ask(&mut second, b"SET new x\r\n", "+OK\r\n");
+    let reply = served.ask(&mut second, b"DBSIZE\r\n", "\r\n");
+    assert_eq!(reply, format!(":{}\r\n", KEYS + 1));
+    let mut replies = Vec::new();
+    for _ in 0..10_000 {
+        served.tick();
+        match first.read_to_end(&mut replies) {
+            Ok(_) => break,
+            Err(error) => assert_eq!(error.kind(), ErrorKind::WouldBlock),
+        }
+    }
+    let both = [KEYS, KEYS + 1].map(|first| format!(":{first}\r\n:{}\r\n+PONG\r\n", KEYS + 1));
+    let replies = String::from_utf8(replies).unwrap();
+    assert!(both.contains(&replies), "{replies}");
+    assert!(served.server.counting.is_empty() && served.server.count_waiters.is_empty());
+}
+
 /// A thread that is busy with something else for ever.
 struct Busy;
 

@@ -4,6 +4,7 @@
 use super::Context;
 use super::failure::{Failure, Outcome};
 use super::option::{integer, is};
+use crate::server::client::ReplyMode;
 use crate::server::resp::{Args, Reply};
 use crate::server::store::{Value, matches};
 use core::ops::ControlFlow;
@@ -95,7 +96,17 @@ pub(super) fn dbsize<P: Files + Reactor>(
     _args: Args<'_>,
     reply: &mut Reply<'_>,
 ) -> Outcome {
-    let keys = c.store().count()?;
+    let known = c.store().known_count();
+    // Between a transaction's commands nobody else gets a turn, so there is nothing to wait beside.
+    let can_wait = !c.in_exec && c.client.reply_mode == ReplyMode::On;
+    if known.is_none() && can_wait {
+        c.client.waits_for_count = true;
+        return Ok(());
+    }
+    let keys = match known {
+        Some(keys) if !c.in_exec => keys,
+        _ => c.store().count()?,
+    };
     reply.integer(i64::try_from(keys).unwrap_or(i64::MAX));
     Ok(())
 }

@@ -16,6 +16,7 @@
 //! I2: whoever watches a key is told before the write that changes it returns.
 #![forbid(unsafe_code)]
 
+mod count;
 mod cursor;
 mod glob;
 mod rows;
@@ -27,6 +28,7 @@ pub use glob::matches;
 pub use value::Value;
 
 use core::ops::{Bound, ControlFlow};
+use count::Count;
 use cursor::Cursors;
 use rows::Rows;
 use std::collections::BTreeMap;
@@ -144,6 +146,7 @@ pub struct Store<P: Files> {
     changes: u64,
     unsynced: bool,
     size: Option<Size>,
+    count: Option<Count<P>>,
     sweep: Sweep,
     rows: Rows,
     pub(crate) watchers: Watchers,
@@ -163,6 +166,7 @@ impl<P: Files> Store<P> {
             changes: 0,
             unsynced: false,
             size: None,
+            count: None,
             sweep: Sweep::default(),
             rows: Rows::new(rows_bytes_max, seed),
             watchers: Watchers::default(),
@@ -425,6 +429,8 @@ impl<P: Files> Store<P> {
         if writes.is_empty() && !cleared {
             return Ok(());
         }
+        // A count that was taken within the transaction is right only if it succeeds.
+        self.changes += 1;
         self.batch.clear();
         if cleared {
             // As single removals, because only what is in one batch is kept or lost as one.
@@ -507,13 +513,18 @@ impl<P: Files> Store<P> {
         Ok(())
     }
 
-    /// How many live keys there are: counted, unless nothing changed since they were.
+    /// How many live keys there are, if that is known.
+    #[must_use]
+    pub fn known_count(&self) -> Option<usize> {
+        let size = self.size?;
+        let is_right = size.changes == self.changes && self.now_ms < size.until_ms;
+        is_right.then_some(size.keys)
+    }
+
+    /// How many live keys there are: counted in one go, unless nothing changed since they were. In a transaction its writes count.
     pub fn count(&mut self) -> Result<usize> {
-        if let Some(size) = self.size
-            && size.changes == self.changes
-            && self.now_ms < size.until_ms
-        {
-            return Ok(size.keys);
+        if let Some(keys) = self.known_count() {
+            return Ok(keys);
         }
         let now_ms = self.now_ms;
         let (mut keys, mut until_ms) = (0, u64::MAX);
@@ -530,6 +541,30 @@ impl<P: Files> Store<P> {
             until_ms,
         });
         Ok(keys)
+    }
+
+    /// Begins to count the live keys as they are now, in steps, between which others write.
+    pub fn begin_count(&mut self) -> Result<()> {
+        self.count = Some(Count::new(&self.db, self.changes)?);
+        Ok(())
+    }
+
+    /// Goes on counting, for at most a few hundred keys; the count, once it is whole.
+    ///
+    /// # Errors
+    /// The database's; the count is given up then.
+    pub fn step_count(&mut self) -> Result<Option<usize>> {
+        let Some(mut count) = self.count.take() else {
+            return Ok(Some(0));
+        };
+        match count.step(self.now_ms)? {
+            None => self.count = Some(count),
+            Some(size) => {
+                self.size = Some(size);
+                return Ok(Some(size.keys));
+            }
+        }
+        Ok(None)
     }
 
     /// Whether a value lies under `key` whose time has come.
