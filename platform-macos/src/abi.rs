@@ -94,6 +94,35 @@ abi! {
         DT_DIR = 4,
         DT_REG = 8,
         DT_LNK = 10,
+        AF_INET = 2,
+        AF_INET6 = 30,
+        SOCK_STREAM = 1,
+        IPPROTO_TCP = 6,
+        SOL_SOCKET = 65535,
+        SO_REUSEADDR = 4,
+        SO_REUSEPORT = 512,
+        SO_ERROR = 4103,
+        SO_NOSIGPIPE = 4130,
+        TCP_NODELAY = 1,
+        SHUT_RD = 0,
+        SHUT_WR = 1,
+        SHUT_RDWR = 2,
+        F_SETFD = 2,
+        F_SETFL = 4,
+        FD_CLOEXEC = 1,
+        O_NONBLOCK = 4,
+        POLLIN = 1,
+        POLLOUT = 4,
+        EVFILT_READ = -1,
+        EVFILT_WRITE = -2,
+        EVFILT_USER = -10,
+        EV_ADD = 1,
+        EV_CLEAR = 32,
+        EV_EOF = 32768,
+        EV_ERROR = 16384,
+        NOTE_TRIGGER = 16777216,
+        EPROTOTYPE = 41,
+        EPROTO = 100,
     }
     layouts {
         timespec 16 {
@@ -134,6 +163,37 @@ abi! {
             reserved 4 4,
             fp_offset 8 8,
             fp_length 16 8,
+        }
+        kevent 32 {
+            ident 0 8,
+            filter 8 2,
+            flags 10 2,
+            fflags 12 4,
+            data 16 8,
+            udata 24 8,
+        }
+        sockaddr_in 16 {
+            sin_len 0 1,
+            sin_family 1 1,
+            sin_port 2 2,
+            sin_addr 4 4,
+        }
+        sockaddr_in6 28 {
+            sin6_len 0 1,
+            sin6_family 1 1,
+            sin6_port 2 2,
+            sin6_flowinfo 4 4,
+            sin6_addr 8 16,
+            sin6_scope_id 24 4,
+        }
+        sockaddr_storage 128 {
+            ss_len 0 1,
+            ss_family 1 1,
+        }
+        pollfd 8 {
+            fd 0 4,
+            events 4 2,
+            revents 6 2,
         }
         pthread_attr_t 64 {}
         pthread_mutex_t 64 {}

@@ -13,12 +13,12 @@
 //! | `Park` | `os_sync_wait_on_address` (macOS 14.4), else `wait_table` over pthreads |
 //! | `Threads`, `ThreadSlots` | pthreads; no affinity |
 //! | `Files`, `Map` | descriptors, `F_FULLFSYNC`, `F_BARRIERFSYNC`, `F_PREALLOCATE`, `F_PUNCHHOLE`, `flock` |
-//! | `Net`, `Reactor` | not there yet: `Unsupported` |
+//! | `Net`, `Reactor` | non-blocking sockets, `kqueue` |
 //!
 //! On other systems the crate is empty, except for the tests of what does not need the system.
 #![no_std]
 
-#[cfg(test)]
+#[cfg(any(target_os = "macos", test))]
 extern crate alloc;
 #[cfg(test)]
 extern crate std;
@@ -39,6 +39,8 @@ mod wait_table;
 #[cfg(target_os = "macos")]
 mod clock;
 #[cfg(target_os = "macos")]
+mod descriptor;
+#[cfg(target_os = "macos")]
 mod entropy;
 #[cfg(target_os = "macos")]
 mod file;
@@ -52,6 +54,8 @@ mod net;
 mod park;
 #[cfg(target_os = "macos")]
 mod reactor;
+#[cfg(target_os = "macos")]
+mod socket_address;
 #[cfg(target_os = "macos")]
 mod symbol;
 #[cfg(target_os = "macos")]
@@ -67,6 +71,10 @@ pub use file::File;
 #[cfg(target_os = "macos")]
 pub use map::Mapping;
 #[cfg(target_os = "macos")]
+pub use net::{Descriptor, Socket};
+#[cfg(target_os = "macos")]
 pub use platform::Macos;
+#[cfg(target_os = "macos")]
+pub use reactor::{KqueuePoller, KqueueRing, KqueueWaker};
 #[cfg(target_os = "macos")]
 pub use thread::Thread;

@@ -48,6 +48,8 @@ impl Platform for Macos {
             | Caps::HARD_LINKS
             | Caps::LOCKS
             | Caps::MAP
+            | Caps::NET
+            | Caps::REACTOR
     }
 
     fn fatal(&self, message: &str) -> ! {

@@ -2,12 +2,9 @@
 //!
 //! [`Windows`] is a zero-sized value with the traits of [`underpin_core::platform`]: memory over
 //! `VirtualAlloc`, waiting over `WaitOnAddress`, threads, per-thread slots, clocks, entropy, files
-//! with POSIX-like names and durability, and mapped files. Nothing here allocates from the global
+//! with POSIX-like names and durability, mapped files, and stream sockets with rings over AFD and
+//! completion ports. But for the sockets and rings nothing here allocates from the global
 //! allocator, so an allocator can be built on it.
-//!
-//! Not here yet: [`Net`](underpin_core::platform::Net) and
-//! [`Reactor`](underpin_core::platform::Reactor) answer `Unsupported`; their bits are not in
-//! [`Platform::caps`](underpin_core::platform::Platform::caps).
 //!
 //! # Where it ran
 //! The tests run under wine, not on Windows. Each module says which of its paths wine does not have
@@ -18,6 +15,9 @@
 #![no_std]
 #![cfg_attr(not(any(windows, test)), forbid(unsafe_code))]
 
+#[cfg(windows)]
+extern crate alloc;
+
 #[cfg(any(windows, test))]
 mod error;
 #[cfg(any(windows, test))]
@@ -27,6 +27,8 @@ mod error;
 )]
 mod path;
 
+#[cfg(windows)]
+mod afd;
 #[cfg(windows)]
 mod clock;
 #[cfg(windows)]
@@ -51,9 +53,17 @@ mod reactor;
 mod thread;
 #[cfg(windows)]
 mod thread_slot;
+#[cfg(windows)]
+mod winsock;
 
 #[cfg(windows)]
-pub use {file::File, map::Mapping, thread::Thread};
+pub use {
+    file::File,
+    map::Mapping,
+    net::{Descriptor, Socket},
+    reactor::{AfdPoller, AfdRing, AfdWaker},
+    thread::Thread,
+};
 
 /// The Windows that this process runs on.
 #[cfg(windows)]

@@ -34,6 +34,8 @@ impl Platform for Windows {
             | Caps::HARD_LINKS
             | Caps::LOCKS
             | Caps::MAP
+            | Caps::NET
+            | Caps::REACTOR
     }
 
     fn fatal(&self, message: &str) -> ! {

@@ -11,14 +11,19 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <os/clock.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/event.h>
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/random.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <time.h>
@@ -32,6 +37,11 @@ typedef struct dirent audited_dirent;
 typedef struct statfs audited_statfs;
 typedef fstore_t audited_fstore_t;
 typedef fpunchhole_t audited_fpunchhole_t;
+typedef struct kevent audited_kevent;
+typedef struct sockaddr_in audited_sockaddr_in;
+typedef struct sockaddr_in6 audited_sockaddr_in6;
+typedef struct sockaddr_storage audited_sockaddr_storage;
+typedef struct pollfd audited_pollfd;
 typedef pthread_attr_t audited_pthread_attr_t;
 typedef pthread_mutex_t audited_pthread_mutex_t;
 typedef pthread_cond_t audited_pthread_cond_t;
@@ -92,6 +102,35 @@ CONSTANT(S_IFLNK, 40960)
 CONSTANT(DT_DIR, 4)
 CONSTANT(DT_REG, 8)
 CONSTANT(DT_LNK, 10)
+CONSTANT(AF_INET, 2)
+CONSTANT(AF_INET6, 30)
+CONSTANT(SOCK_STREAM, 1)
+CONSTANT(IPPROTO_TCP, 6)
+CONSTANT(SOL_SOCKET, 65535)
+CONSTANT(SO_REUSEADDR, 4)
+CONSTANT(SO_REUSEPORT, 512)
+CONSTANT(SO_ERROR, 4103)
+CONSTANT(SO_NOSIGPIPE, 4130)
+CONSTANT(TCP_NODELAY, 1)
+CONSTANT(SHUT_RD, 0)
+CONSTANT(SHUT_WR, 1)
+CONSTANT(SHUT_RDWR, 2)
+CONSTANT(F_SETFD, 2)
+CONSTANT(F_SETFL, 4)
+CONSTANT(FD_CLOEXEC, 1)
+CONSTANT(O_NONBLOCK, 4)
+CONSTANT(POLLIN, 1)
+CONSTANT(POLLOUT, 4)
+CONSTANT(EVFILT_READ, -1)
+CONSTANT(EVFILT_WRITE, -2)
+CONSTANT(EVFILT_USER, -10)
+CONSTANT(EV_ADD, 1)
+CONSTANT(EV_CLEAR, 32)
+CONSTANT(EV_EOF, 32768)
+CONSTANT(EV_ERROR, 16384)
+CONSTANT(NOTE_TRIGGER, 16777216)
+CONSTANT(EPROTOTYPE, 41)
+CONSTANT(EPROTO, 100)
 
 CONSTANT(EPERM, 1)
 CONSTANT(ENOENT, 2)
@@ -199,6 +238,32 @@ FIELD(fpunchhole_t, fp_flags, 0, 4)
 FIELD(fpunchhole_t, reserved, 4, 4)
 FIELD(fpunchhole_t, fp_offset, 8, 8)
 FIELD(fpunchhole_t, fp_length, 16, 8)
+SIZE(kevent, 32)
+FIELD(kevent, ident, 0, 8)
+FIELD(kevent, filter, 8, 2)
+FIELD(kevent, flags, 10, 2)
+FIELD(kevent, fflags, 12, 4)
+FIELD(kevent, data, 16, 8)
+FIELD(kevent, udata, 24, 8)
+SIZE(sockaddr_in, 16)
+FIELD(sockaddr_in, sin_len, 0, 1)
+FIELD(sockaddr_in, sin_family, 1, 1)
+FIELD(sockaddr_in, sin_port, 2, 2)
+FIELD(sockaddr_in, sin_addr, 4, 4)
+SIZE(sockaddr_in6, 28)
+FIELD(sockaddr_in6, sin6_len, 0, 1)
+FIELD(sockaddr_in6, sin6_family, 1, 1)
+FIELD(sockaddr_in6, sin6_port, 2, 2)
+FIELD(sockaddr_in6, sin6_flowinfo, 4, 4)
+FIELD(sockaddr_in6, sin6_addr, 8, 16)
+FIELD(sockaddr_in6, sin6_scope_id, 24, 4)
+SIZE(sockaddr_storage, 128)
+FIELD(sockaddr_storage, ss_len, 0, 1)
+FIELD(sockaddr_storage, ss_family, 1, 1)
+SIZE(pollfd, 8)
+FIELD(pollfd, fd, 0, 4)
+FIELD(pollfd, events, 4, 2)
+FIELD(pollfd, revents, 6, 2)
 SIZE(pthread_attr_t, 64)
 SIZE(pthread_mutex_t, 64)
 SIZE(pthread_cond_t, 48)
@@ -212,3 +277,5 @@ FUNCTION(pwritev, ssize_t (*)(int, const struct iovec *, int, off_t))
 _Static_assert(sizeof(clockid_t) == 4, "clockid_t");
 _Static_assert(sizeof(off_t) == 8 && (off_t)-1 < 0, "off_t");
 _Static_assert(sizeof(ssize_t) == 8 && (ssize_t)-1 < 0, "ssize_t");
+FUNCTION(kqueue, int (*)(void))
+FUNCTION(kevent, int (*)(int, const struct kevent *, int, struct kevent *, int, const struct timespec *))
