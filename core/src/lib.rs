@@ -5,7 +5,7 @@
 //! A module imports only from layers below its own; siblings do not import each other.
 //!
 //! ```text
-//! L3  pool     exec      db            (pool and db are here; exec attaches beside them)
+//! L3  pool     exec      db            (all here)
 //! L2  alloc    search    deque         (search and deque are here; alloc attaches beside them)
 //! L1  platform: the capability traits, locks built on them, absent parts, middleware, simulator
 //! L0  error  limits  sync (atomics or loom)  codec (varint, crc32c)
@@ -16,7 +16,7 @@
 //!
 //! # Where to start
 //!
-//! [`platform`] explains the seam and lists what a port implements; [`allocator`] is `malloc`; `db` is the key-value store.
+//! [`platform`] explains the seam and lists what a port implements; [`allocator`] is `malloc`; `exec` runs futures; `db` is the key-value store.
 #![no_std]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(unsafe_code)]
@@ -35,6 +35,7 @@ pub mod codec;
 pub mod db;
 pub mod deque;
 pub mod error;
+pub mod exec;
 pub mod limits;
 pub mod platform;
 #[cfg(feature = "alloc")]

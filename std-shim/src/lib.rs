@@ -5,6 +5,7 @@
 //! | [`alloc`] | the allocator, as a program's `GlobalAlloc` |
 //! | [`kv`] | the key-value database over paths and `std::io` |
 //! | [`pool`] | the work-stealing pool: `join`, `scope`, `spawn`, parallel iterators |
+//! | [`rt`] | the async runtime: tasks, timers, TCP |
 //! | `server` | the database over the Redis protocol (feature `server`) |
 //! | [`sys`] | the platform that this program runs on, and the way to `std`'s types |
 #![deny(unsafe_code)]
@@ -16,6 +17,7 @@
 pub mod alloc;
 pub mod kv;
 pub mod pool;
+pub mod rt;
 #[cfg(feature = "server")]
 pub mod server;
 pub mod sys;

@@ -39,6 +39,15 @@ pub enum Op<S> {
         /// For what.
         interest: Interest,
     },
+    /// As `Ready`, from a caller who has just seen that the socket is not ready: since the last `Ready` or `NextReady` of this
+    /// direction completed, a call said `WouldBlock` or moved fewer bytes than it was given room for. So a ring that hears of
+    /// changes need not look again. A ring may refuse it as `Unsupported`; then use `Ready`.
+    NextReady {
+        /// The socket.
+        socket: S,
+        /// For what.
+        interest: Interest,
+    },
     /// Accepts one connection.
     Accept {
         /// The listener.

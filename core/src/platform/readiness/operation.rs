@@ -45,9 +45,17 @@ pub(super) fn place<S>(op: &Op<S>) -> Option<(&S, usize)> {
             socket,
             interest: Interest::Read,
         }
+        | Op::NextReady {
+            socket,
+            interest: Interest::Read,
+        }
         | Op::Accept { listener: socket }
         | Op::Receive { socket, .. } => Some((socket, READ)),
         Op::Ready {
+            socket,
+            interest: Interest::Write,
+        }
+        | Op::NextReady {
             socket,
             interest: Interest::Write,
         }
@@ -70,10 +78,15 @@ impl<S> Work<S> {
         matches!(self, Self::Op(Op::Receive { .. }))
     }
 
+    /// Whether its user has looked already.
+    pub(super) fn has_looked(&self) -> bool {
+        matches!(self, Self::Op(Op::NextReady { .. }))
+    }
+
     /// What errors name as having failed.
     pub(super) fn operation(&self) -> Operation {
         match self {
-            Self::Op(Op::Ready { .. }) => Operation::Ready,
+            Self::Op(Op::Ready { .. } | Op::NextReady { .. }) => Operation::Ready,
             Self::Op(Op::Accept { .. }) => Operation::Accept,
             Self::Op(Op::Receive { .. }) => Operation::Receive,
             Self::Op(Op::Send { .. }) => Operation::Send,
@@ -109,7 +122,7 @@ pub(super) fn attempt<P: Poller>(
         Work::Connect(socket, _) => poller.finish_connect(socket).map(|()| Outcome::Connected {
             socket: socket.clone(),
         }),
-        Work::Op(Op::Ready { socket, interest }) => {
+        Work::Op(Op::Ready { socket, interest } | Op::NextReady { socket, interest }) => {
             // Spurious readiness is allowed, a hang is not.
             return if poller.is_ready(socket, *interest) {
                 Attempt::Done(Ok(Outcome::Ready))
@@ -153,7 +166,9 @@ pub(super) fn attempt_after_event<P: Poller>(
     fresh: bool,
 ) -> Attempt<<P::Net as Net>::Socket> {
     match work {
-        Work::Op(Op::Ready { .. }) if fresh => Attempt::Done(Ok(Outcome::Ready)),
+        Work::Op(Op::Ready { .. } | Op::NextReady { .. }) if fresh => {
+            Attempt::Done(Ok(Outcome::Ready))
+        }
         work => attempt(poller, work),
     }
 }

@@ -8,6 +8,7 @@
 //! - an operation that met `WouldBlock` looked at the socket itself; whatever makes it possible later is a new edge;
 //! - [`Op::Ready`] moves no bytes, and its user calls `try_receive` and `try_send` outside of the ring, so edges that fired
 //!   before say nothing: it looks by [`Poller::is_ready`];
+//! - [`Op::NextReady`] comes after a look of its user's own (`table.rs`);
 //! - a receive on a drained socket (`table.rs`) does not look, since the receive before it did;
 //! - when watching begins the poller looks, and reports what is ready already.
 //!
@@ -35,7 +36,8 @@ use super::table::Table;
 use crate::error::{Error, Kind, Operation, Result};
 use crate::limits::RING_COMPLETIONS_MAX;
 use crate::platform::{
-    Cancel, Clock, ClockId, Completion, Instant, Net, Op, OpId, Rejected, Ring, RingOptions,
+    Cancel, Clock, ClockId, Completion, Instant, Net, Op, OpId, Outcome, Rejected, Ring,
+    RingOptions,
 };
 use alloc::vec::Vec;
 
@@ -115,7 +117,16 @@ impl<P: Poller> ReadinessRing<P> {
             Err(error) => return Err((error, work)),
         };
         let first = registration.queues[direction].first().is_none();
-        if first && !(work.is_receive() && registration.is_drained()) {
+        let news = first && registration.take_news(direction);
+        if first && work.has_looked() {
+            if news {
+                return Ok(self.pending.insert_done(Completion {
+                    token,
+                    result: Ok(Outcome::Ready),
+                    buffer: None,
+                }));
+            }
+        } else if first && !(work.is_receive() && registration.is_drained()) {
             let result = match attempt(&self.poller, &mut work) {
                 Attempt::Done(result) => Some(result),
                 Attempt::Short(result) => {
@@ -161,6 +172,9 @@ impl<P: Poller> ReadinessRing<P> {
         let Some(registration) = self.table.get_mut(key) else {
             return;
         };
+        if registration.queues[direction].first().is_none() {
+            registration.note_news(direction);
+        }
         // The event itself is the answer to a `Ready` at the head; one behind it must look for itself.
         let mut fresh = true;
         while let Some(index) = registration.queues[direction].first() {

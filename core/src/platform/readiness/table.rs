@@ -6,8 +6,15 @@
 //! a try until an event says that something came. That is sound if and only if the socket was watched before the short receive: all that
 //! comes later is a new event. The end of the stream can come together with the last bytes and then has no event of its own, so a
 //! socket that has `ended` is never drained.
+//!
+//! # News
+//!
+//! [`Op::NextReady`](crate::platform::Op::NextReady) comes from a caller who looked for himself, after the operation before it completed. So it need not look: it
+//! waits for the next event, or completes at once by one that came since while its queue was empty (`news`), or because reading has
+//! `ended`, which may have shared its event with bytes that the caller took.
 #![forbid(unsafe_code)]
 
+use super::operation::READ;
 use super::pending::Queue;
 use super::poller::{Event, Poller};
 use crate::error::{Error, Kind, Operation, Result};
@@ -21,6 +28,8 @@ pub(super) struct Registration<I> {
     pub(super) watched: bool,
     drained: bool,
     ended: bool,
+    /// By direction: an event came while the queue was empty.
+    news: [bool; 2],
     pub(super) queues: [Queue; 2],
 }
 
@@ -28,6 +37,16 @@ impl<I> Registration<I> {
     /// Whether a receive would surely block.
     pub(super) fn is_drained(&self) -> bool {
         self.drained
+    }
+
+    /// An event of `direction` found nobody waiting.
+    pub(super) fn note_news(&mut self, direction: usize) {
+        self.news[direction] = true;
+    }
+
+    /// Whether a `NextReady` completes at once. What follows looks or waits, so the news is old from here on.
+    pub(super) fn take_news(&mut self, direction: usize) -> bool {
+        core::mem::take(&mut self.news[direction]) || (direction == READ && self.ended)
     }
 
     /// A receive took fewer bytes than it asked for.
@@ -71,6 +90,7 @@ impl<P: Poller> Table<P> {
                 watched: false,
                 drained: false,
                 ended: false,
+                news: [false; 2],
                 queues: [Queue::EMPTY; 2],
             });
         }
@@ -94,6 +114,7 @@ impl<P: Poller> Table<P> {
             registration.watched = false;
             registration.drained = false;
             registration.ended = false;
+            registration.news = [false; 2];
         }
         Ok((key, registration))
     }

@@ -87,7 +87,9 @@ impl RingWaker for SimWaker {
 /// The socket and direction that orders an operation, and the operation's name.
 fn lane(op: &Op<SimSocket>) -> (Option<(SocketId, Interest)>, Operation) {
     match op {
-        Op::Ready { socket, interest } => (Some((socket.id(), *interest)), Operation::Ready),
+        Op::Ready { socket, interest } | Op::NextReady { socket, interest } => {
+            (Some((socket.id(), *interest)), Operation::Ready)
+        }
         Op::Accept { listener } => (Some((listener.id(), Interest::Read)), Operation::Accept),
         Op::Receive { socket, .. } => (Some((socket.id(), Interest::Read)), Operation::Receive),
         Op::Send { socket, .. } => (Some((socket.id(), Interest::Write)), Operation::Send),
@@ -101,7 +103,7 @@ impl Pending {
         let now = state.clock.now_ns();
         let (_, operation) = lane(&self.op);
         let result = match &mut self.op {
-            Op::Ready { socket, interest } => {
+            Op::Ready { socket, interest } | Op::NextReady { socket, interest } => {
                 let ready = match interest {
                     Interest::Read => state.network.is_readable(socket.id(), now),
                     Interest::Write => state.network.is_writable(socket.id(), now),
@@ -262,7 +264,9 @@ impl Ring for SimRing {
     ) -> core::result::Result<OpId, Rejected<SimSocket>> {
         let mut state = self.sim.step(Operation::Submit);
         let foreign = match &op {
-            Op::Ready { socket, .. } | Op::Receive { socket, .. } => !socket.is_of(&self.sim),
+            Op::Ready { socket, .. }
+            | Op::NextReady { socket, .. }
+            | Op::Receive { socket, .. } => !socket.is_of(&self.sim),
             Op::Send {
                 socket,
                 buffer,

@@ -1,0 +1,440 @@
+//! One thread's executor: tasks, timers and a ring, turn by turn.
+//!
+//! # A turn
+//!
+//! 1. Receive what other threads left.
+//! 2. Poll up to [`TASKS_PER_TURN`] tasks from the head of the run queue.
+//! 3. If tasks are left: look at the ring without waiting, if it has anything to do, and at the clock, if timers wait. Else
+//!    sleep in the ring until a completion, the next timer or a doorbell.
+//!
+//! So a task that always wakes itself delays input and timers by at most one turn, and a turn without input costs no system call.
+//! The future of [`Executor::block_on`] is polled when it was woken, between two tasks.
+//!
+//! # Invariants
+//! E1: `Shared` and the scheduler are used on the thread that made them; only wakers and [`Remote`] go elsewhere.
+//! E2: nothing that may run foreign code (a waker, a drop) runs while `io` is borrowed.
+//!
+//! # Failure
+//! A ring that fails to wait is a broken system: the turn panics with its error.
+#![allow(unsafe_code, reason = "shares the scheduler by pointer")]
+
+use super::buffers::Buffers;
+use super::host::Host;
+use super::io::Io;
+use super::metrics::{Counters, Metrics, SlowPolls, TaskInfo};
+use super::scheduler::Scheduler;
+use super::task::{JoinHandle, Task};
+use super::timer::{Interval, MissedTick, Sleep, Timeout, TimerSource, Timers};
+use crate::error::Result;
+use crate::platform::{ClockId, Instant, Reactor, Ring, RingWaker};
+use alloc::boxed::Box;
+use alloc::rc::Rc;
+use alloc::vec::Vec;
+use core::cell::{Cell, OnceCell, RefCell};
+use core::fmt;
+use core::marker::PhantomData;
+use core::pin::{Pin, pin};
+use core::ptr::NonNull;
+use core::task::{Context, Poll, Waker};
+use core::time::Duration;
+
+/// Tasks that are polled before the ring is looked at.
+pub const TASKS_PER_TURN: usize = 64;
+
+/// Operations on sockets that may succeed in one poll of a task before it must let others run.
+pub const OPERATIONS_PER_POLL: u32 = 128;
+
+/// The scheduler and what wakes its thread, in one block that outlives the executor if a waker does.
+#[repr(C)]
+struct Doorbell<W> {
+    scheduler: Scheduler,
+    waker: W,
+}
+
+/// # Safety
+/// `this` is the first field of a live `Doorbell<W>`.
+unsafe fn ring<W: RingWaker>(this: NonNull<Scheduler>) {
+    // SAFETY: the caller's word.
+    unsafe { this.cast::<Doorbell<W>>().as_ref() }.waker.wake();
+}
+
+/// # Safety
+/// As [`ring`], and the last use.
+unsafe fn release<W>(this: NonNull<Scheduler>) {
+    // SAFETY: the caller's word; it came from a box.
+    drop(unsafe { Box::from_raw(this.cast::<Doorbell<W>>().as_ptr()) });
+}
+
+/// What the executor's handles share.
+pub(super) struct Shared<P: Reactor, H: Host> {
+    scheduler: NonNull<Scheduler>,
+    pub(super) timers: Timers,
+    pub(super) io: RefCell<Io<P>>,
+    pub(super) platform: P,
+    pub(super) buffers: Buffers,
+    /// Operations that the running task may still do.
+    budget: Cell<u32>,
+    running: Cell<bool>,
+    /// Whom the last look at the ring found; kept for its memory.
+    woken: Cell<Vec<Waker>>,
+    main: OnceCell<(JoinHandle<()>, Waker)>,
+    counters: Counters,
+    _host: PhantomData<H>,
+}
+
+impl<P: Reactor, H: Host> Shared<P, H> {
+    pub(super) fn scheduler(&self) -> &Scheduler {
+        // SAFETY: E1, and `Shared` has the executor's reference.
+        unsafe { self.scheduler.as_ref() }
+    }
+
+    /// Takes one from the running task's budget. `Pending`, with a wake on its way, if none is left.
+    #[inline]
+    pub(super) fn poll_budget(&self, cx: &mut Context<'_>) -> Poll<()> {
+        match self.budget.get().checked_sub(1) {
+            Some(left) => {
+                self.budget.set(left);
+                Poll::Ready(())
+            }
+            None => {
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+        }
+    }
+
+    fn now(&self) -> Instant {
+        self.platform.now(ClockId::Monotonic)
+    }
+
+    /// Waits in the ring and wakes whom it found.
+    fn wait(&self, until: Option<Instant>) {
+        let mut woken = self.woken.take();
+        let result = self.io.borrow_mut().wait(until, &mut woken);
+        for waker in woken.drain(..) {
+            waker.wake();
+        }
+        self.woken.set(woken);
+        if let Err(error) = result {
+            panic!("the reactor failed: {error}");
+        }
+    }
+
+    fn turn(&self) {
+        let scheduler = self.scheduler();
+        self.counters.add_turn();
+        // SAFETY: E1; `block_on` refuses to be called from inside a poll.
+        unsafe {
+            scheduler.receive_all();
+            for _ in 0..TASKS_PER_TURN {
+                if scheduler.is_main_woken() {
+                    break;
+                }
+                self.budget.set(OPERATIONS_PER_POLL);
+                if !self.counters.timed(|| scheduler.run_one(), || self.now()) {
+                    break;
+                }
+            }
+        }
+        if scheduler.has_ready() || scheduler.is_main_woken() {
+            if self.io.borrow().pending() > 0 {
+                self.wait(Some(Instant::ZERO));
+            }
+            if self.timers.count() > 0 {
+                self.timers.advance(self.now());
+            }
+        } else {
+            self.sleep();
+        }
+    }
+
+    fn sleep(&self) {
+        let until = self.timers.next_deadline();
+        if !self.scheduler().try_sleep() {
+            return;
+        }
+        self.counters.add_sleep();
+        self.wait(until);
+        // SAFETY: E1.
+        unsafe { self.scheduler().receive_all() }
+        if self.timers.count() > 0 {
+            self.timers.advance(self.now());
+        }
+    }
+}
+
+impl<P: Reactor, H: Host> Drop for Shared<P, H> {
+    fn drop(&mut self) {
+        drop(self.main.take());
+        // SAFETY: the executor's reference.
+        unsafe { Scheduler::drop_ref(self.scheduler) }
+    }
+}
+
+/// The task that stands for `block_on`'s future in the run queue.
+struct Main(NonNull<Scheduler>);
+
+impl Future for Main {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+        // SAFETY: the scheduler outlives its tasks.
+        unsafe { self.0.as_ref() }.wake_main();
+        Poll::Pending
+    }
+}
+
+/// An executor. It stays on the thread that made it; make one a thread to use several.
+///
+/// Dropping it drops every future that is not done (handles then say that theirs was cancelled). Wakers may outlive it.
+pub struct Executor<P: Reactor, H: Host>(Handle<P, H>);
+
+impl<P: Reactor, H: Host> Executor<P, H> {
+    /// An executor with a ring of its own.
+    ///
+    /// # Errors
+    /// As [`Reactor::ring`].
+    pub fn new(platform: P) -> Result<Self> {
+        let io = Io::open(&platform)?;
+        let bell = Box::new(Doorbell {
+            scheduler: Scheduler::new(
+                ring::<<P::Ring as Ring>::Waker>,
+                release::<<P::Ring as Ring>::Waker>,
+            ),
+            waker: io.ring_waker(),
+        });
+        bell.scheduler.open(H::thread_token());
+        let timers = Timers::new();
+        timers.advance(platform.now(ClockId::Monotonic));
+        let scheduler = NonNull::from(Box::leak(bell)).cast();
+        Ok(Self(Handle(Rc::new(Shared {
+            scheduler,
+            timers,
+            io: RefCell::new(io),
+            platform,
+            buffers: Buffers::new(),
+            budget: Cell::new(OPERATIONS_PER_POLL),
+            running: Cell::new(false),
+            woken: Cell::new(Vec::new()),
+            main: OnceCell::new(),
+            counters: Counters::new(),
+            _host: PhantomData,
+        }))))
+    }
+
+    /// A handle for tasks to spawn, sleep and open connections with.
+    #[must_use]
+    pub fn handle(&self) -> &Handle<P, H> {
+        &self.0
+    }
+
+    /// Runs tasks until `future` is ready, and returns its output. The future may borrow; spawned tasks go on with the next call.
+    ///
+    /// # Panics
+    /// From inside a task or `block_on` of the same executor: the outer one could not go on. A panic of `future` passes through.
+    pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+        struct Stop<'a>(&'a Cell<bool>);
+        impl Drop for Stop<'_> {
+            fn drop(&mut self) {
+                self.0.set(false);
+            }
+        }
+        let shared = &*self.0.0;
+        assert!(
+            !shared.running.replace(true),
+            "block_on was called from inside the same executor"
+        );
+        let _stop = Stop(&shared.running);
+        let (_, waker) = shared.main.get_or_init(|| {
+            let handle = self.0.spawn(Main(shared.scheduler));
+            let waker = handle.waker();
+            (handle, waker)
+        });
+        let mut cx = Context::from_waker(waker);
+        let mut future = pin!(future);
+        shared.scheduler().wake_main();
+        loop {
+            if shared.scheduler().take_main_woken() {
+                shared.budget.set(OPERATIONS_PER_POLL);
+                if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
+                    return output;
+                }
+            }
+            shared.turn();
+        }
+    }
+}
+
+impl<P: Reactor, H: Host> Drop for Executor<P, H> {
+    fn drop(&mut self) {
+        let shared = &*self.0.0;
+        // SAFETY: E1; `block_on` borrows the executor, so none is running.
+        unsafe { Scheduler::close(shared.scheduler) }
+    }
+}
+
+/// What tasks need of their executor. Clones are cheap and stay on its thread.
+pub struct Handle<P: Reactor, H: Host>(pub(super) Rc<Shared<P, H>>);
+
+impl<P: Reactor, H: Host> Clone for Handle<P, H> {
+    fn clone(&self) -> Self {
+        Self(Rc::clone(&self.0))
+    }
+}
+
+impl<P: Reactor, H: Host> Handle<P, H> {
+    /// Starts a task. It is first polled in a later turn, never from inside this call.
+    ///
+    /// After the executor is gone the future is dropped at once, and the handle says that it was cancelled.
+    pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        // SAFETY: E1; the scheduler is alive, and open or closed by its own thread, which `adopt` tells apart.
+        unsafe { Task::<F, H>::spawn(self.0.scheduler, future) }
+    }
+
+    /// A handle for other threads.
+    #[must_use]
+    pub fn remote(&self) -> Remote<H> {
+        self.0.scheduler().add_ref();
+        Remote {
+            scheduler: self.0.scheduler,
+            _host: PhantomData,
+        }
+    }
+
+    /// The platform below.
+    #[must_use]
+    pub fn platform(&self) -> &P {
+        &self.0.platform
+    }
+
+    /// The monotonic clock now.
+    #[must_use]
+    pub fn now(&self) -> Instant {
+        self.0.now()
+    }
+
+    /// Ends at `deadline`, or up to 66 us later. Reads no clock.
+    #[must_use]
+    pub fn sleep_until(&self, deadline: Instant) -> Sleep<Self> {
+        Sleep::new(self.clone(), deadline)
+    }
+
+    /// Ends `time` from now, or up to 66 us later.
+    #[must_use]
+    pub fn sleep(&self, time: Duration) -> Sleep<Self> {
+        self.sleep_until(self.now().saturating_add(time))
+    }
+
+    /// `future`, for at most `time`.
+    pub fn timeout<F: Future>(&self, time: Duration, future: F) -> Timeout<F, Self> {
+        Timeout::new(future, self.sleep(time))
+    }
+
+    /// Ticks each `period`, the first at once.
+    #[must_use]
+    pub fn interval(&self, period: Duration, missed: MissedTick) -> Interval<Self> {
+        Interval::new(self.clone(), self.now(), period, missed)
+    }
+
+    /// Numbers about the executor, gathered at no cost worth naming.
+    #[must_use]
+    pub fn metrics(&self) -> Metrics {
+        let scheduler = self.0.scheduler();
+        let io = self.0.io.borrow();
+        self.0.counters.read(Metrics {
+            tasks_alive: scheduler.alive(),
+            tasks_spawned: scheduler.spawned(),
+            tasks_queued: scheduler.queued(),
+            timers: self.0.timers.count(),
+            operations: io.in_use(),
+            ..Metrics::default()
+        })
+    }
+
+    /// Calls `report` with each poll that takes longer than `limit`, from now on; `None` stops that. Two clock readings a poll.
+    pub fn report_slow_polls(&self, limit: Option<SlowPolls>) {
+        self.0.counters.set_slow(limit);
+    }
+
+    /// Calls `visit` for each task that is not done, newest first.
+    pub fn for_each_task(&self, mut visit: impl FnMut(TaskInfo)) {
+        let mut infos = Vec::new();
+        self.0
+            .scheduler()
+            .for_each_alive(|header| infos.push(TaskInfo::of(header)));
+        infos.into_iter().for_each(&mut visit);
+    }
+}
+
+// SAFETY: always the same timers, which lie in memory that the handle keeps alive.
+unsafe impl<P: Reactor, H: Host> TimerSource for Handle<P, H> {
+    fn timers(&self) -> &Timers {
+        &self.0.timers
+    }
+}
+
+/// A handle that may go to other threads: it spawns tasks there, whose futures then move to the executor's thread.
+pub struct Remote<H: Host> {
+    scheduler: NonNull<Scheduler>,
+    _host: PhantomData<fn() -> H>,
+}
+
+// SAFETY: only the scheduler's inbox and counter are used through it, which are made for that.
+unsafe impl<H: Host> Send for Remote<H> {}
+// SAFETY: as above.
+unsafe impl<H: Host> Sync for Remote<H> {}
+
+impl<H: Host> Remote<H> {
+    /// Starts a task on the executor's thread. Its future is dropped at once if the executor is gone; what it returns is dropped.
+    pub fn spawn<F>(&self, future: F)
+    where
+        F: Future + Send + 'static,
+        F::Output: 'static,
+    {
+        // SAFETY: the reference keeps the scheduler; the future is `Send`.
+        unsafe { Task::<F, H>::spawn_remote(self.scheduler, future) }
+    }
+}
+
+impl<H: Host> Clone for Remote<H> {
+    fn clone(&self) -> Self {
+        // SAFETY: the reference keeps the scheduler.
+        unsafe { self.scheduler.as_ref() }.add_ref();
+        Self {
+            scheduler: self.scheduler,
+            _host: PhantomData,
+        }
+    }
+}
+
+impl<H: Host> Drop for Remote<H> {
+    fn drop(&mut self) {
+        // SAFETY: the reference, given up once.
+        unsafe { Scheduler::drop_ref(self.scheduler) }
+    }
+}
+
+impl<P: Reactor, H: Host> fmt::Debug for Executor<P, H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Executor").field(&self.0).finish()
+    }
+}
+
+impl<P: Reactor, H: Host> fmt::Debug for Handle<P, H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handle")
+            .field("tasks", &self.0.scheduler().alive())
+            .field("timers", &self.0.timers)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<H: Host> fmt::Debug for Remote<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Remote").finish_non_exhaustive()
+    }
+}

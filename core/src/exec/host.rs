@@ -1,0 +1,34 @@
+//! What the executor must know of the machine below it: which thread this is, and how a panic is caught.
+#![allow(unsafe_code, reason = "wakers trust the thread's token")]
+
+#[cfg(feature = "alloc")]
+use alloc::boxed::Box;
+#[cfg(feature = "alloc")]
+use core::any::Any;
+
+/// What a panic carried.
+#[cfg(feature = "alloc")]
+pub type PanicPayload = Box<dyn Any + Send + 'static>;
+
+/// What a panic carried: without an allocator a panic does not unwind, so there is none.
+#[cfg(not(feature = "alloc"))]
+pub type PanicPayload = core::convert::Infallible;
+
+/// Threads and panics, without naming a system.
+///
+/// # Safety
+/// Two calls of [`thread_token`](Self::thread_token) that return the same number never run at the same time, and neither
+/// interrupts the other. A number is never 0.
+pub unsafe trait Host: 'static {
+    /// A number for the calling thread, or for the calling interrupt level where those are the threads. Cheap: each wake
+    /// asks.
+    fn thread_token() -> usize;
+
+    /// Runs `body` and gives what its panic carried, if it panicked. The default is for machines whose panics do not unwind.
+    ///
+    /// # Errors
+    /// The payload of a panic.
+    fn catch<R>(body: impl FnOnce() -> R) -> Result<R, PanicPayload> {
+        Ok(body())
+    }
+}

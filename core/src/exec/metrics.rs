@@ -1,0 +1,110 @@
+//! Numbers about an executor, and a look at its tasks.
+#![forbid(unsafe_code)]
+
+use super::task::Header;
+use crate::platform::Instant;
+use core::cell::Cell;
+use core::time::Duration;
+
+/// Numbers about one executor.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Metrics {
+    /// Tasks that are not done.
+    pub tasks_alive: usize,
+    /// Tasks spawned since the start.
+    pub tasks_spawned: u64,
+    /// Tasks that want a poll.
+    pub tasks_queued: usize,
+    /// Timers that wait.
+    pub timers: usize,
+    /// Operations of the ring that somebody waits for.
+    pub operations: usize,
+    /// Turns of the loop.
+    pub turns: u64,
+    /// Turns that waited in the ring.
+    pub sleeps: u64,
+    /// Polls that took longer than the limit that was asked for.
+    pub slow_polls: u64,
+}
+
+/// What can be said of a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TaskInfo {
+    /// The type of its future, which names the function that made it.
+    pub name: &'static str,
+    /// How often it was polled, modulo 2^32.
+    pub polls: u32,
+    /// Whether it wants a poll now.
+    pub queued: bool,
+}
+
+impl TaskInfo {
+    pub(super) fn of(header: &Header) -> Self {
+        Self {
+            name: header.name(),
+            polls: header.polls.get(),
+            queued: super::task::is_scheduled(header),
+        }
+    }
+}
+
+/// From which time on a poll is slow, and what is told how long it took.
+pub type SlowPolls = (Duration, fn(Duration));
+
+/// What the loop counts.
+pub(super) struct Counters {
+    turns: Cell<u64>,
+    sleeps: Cell<u64>,
+    slow_polls: Cell<u64>,
+    slow: Cell<Option<SlowPolls>>,
+}
+
+impl Counters {
+    pub(super) const fn new() -> Self {
+        Self {
+            turns: Cell::new(0),
+            sleeps: Cell::new(0),
+            slow_polls: Cell::new(0),
+            slow: Cell::new(None),
+        }
+    }
+
+    pub(super) fn add_turn(&self) {
+        self.turns.set(self.turns.get() + 1);
+    }
+
+    pub(super) fn add_sleep(&self) {
+        self.sleeps.set(self.sleeps.get() + 1);
+    }
+
+    pub(super) fn set_slow(&self, slow: Option<SlowPolls>) {
+        self.slow.set(slow);
+    }
+
+    /// Runs `poll`, and reports it if it was slow and somebody wants to know.
+    #[inline]
+    pub(super) fn timed(&self, poll: impl FnOnce() -> bool, now: impl Fn() -> Instant) -> bool {
+        let Some((limit, report)) = self.slow.get() else {
+            return poll();
+        };
+        let start = now();
+        let ran = poll();
+        let took = now().saturating_duration_since(start);
+        if ran && took > limit {
+            self.slow_polls.set(self.slow_polls.get() + 1);
+            report(took);
+        }
+        ran
+    }
+
+    pub(super) fn read(&self, metrics: Metrics) -> Metrics {
+        Metrics {
+            turns: self.turns.get(),
+            sleeps: self.sleeps.get(),
+            slow_polls: self.slow_polls.get(),
+            ..metrics
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! The tasks that want a poll: first come, first served, linked through their headers.
+#![allow(unsafe_code, reason = "an intrusive list")]
+
+use super::cell::Cell;
+use super::task::{Header, TaskPtr};
+use core::ptr::{NonNull, null};
+
+/// The queue; the owner's thread alone uses it. A task stands in it at most once (its `SCHEDULED` bit).
+pub(super) struct RunQueue {
+    head: Cell<*const Header>,
+    tail: Cell<*const Header>,
+    count: Cell<usize>,
+}
+
+macro_rules! constructor {
+    ($($const:ident)?) => {
+        pub(super) $($const)? fn new() -> Self {
+            Self {
+                head: Cell::new(null()),
+                tail: Cell::new(null()),
+                count: Cell::new(0),
+            }
+        }
+    };
+}
+
+impl RunQueue {
+    #[cfg(not(loom))]
+    constructor!(const);
+    #[cfg(loom)]
+    constructor!();
+
+    /// Tasks in the queue.
+    pub(super) fn count(&self) -> usize {
+        self.count.get()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.head.get().is_null()
+    }
+
+    /// # Safety
+    /// The owner's thread; the task is alive, not in the queue, and stays alive until it is popped.
+    #[inline]
+    pub(super) unsafe fn push(&self, task: TaskPtr) {
+        // SAFETY: both are alive.
+        unsafe {
+            task.as_ref().queue_next.set(null());
+            match self.tail.get().as_ref() {
+                Some(tail) => tail.queue_next.set(task.as_ptr()),
+                None => self.head.set(task.as_ptr()),
+            }
+        }
+        self.tail.set(task.as_ptr());
+        self.count.set(self.count.get() + 1);
+    }
+
+    /// # Safety
+    /// The owner's thread.
+    #[inline]
+    pub(super) unsafe fn pop(&self) -> Option<TaskPtr> {
+        let task = NonNull::new(self.head.get().cast_mut())?;
+        // SAFETY: a task in the queue is alive.
+        let next = unsafe { task.as_ref() }.queue_next.get();
+        self.head.set(next);
+        if next.is_null() {
+            self.tail.set(null());
+        }
+        self.count.set(self.count.get() - 1);
+        Some(task)
+    }
+
+    /// Forgets what is in it.
+    pub(super) fn clear(&self) {
+        self.head.set(null());
+        self.tail.set(null());
+        self.count.set(0);
+    }
+}

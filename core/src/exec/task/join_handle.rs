@@ -1,0 +1,193 @@
+//! The owner's end of a task: wait for its output, abort it, or let it go.
+#![allow(unsafe_code, reason = "holds a reference to a task")]
+
+use super::header::TaskPtr;
+use super::reference::{abort, drop_local_or_orphan};
+use super::state::{DONE, HANDLE, OUTPUT};
+use crate::exec::host::PanicPayload;
+use core::fmt;
+use core::marker::PhantomData;
+use core::mem::MaybeUninit;
+use core::pin::Pin;
+use core::task::{Context, Poll};
+
+/// Why a task has no output.
+pub struct JoinError(Cause);
+
+enum Cause {
+    Cancelled,
+    Panicked(PanicPayload),
+}
+
+impl JoinError {
+    pub(super) const CANCELLED: Self = Self(Cause::Cancelled);
+
+    pub(super) fn panicked(payload: PanicPayload) -> Self {
+        Self(Cause::Panicked(payload))
+    }
+
+    /// Whether the task was aborted, or its executor dropped, before it was done.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        matches!(self.0, Cause::Cancelled)
+    }
+
+    /// Whether the task panicked.
+    #[must_use]
+    pub fn is_panic(&self) -> bool {
+        matches!(self.0, Cause::Panicked(_))
+    }
+
+    /// What the panic carried, if the task panicked; fit for `resume_unwind`.
+    #[must_use]
+    pub fn into_panic(self) -> Option<PanicPayload> {
+        match self.0 {
+            Cause::Cancelled => None,
+            Cause::Panicked(payload) => Some(payload),
+        }
+    }
+}
+
+impl fmt::Display for JoinError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Cause::Cancelled => f.write_str("the task was cancelled"),
+            #[cfg(feature = "alloc")]
+            Cause::Panicked(payload) => {
+                let text = payload
+                    .downcast_ref::<&'static str>()
+                    .copied()
+                    .or_else(|| Some(payload.downcast_ref::<alloc::string::String>()?.as_str()));
+                write!(f, "the task panicked: {}", text.unwrap_or("no message"))
+            }
+            #[cfg(not(feature = "alloc"))]
+            Cause::Panicked(never) => match *never {},
+        }
+    }
+}
+
+impl fmt::Debug for JoinError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "JoinError({self})")
+    }
+}
+
+impl core::error::Error for JoinError {}
+
+/// Waits for a task's output. Dropping it lets the task go on alone; what it then returns, or panics with, is dropped.
+///
+/// Cancel-safe: a dropped `&mut handle` loses nothing. Polling again after the output was given panics.
+pub struct JoinHandle<T> {
+    task: TaskPtr,
+    _output: PhantomData<*mut T>,
+}
+
+impl<T> JoinHandle<T> {
+    /// # Safety
+    /// `task` has output `T`, its `HANDLE` bit is set, and the caller gives one reference away.
+    pub(super) unsafe fn new(task: TaskPtr) -> Self {
+        Self {
+            task,
+            _output: PhantomData,
+        }
+    }
+
+    fn state(&self) -> u32 {
+        // SAFETY: the handle's reference keeps the task alive, and the handle cannot leave the owner's thread.
+        unsafe { self.task.as_ref() }.state.get()
+    }
+
+    /// Cancels the task: its future is dropped, by the executor, before it would be polled again. No effect on a task that is
+    /// done. Join the handle to know when the future is gone.
+    pub fn abort(&self) {
+        // SAFETY: as in `state`.
+        unsafe { abort(self.task) }
+    }
+
+    /// Whether the task's output is there, or was taken.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.state() & DONE != 0
+    }
+
+    /// A waker of the task.
+    #[cfg(feature = "alloc")]
+    pub(in crate::exec) fn waker(&self) -> core::task::Waker {
+        // SAFETY: the handle's reference keeps the task alive.
+        let waker = unsafe { super::waker::borrowed(self.task) };
+        core::task::Waker::clone(&waker)
+    }
+
+    /// Lets the task go on alone: the same as dropping the handle, and says so.
+    pub fn detach(self) {
+        drop(self);
+    }
+}
+
+impl<T> Unpin for JoinHandle<T> {}
+
+impl<T> Future for JoinHandle<T> {
+    type Output = Result<T, JoinError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let state = self.state();
+        // SAFETY: as in `state`.
+        let header = unsafe { self.task.as_ref() };
+        if state & OUTPUT != 0 {
+            header.state.set(state & !OUTPUT);
+            let mut output = MaybeUninit::<Self::Output>::uninit();
+            // SAFETY: OUTPUT said that an output of this type is in place, and now says that it is gone.
+            return Poll::Ready(unsafe {
+                (header.vtable.take_output)(self.task, output.as_mut_ptr().cast());
+                output.assume_init()
+            });
+        }
+        assert!(
+            state & DONE == 0,
+            "a JoinHandle was polled after it gave its task's output"
+        );
+        // SAFETY: only the owner's thread touches the joiner, and never across a call of foreign code: the old waker is
+        // dropped after the new one is in place.
+        let old = unsafe {
+            let joiner = &mut *header.joiner.get();
+            match joiner {
+                Some(waker) if waker.will_wake(cx.waker()) => None,
+                _ => joiner.replace(cx.waker().clone()),
+            }
+        };
+        drop(old);
+        Poll::Pending
+    }
+}
+
+impl<T> Drop for JoinHandle<T> {
+    fn drop(&mut self) {
+        struct Release(TaskPtr);
+        impl Drop for Release {
+            fn drop(&mut self) {
+                // SAFETY: the handle's reference, given up once.
+                unsafe { drop_local_or_orphan(self.0) }
+            }
+        }
+        // Also if dropping the output panics.
+        let _release = Release(self.task);
+        // SAFETY: as in `state`.
+        let header = unsafe { self.task.as_ref() };
+        let state = header.state.get();
+        header.state.set(state & !(HANDLE | OUTPUT));
+        // SAFETY: as in `poll`.
+        drop(unsafe { (*header.joiner.get()).take() });
+        if state & OUTPUT != 0 {
+            // SAFETY: OUTPUT said that it is in place, and now says that it is gone.
+            unsafe { (header.vtable.drop_output)(self.task) }
+        }
+    }
+}
+
+impl<T> fmt::Debug for JoinHandle<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JoinHandle")
+            .field("finished", &self.is_finished())
+            .finish()
+    }
+}

@@ -1,0 +1,83 @@
+//! A future that ends at a deadline.
+#![allow(unsafe_code, reason = "hands a pinned entry to the wheel")]
+
+use super::wheel::{Entry, TimerSource};
+use crate::platform::Instant;
+use core::fmt;
+use core::marker::PhantomPinned;
+use core::pin::Pin;
+use core::task::{Context, Poll};
+
+/// Ends at its deadline. Cancel-safe: dropping it removes it from the wheel, in constant time.
+///
+/// It enters the wheel with its first poll, without allocation and without a system call. `D` leads to the executor's timers.
+pub struct Sleep<D: TimerSource> {
+    timers: D,
+    deadline: Instant,
+    entry: Entry,
+    _pinned: PhantomPinned,
+}
+
+impl<D: TimerSource> Sleep<D> {
+    /// A future that ends when `timers` have come to `deadline`; at once if they have.
+    pub const fn new(timers: D, deadline: Instant) -> Self {
+        Self {
+            timers,
+            deadline,
+            entry: Entry::new(),
+            _pinned: PhantomPinned,
+        }
+    }
+
+    /// When it ends.
+    pub const fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    /// Gives it another deadline, also after it ended. The next poll counts.
+    pub fn reset(self: Pin<&mut Self>, deadline: Instant) {
+        // SAFETY: nothing is moved; the deadline is not pinned.
+        let this = unsafe { self.get_unchecked_mut() };
+        this.timers.timers().remove(&this.entry);
+        this.deadline = deadline;
+    }
+}
+
+impl<D: TimerSource> Future for Sleep<D> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.into_ref().get_ref();
+        if this.entry.has_fired() {
+            return Poll::Ready(());
+        }
+        if this.entry.is_idle() {
+            if this.timers.timers().is_due(this.deadline) {
+                return Poll::Ready(());
+            }
+            this.entry.set_waker(cx.waker());
+            // SAFETY: the entry is in no slot; `self` is pinned, and its drop removes the entry.
+            unsafe { this.timers.timers().insert(&this.entry, this.deadline) };
+        } else {
+            this.entry.set_waker(cx.waker());
+        }
+        Poll::Pending
+    }
+}
+
+impl<D: TimerSource> Drop for Sleep<D> {
+    fn drop(&mut self) {
+        if !self.entry.is_idle() {
+            self.timers.timers().remove(&self.entry);
+        }
+    }
+}
+
+impl<D: TimerSource> fmt::Debug for Sleep<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sleep")
+            .field("deadline", &self.deadline)
+            .field("fired", &self.entry.has_fired())
+            .finish_non_exhaustive()
+    }
+}
