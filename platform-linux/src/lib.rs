@@ -58,6 +58,8 @@ pub use platform::write_stderr;
 pub use reactor::{EpollPoller, EpollRing, EpollWaker};
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 pub use service::spawn_service;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+pub use syscall::monotonic_by_call;
 pub use thread::Thread;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 pub use thread_words::LinuxThreadWords;

@@ -67,6 +67,7 @@ pub(crate) mod number {
     pub(crate) const SET_TID_ADDRESS: usize = 218;
     pub(crate) const EXIT_GROUP: usize = 231;
     pub(crate) const TGKILL: usize = 234;
+    pub(crate) const CLOCK_GETTIME: usize = 228;
     pub(crate) const EPOLL_PWAIT2: usize = 441;
 }
 
@@ -81,7 +82,21 @@ pub(crate) mod number {
     pub(crate) const RT_SIGPROCMASK: usize = 135;
     pub(crate) const MUNMAP: usize = 215;
     pub(crate) const CLONE: usize = 220;
+    pub(crate) const CLOCK_GETTIME: usize = 113;
     pub(crate) const EPOLL_PWAIT2: usize = 441;
+}
+
+/// The monotonic clock at the last timer tick, by a system call: a few milliseconds coarse, and in need of nothing but the kernel.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+#[must_use]
+pub fn monotonic_by_call() -> underpin_core::platform::Instant {
+    const MONOTONIC_COARSE: usize = 6;
+    let mut time = [0_u64; 2];
+    let place = time.as_mut_ptr().expose_provenance();
+    // SAFETY: the call writes a `timespec`, two words, there.
+    unsafe { syscall6(number::CLOCK_GETTIME, [MONOTONIC_COARSE, place, 0, 0, 0, 0]) };
+    let [seconds, ns] = time;
+    underpin_core::platform::Instant::from_ns(seconds.wrapping_mul(1_000_000_000).wrapping_add(ns))
 }
 
 /// Wakes up to `count` waiters of the private futex at `word` and returns how many.

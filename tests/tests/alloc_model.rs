@@ -28,6 +28,7 @@ const HOOKS: Hooks = Hooks {
     misuse,
     foreign_free: |_| false,
     purger_start: || false,
+    clock: None,
 };
 
 fn options() -> Options {

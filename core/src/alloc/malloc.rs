@@ -29,7 +29,7 @@ use super::slab::{Block, SLICE_BYTES, Slab, kind};
 use super::space::{Space, State};
 use super::stats::Stats;
 use super::{huge, misuse::Misuse};
-use crate::platform::{Mutex, Platform, THREAD_WORDS, ThreadWords};
+use crate::platform::{Instant, Mutex, Platform, THREAD_WORDS, ThreadWords};
 use core::cell::UnsafeCell;
 use core::ptr::{NonNull, null_mut};
 use core::sync::atomic::Ordering::Relaxed;
@@ -56,6 +56,8 @@ pub struct Hooks {
     pub foreign_free: fn(*mut u8) -> bool,
     /// Start a thread that runs [`Allocator::purger_run`]; false if there cannot be one. Must not allocate.
     pub purger_start: fn() -> bool,
+    /// The monotonic clock, if it is not to be the platform's.
+    pub clock: Option<fn() -> Instant>,
 }
 
 /// An allocator over a platform's memory. One per process may use the platform's thread words.
@@ -98,7 +100,7 @@ impl<P: Platform + Copy, W: ThreadWords> Allocator<P, W> {
     /// An allocator that has reserved nothing yet.
     pub const fn new(platform: P, words: W, options: Options, hooks: Hooks) -> Self {
         Self {
-            space: Space::new(platform, platform, options),
+            space: Space::new(platform, platform, options, hooks.clock),
             words,
             hooks,
             late: Mutex::new(Late::new(), platform),
@@ -110,7 +112,7 @@ impl<P: Platform, W: ThreadWords> Allocator<P, W> {
     /// As `new`, for platforms that are handles.
     pub fn over(platform: &P, words: W, options: Options, hooks: Hooks) -> Self {
         Self {
-            space: Space::new(platform.clone(), platform.clone(), options),
+            space: Space::new(platform.clone(), platform.clone(), options, hooks.clock),
             words,
             hooks,
             late: Mutex::new(Late::new(), platform.clone()),

@@ -13,7 +13,7 @@
 
 use super::slab::{SLICE_SHIFT, kind};
 use super::space::Space;
-use crate::platform::{ClockId, Platform};
+use crate::platform::Platform;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU32, Ordering::*};
 use core::time::Duration;
@@ -69,7 +69,7 @@ impl<P: Platform> Space<P> {
     pub(super) fn run_purger(&self) -> ! {
         let never = AtomicU32::new(0);
         loop {
-            let until = self.platform.now(ClockId::Monotonic).saturating_add(PERIOD);
+            let until = self.now().saturating_add(PERIOD);
             self.platform.wait(&never, 0, Some(until));
             let kept = self.age_caches();
             self.purge(self.settings.purge_delay_ms.load(Relaxed));

@@ -29,7 +29,7 @@ use super::options::{Options, Settings};
 use super::size_class::CLASSES;
 use super::slab::{KEY_NOBODY, LINE_SHIFT, SLICE_BYTES, SLICE_SHIFT, Slab, SlabList, flag, kind};
 use super::stats::Counters;
-use crate::platform::{ClockId, Mutex, MutexGuard, Platform};
+use crate::platform::{ClockId, Instant, Mutex, MutexGuard, Platform};
 use core::ptr::{NonNull, null, null_mut};
 use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering::*};
 
@@ -62,6 +62,7 @@ pub(super) struct Space<P: Platform> {
     pub(super) dirty_bytes: AtomicUsize,
     state: Mutex<State, P>,
     pub(super) platform: P,
+    clock: Option<fn() -> Instant>,
     pub(super) settings: Settings,
     /// What the purger does: see `purge.rs`.
     pub(super) purger: AtomicU32,
@@ -100,7 +101,12 @@ fn bin_of(slices: u32) -> usize {
 }
 
 impl<P: Platform> Space<P> {
-    pub(super) const fn new(platform: P, for_lock: P, options: Options) -> Self {
+    pub(super) const fn new(
+        platform: P,
+        for_lock: P,
+        options: Options,
+        clock: Option<fn() -> Instant>,
+    ) -> Self {
         Self {
             table: AtomicPtr::new((&raw const NOWHERE).cast_mut()),
             mask: AtomicUsize::new(0),
@@ -125,6 +131,7 @@ impl<P: Platform> Space<P> {
                 for_lock,
             ),
             platform,
+            clock,
             settings: Settings::new(&options),
             purger: AtomicU32::new(0),
             counters: Counters::new(),
@@ -139,9 +146,17 @@ impl<P: Platform> Space<P> {
         &self.state
     }
 
-    /// Milliseconds of the monotonic clock; wraps after 49 days.
+    /// The monotonic clock.
+    pub(super) fn now(&self) -> Instant {
+        match self.clock {
+            Some(clock) => clock(),
+            None => self.platform.now(ClockId::Monotonic),
+        }
+    }
+
+    /// Milliseconds of that clock; wraps after 49 days.
     pub(super) fn now_ms(&self) -> u32 {
-        (self.platform.now(ClockId::Monotonic).as_ns() / 1_000_000) as u32
+        (self.now().as_ns() / 1_000_000) as u32
     }
 
     /// The offset of `address` in the range, if it is in it.

@@ -17,6 +17,7 @@ pub(super) static ALLOCATOR: Allocator<Native, Words> = Allocator::new(
         foreign_free: |_| false,
         // Where no such thread can be made from within an allocation, the others do its work.
         purger_start: || spawn_service(|| ALLOCATOR.purger_run()),
+        clock: None,
     },
 );
 

@@ -5,6 +5,7 @@ mod checkers;
 mod clients;
 mod host;
 mod macos;
+mod preload;
 mod windows;
 
 use super::leg::{How, Leg};
@@ -19,6 +20,11 @@ const REDIS: Need = Need::Debian {
 const WORDS: Need = Need::Debian {
     programs: &["/usr/share/dict/words"],
     packages: "wamerican",
+};
+
+const VALGRIND: Need = Need::Debian {
+    programs: &["valgrind", "/usr/include/valgrind/callgrind.h"],
+    packages: "valgrind",
 };
 
 const LLD: Need = Need::Debian {
@@ -151,6 +157,15 @@ pub(super) const LEGS: &[Leg] = &[
         needs: &[],
         limit_s: 900,
         run: host::dist,
+    },
+    Leg {
+        name: "preload",
+        proves: "real programs do the same under our malloc, misuse is noticed, forks and threads go on, hot paths keep their instruction counts",
+        how: How::Native,
+        quick: false,
+        needs: &[VALGRIND],
+        limit_s: 1200,
+        run: preload::run,
     },
     Leg {
         name: "bench-smoke",
