@@ -91,14 +91,20 @@ struct Unwinding<'a, E: Env> {
 }
 
 impl<E: Env> Drop for Unwinding<'_, E> {
-    #[cold]
+    // Inlined, so that the three stay in registers while the first half runs.
+    #[inline(always)]
     fn drop(&mut self) {
-        let state = self.state;
-        if state.stack.pop(self.mark) || take_back(state, self.mark) {
-            // SAFETY: J3; its own panic is caught in there, and dropped with the result, which nobody takes.
-            unsafe { ((*self.half).run)(self.half, state) };
-        } else {
-            wait(state, self.half, self.mark);
-        }
+        abandon(self.state, self.half, self.mark);
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn abandon<E: Env>(state: &State<E>, half: *const Half<E>, mark: Mark<Half<E>>) {
+    if state.stack.pop(mark) || take_back(state, mark) {
+        // SAFETY: J3; its own panic is caught in there. The result stays where it is: nobody will take it.
+        unsafe { ((*half).run)(half, state) };
+    } else {
+        wait(state, half, mark);
     }
 }

@@ -23,6 +23,7 @@
 
 mod builder;
 mod env;
+pub mod iter;
 mod job;
 mod join;
 mod latch;
@@ -32,6 +33,7 @@ mod metrics;
 mod registry;
 mod scope;
 mod sleep;
+pub mod sort;
 mod spawn;
 mod split;
 mod worker;

@@ -5,6 +5,7 @@
 //! | two things at once | [`join`] |
 //! | many jobs that borrow | [`scope`], [`scope_fifo`] |
 //! | a job on its own | [`spawn`] |
+//! | loops, reductions, sorts | [`iter`] |
 //! | a pool of your own | [`ThreadPoolBuilder`] |
 //!
 //! A thread from outside works as a guest: [`join`] and [`scope`] run on it, and the pool's threads help. What is waited for is
@@ -12,6 +13,7 @@
 
 mod env;
 mod global;
+pub mod iter;
 mod thread_pool;
 
 pub use env::Std;

@@ -19,6 +19,7 @@ mod harness;
 mod machine;
 mod platform;
 mod plot;
+mod pool;
 mod random;
 mod record;
 mod report;
@@ -43,7 +44,7 @@ const PARTS: &[Part] = &[
     },
     Part {
         name: "pool",
-        cases: None,
+        cases: Some(pool::cases),
     },
     Part {
         name: "async",

@@ -1,0 +1,188 @@
+//! How a parallel iterator is run: in blocks, here, until somebody asks for work.
+//!
+//! ```text
+//!   asked at the start (or stolen): split in two at once, join
+//!   else: block, block, block ... each some 10 us once the price of an item is known
+//!           between blocks: asked, and what is left is worth it? -> split what is left in two, join
+//! ```
+//!
+//! So a loop that nobody helps with runs as sequential code does, and one with few heavy items is shared before the first of them
+//! is done. Nothing needs tuning. The clock is read only while somebody asks.
+#![forbid(unsafe_code)]
+
+use super::source::Source;
+use crate::platform::{Clock, ClockId};
+use crate::pool::{Env, Worker};
+
+/// A block should take about this long: far more than a look at the clock, far less than a person or a packet notices.
+const BLOCK_NS: u64 = 10_000;
+
+/// What is left is worth sharing from here on: what a thief's first look at it costs, several times over.
+const SHARE_NS: u64 = 5_000;
+
+/// Blocks grow by this factor until they are long enough.
+const GROWTH: usize = 8;
+
+/// Items of a block at most, so that requests are seen.
+const BLOCK_MAX: usize = 1 << 16;
+
+/// What is done with the items.
+pub trait Consumer<T>: Sync {
+    /// What it makes of some neighbouring items.
+    type Acc: Send;
+
+    /// Of none.
+    fn start(&self) -> Self::Acc;
+
+    /// Of more items after those of `acc`; `offset` is the position of the first, in the source's weights.
+    fn eat(&self, acc: Self::Acc, offset: usize, items: impl Iterator<Item = T>) -> Self::Acc;
+
+    /// Of two neighbours, in order.
+    fn merge(&self, left: Self::Acc, right: Self::Acc) -> Self::Acc;
+
+    /// Whether items at `offset` and after it need not be looked at any more.
+    fn is_done(&self, _offset: usize) -> bool {
+        false
+    }
+}
+
+/// Runs `source` through `consumer`.
+pub fn drive<E, S, C>(worker: Worker<'_, E>, source: S, consumer: &C) -> C::Acc
+where
+    E: Env,
+    S: Source,
+    C: Consumer<S::Item>,
+{
+    run(worker, source, consumer, 0, true, consumer.start())
+}
+
+fn run<E, S, C>(
+    worker: Worker<'_, E>,
+    mut source: S,
+    consumer: &C,
+    mut offset: usize,
+    fresh: bool,
+    mut acc: C::Acc,
+) -> C::Acc
+where
+    E: Env,
+    S: Source,
+    C: Consumer<S::Item>,
+{
+    let mut weight = source.weight();
+    let (min, max) = (source.min_len().max(1), source.max_len().max(1));
+    if weight > max || (fresh && worker.is_wanted() && weight / 2 >= min) {
+        return fork(worker, source, consumer, offset, acc);
+    }
+    let mut block = min;
+    let mut since: Option<(u64, usize)> = None;
+    while weight > 0 {
+        if consumer.is_done(offset) {
+            return acc;
+        }
+        if block >= weight {
+            return consumer.eat(acc, offset, source.into_seq());
+        }
+        let (front, rest) = source.split_at(block);
+        let taken = weight - rest.weight();
+        if taken == 0 {
+            // It cannot be split there.
+            return consumer.eat(acc, offset, rest.into_seq());
+        }
+        acc = consumer.eat(acc, offset, front.into_seq());
+        source = rest;
+        offset += taken;
+        weight -= taken;
+        if !worker.is_wanted() {
+            since = None;
+            block = (block * GROWTH).min(BLOCK_MAX);
+            continue;
+        }
+        let now = worker.state.platform().now(ClockId::Monotonic).as_ns();
+        let Some((start, done)) = since else {
+            // The next block is timed.
+            since = Some((now, 0));
+            block = min.max(block.min(GROWTH));
+            continue;
+        };
+        let done = done + taken;
+        since = Some((start, done));
+        let per_item_ps = (now.saturating_sub(start)).saturating_mul(1_000) / done.max(1) as u64;
+        let left_ns = per_item_ps.saturating_mul(weight as u64) / 1_000;
+        if left_ns > SHARE_NS && weight / 2 >= min {
+            return fork(worker, source, consumer, offset, acc);
+        }
+        let wanted = usize::try_from(BLOCK_NS * 1_000 / per_item_ps.max(1)).unwrap_or(BLOCK_MAX);
+        block = wanted
+            .clamp(min, BLOCK_MAX)
+            .min(block.saturating_mul(GROWTH))
+            .max(min);
+    }
+    acc
+}
+
+fn fork<E, S, C>(
+    worker: Worker<'_, E>,
+    source: S,
+    consumer: &C,
+    offset: usize,
+    acc: C::Acc,
+) -> C::Acc
+where
+    E: Env,
+    S: Source,
+    C: Consumer<S::Item>,
+{
+    let weight = source.weight();
+    let (left, right) = source.split_at(weight / 2);
+    let middle = offset + (weight - right.weight());
+    if left.weight() == 0 || right.weight() == 0 {
+        // It cannot be split there.
+        let whole = if left.weight() == 0 { right } else { left };
+        return consumer.eat(acc, offset, whole.into_seq());
+    }
+    let home = worker.index();
+    let (left, right) = worker.join(
+        |worker| run(worker, left, consumer, offset, false, acc),
+        |worker| {
+            let stolen = worker.index() != home;
+            run(worker, right, consumer, middle, stolen, consumer.start())
+        },
+    );
+    consumer.merge(left, right)
+}
+
+/// Runs `source` through `consumer` along a tree that its weight alone determines, so that the result of floating-point
+/// arithmetic is the same bits for any number of threads.
+pub fn drive_fixed<E, S, C>(worker: Worker<'_, E>, source: S, consumer: &C) -> C::Acc
+where
+    E: Env,
+    S: Source,
+    C: Consumer<S::Item>,
+{
+    /// Items of a leaf: long enough to hide a join, short enough to share.
+    const LEAF: usize = 2048;
+    fn tree<E, S, C>(worker: Worker<'_, E>, source: S, consumer: &C, offset: usize) -> C::Acc
+    where
+        E: Env,
+        S: Source,
+        C: Consumer<S::Item>,
+    {
+        let weight = source.weight();
+        if weight <= LEAF {
+            return consumer.eat(consumer.start(), offset, source.into_seq());
+        }
+        let (left, right) = source.split_at(weight / 2);
+        let middle = offset + (weight - right.weight());
+        if left.weight() == 0 || right.weight() == 0 {
+            let whole = if left.weight() == 0 { right } else { left };
+            return consumer.eat(consumer.start(), offset, whole.into_seq());
+        }
+        let (left, right) = worker.join(
+            |worker| tree(worker, left, consumer, offset),
+            |worker| tree(worker, right, consumer, middle),
+        );
+        consumer.merge(left, right)
+    }
+    tree(worker, source, consumer, 0)
+}

@@ -1,0 +1,62 @@
+//! Characters and lines of a string; splits move to the next boundary.
+#![allow(unsafe_code, reason = "a source is a promise, here an empty one")]
+
+use super::source::Source;
+
+/// The characters of a string.
+#[derive(Debug)]
+pub struct CharIter<'a>(pub &'a str);
+
+// SAFETY: it is not exact.
+unsafe impl<'a> Source for CharIter<'a> {
+    type Item = char;
+    type Seq = core::str::Chars<'a>;
+    const EXACT: bool = false;
+
+    fn weight(&self) -> usize {
+        self.0.len()
+    }
+
+    fn split_at(self, at: usize) -> (Self, Self) {
+        let (left, right) = self.0.split_at(self.0.ceil_char_boundary(at));
+        (Self(left), Self(right))
+    }
+
+    fn into_seq(self) -> Self::Seq {
+        self.0.chars()
+    }
+}
+
+/// The lines of a string, without their ends.
+#[derive(Debug)]
+pub struct LineIter<'a>(pub &'a str);
+
+// SAFETY: it is not exact.
+unsafe impl<'a> Source for LineIter<'a> {
+    type Item = &'a str;
+    type Seq = core::str::Lines<'a>;
+    const EXACT: bool = false;
+
+    fn weight(&self) -> usize {
+        self.0.len()
+    }
+
+    fn split_at(self, at: usize) -> (Self, Self) {
+        // A newline ends a line, so the rest begins after one.
+        let at = at.min(self.0.len());
+        let middle = if at == 0 {
+            0
+        } else {
+            self.0.as_bytes()[at - 1..]
+                .iter()
+                .position(|&byte| byte == b'\n')
+                .map_or(self.0.len(), |distance| at + distance)
+        };
+        let (left, right) = self.0.split_at(middle);
+        (Self(left), Self(right))
+    }
+
+    fn into_seq(self) -> Self::Seq {
+        self.0.lines()
+    }
+}

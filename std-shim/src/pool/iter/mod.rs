@@ -1,0 +1,27 @@
+//! Parallel iterators, under the names that Rayon's users know.
+//!
+//! ```
+//! use underpin::pool::iter::*;
+//!
+//! let squares: Vec<u64> = (0..1000_u64).into_par_iter().map(|n| n * n).collect();
+//! assert_eq!(squares[31], 961);
+//! assert_eq!(squares.par_iter().filter(|n| **n % 2 == 0).count(), 500);
+//! ```
+//!
+//! Nothing needs tuning: a loop that nobody helps with runs as a plain one, and is split when a worker without work asks.
+//!
+//! [`reduce_fixed`](ParallelIterator::reduce_fixed) and [`sum_fixed`](ParallelIterator::sum_fixed) give the same bits for any number
+//! of threads, also in floating point.
+#![forbid(unsafe_code)]
+
+mod bridge;
+mod from;
+mod into;
+mod method;
+mod slice;
+
+pub use bridge::{ParallelBridge, ParallelBridged};
+pub use from::FromParallelIterator;
+pub use into::{IntoParallelIterator, IntoParallelRefIterator, IntoParallelRefMutIterator};
+pub use method::{IndexedParallelIterator, ParallelIterator};
+pub use slice::{ParallelSlice, ParallelSliceMut, ParallelString};

@@ -1,0 +1,61 @@
+//! What a pool costs beside its work: processor time for small jobs that come now and then, and while nothing comes.
+
+use super::{chili_is, ours_of, process_cpu, rayon_is, rayon_of, us};
+use crate::case::{Case, Sample, Settings};
+use core::hint::black_box;
+use std::time::{Duration, Instant};
+
+pub(super) fn cases(settings: &Settings) -> Vec<Case> {
+    vec![trickle(if settings.quick { 200 } else { 1_000 })]
+}
+
+/// About 20 us of work.
+fn work(seed: u64) -> u64 {
+    (0..10_000_u64).fold(seed, |x, i| black_box(x.wrapping_mul(31) ^ i))
+}
+
+fn trickle(jobs: u64) -> Case {
+    Case {
+        name: "a small job each millisecond".into(),
+        terms: format!(
+            "{jobs} jobs of some 20 us in two halves, one a ms; the process's CPU time, of which less is better, chili's beat thread and spinning workers included"
+        ),
+        ours: us(move || {
+            paced(jobs, |seed| {
+                ours_of(2).enter(|w| w.join(|_| work(seed), |_| work(seed + 1)))
+            })
+        }),
+        peers: vec![
+            rayon_is(move || {
+                paced(jobs, |seed| {
+                    rayon_of(2).install(|| rayon::join(|| work(seed), || work(seed + 1)))
+                })
+            }),
+            chili_is(move || {
+                paced(jobs, |seed| {
+                    super::chili_of(2)
+                        .scope()
+                        .join(|_| work(seed), |_| work(seed + 1))
+                })
+            }),
+        ],
+    }
+}
+
+fn paced(jobs: u64, mut job: impl FnMut(u64) -> (u64, u64)) -> Result<Sample, String> {
+    let want = (work(0), work(1));
+    let (cpu, start) = (process_cpu(), Instant::now());
+    for index in 0..jobs {
+        let at = Duration::from_millis(index);
+        if let Some(rest) = at.checked_sub(start.elapsed()) {
+            std::thread::sleep(rest);
+        }
+        if job(0) != want {
+            return Err("a wrong answer".into());
+        }
+    }
+    Ok(Sample {
+        operations: jobs,
+        elapsed: (process_cpu() - cpu).max(Duration::from_nanos(1)),
+    })
+}

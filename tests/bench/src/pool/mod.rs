@@ -1,0 +1,133 @@
+//! The pool against rayon, chili, plain threads and sequential code.
+//!
+//! One-worker cases take the processor time of the thread that works, so that a busy machine hardly shows; two-worker cases take wall
+//! time. forte is not here: its newest version wants a compiler newer than the project's.
+
+mod idle;
+mod kernels;
+mod spawn;
+mod trees;
+
+use crate::case::{Case, Sample, Settings, Subject, locked_version};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+use underpin::pool::{ThreadPool, ThreadPoolBuilder};
+
+/// The cases.
+pub(crate) fn cases(settings: &Settings) -> Result<Vec<Case>, String> {
+    let mut cases = trees::cases(settings);
+    cases.extend(kernels::cases(settings));
+    cases.extend(spawn::cases(settings));
+    cases.extend(idle::cases(settings));
+    Ok(cases)
+}
+
+/// How time is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Time {
+    /// The processor time of the thread that calls.
+    Thread,
+    /// Wall time.
+    Wall,
+}
+
+fn thread_cpu() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}
+
+fn process_cpu() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}
+
+/// Runs `task` `times` times on this thread; each answer must be `want`.
+fn timed<T: PartialEq + core::fmt::Debug>(
+    time: Time,
+    times: u64,
+    operations: u64,
+    want: &T,
+    mut task: impl FnMut() -> T,
+) -> Result<Sample, String> {
+    let (cpu, wall) = (thread_cpu(), Instant::now());
+    for _ in 0..times {
+        let got = task();
+        if got != *want {
+            return Err(format!("{got:?} instead of {want:?}"));
+        }
+    }
+    let elapsed = match time {
+        Time::Thread => thread_cpu() - cpu,
+        Time::Wall => wall.elapsed(),
+    };
+    Ok(Sample {
+        operations: times * operations,
+        elapsed: elapsed.max(Duration::from_nanos(1)),
+    })
+}
+
+fn pool_of(threads: usize) -> ThreadPool {
+    ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build()
+        .expect("threads for our pool")
+}
+
+/// Our pool of one or two threads.
+fn ours_of(threads: usize) -> &'static ThreadPool {
+    static POOLS: [OnceLock<ThreadPool>; 3] = [const { OnceLock::new() }; 3];
+    POOLS[threads].get_or_init(|| pool_of(threads))
+}
+
+fn rayon_of(threads: usize) -> &'static rayon::ThreadPool {
+    static POOLS: [OnceLock<rayon::ThreadPool>; 3] = [const { OnceLock::new() }; 3];
+    POOLS[threads].get_or_init(|| {
+        rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .expect("threads for rayon")
+    })
+}
+
+/// chili counts the caller's thread beside its own.
+fn chili_of(threads: usize) -> &'static chili::ThreadPool {
+    static POOLS: [OnceLock<chili::ThreadPool>; 3] = [const { OnceLock::new() }; 3];
+    POOLS[threads].get_or_init(|| {
+        chili::ThreadPool::with_config(chili::Config {
+            thread_count: core::num::NonZero::new(threads),
+            ..chili::Config::default()
+        })
+    })
+}
+
+fn us(run: impl FnMut() -> Result<Sample, String> + 'static) -> Subject {
+    subject("underpin", env!("CARGO_PKG_VERSION").to_owned(), run)
+}
+
+fn rayon_is(run: impl FnMut() -> Result<Sample, String> + 'static) -> Subject {
+    subject("rayon", locked_version("rayon"), run)
+}
+
+fn chili_is(run: impl FnMut() -> Result<Sample, String> + 'static) -> Subject {
+    subject("chili", locked_version("chili"), run)
+}
+
+fn chili_every_is(run: impl FnMut() -> Result<Sample, String> + 'static) -> Subject {
+    subject("chili, each join", locked_version("chili"), run)
+}
+
+fn sequential(run: impl FnMut() -> Result<Sample, String> + 'static) -> Subject {
+    subject("limit: sequential", String::new(), run)
+}
+
+fn threads_are(run: impl FnMut() -> Result<Sample, String> + 'static) -> Subject {
+    subject("std threads", String::new(), run)
+}
+
+fn subject(
+    name: &'static str,
+    version: String,
+    mut run: impl FnMut() -> Result<Sample, String> + 'static,
+) -> Subject {
+    Subject::new(name, version, move |_| run())
+}

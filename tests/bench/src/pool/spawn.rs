@@ -1,0 +1,124 @@
+//! Spawned jobs, and calls into the pool from outside.
+
+use super::{
+    Time, chili_is, chili_of, ours_of, rayon_is, rayon_of, thread_cpu, threads_are, timed, us,
+};
+use crate::case::{Case, Sample, Settings};
+use core::hint::black_box;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+pub(super) fn cases(settings: &Settings) -> Vec<Case> {
+    let quick = settings.quick;
+    vec![
+        spawn(if quick { 200_000 } else { 1_000_000 }),
+        enter(if quick { 20_000 } else { 100_000 }),
+    ]
+}
+
+fn spawn(count: u64) -> Case {
+    Case {
+        name: "scope spawn, one worker".into(),
+        terms: format!(
+            "{count} jobs of one addition in one scope, twenty of it warm up; thread CPU of the worker that spawns and runs them"
+        ),
+        ours: us(move || {
+            ours_of(1).install(|| {
+                let sum = AtomicU64::new(0);
+                let sum = &sum;
+                timed(Time::Thread, 1, count, &(), || {
+                    underpin::pool::scope(|s| {
+                        for _ in 0..count {
+                            s.spawn(move |_| add(sum));
+                        }
+                    });
+                })
+                .and_then(|sample| check(sample, sum, count))
+            })
+        }),
+        peers: vec![
+            rayon_is(move || {
+                rayon_of(1).install(|| {
+                    let sum = AtomicU64::new(0);
+                    let sum = &sum;
+                    timed(Time::Thread, 1, count, &(), || {
+                        rayon::scope(|s| {
+                            for _ in 0..count {
+                                s.spawn(move |_| add(sum));
+                            }
+                        });
+                    })
+                    .and_then(|sample| check(sample, sum, count))
+                })
+            }),
+            threads_are(move || {
+                let count = count / 1_000;
+                let sum = AtomicU64::new(0);
+                timed(Time::Thread, 1, count, &(), || {
+                    for _ in 0..count {
+                        std::thread::scope(|s| {
+                            s.spawn(|| add(&sum));
+                        });
+                    }
+                })
+                .and_then(|sample| check(sample, &sum, count))
+            }),
+        ],
+    }
+}
+
+/// One worker runs them, so a plain addition will do; the load and store cost next to nothing.
+fn add(sum: &AtomicU64) {
+    sum.store(sum.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+}
+
+fn check(sample: Sample, sum: &AtomicU64, want: u64) -> Result<Sample, String> {
+    let got = sum.load(Ordering::Relaxed);
+    if got == want {
+        Ok(sample)
+    } else {
+        Err(format!("{got} jobs instead of {want}"))
+    }
+}
+
+fn enter(count: u64) -> Case {
+    Case {
+        name: "call from outside, hot".into(),
+        terms: format!(
+            "{count} calls into a pool of one thread from a thread that is not its own, each with one empty join; the caller's thread CPU (rayon's workers burn theirs beside it)"
+        ),
+        ours: us(move || {
+            calls(count, |i| {
+                ours_of(1).enter(|w| w.join(|_| i, |_| black_box(1))).0
+            })
+        }),
+        peers: vec![
+            rayon_is(move || {
+                calls(count / 20, |i| {
+                    rayon_of(1).install(|| rayon::join(|| i, || black_box(1))).0
+                })
+            }),
+            chili_is(move || {
+                calls(count, |i| {
+                    chili_of(1).scope().join(|_| i, |_| black_box(1)).0
+                })
+            }),
+        ],
+    }
+}
+
+fn calls(count: u64, mut call: impl FnMut(u64) -> u64) -> Result<Sample, String> {
+    let start = thread_cpu();
+    let mut sum = 0;
+    for i in 0..count {
+        sum += call(i);
+    }
+    let elapsed = (thread_cpu() - start).max(Duration::from_nanos(1));
+    if sum != count * (count - 1) / 2 {
+        return Err(format!("sum {sum}"));
+    }
+    Ok(Sample {
+        operations: count,
+        elapsed,
+    })
+}

@@ -1,0 +1,249 @@
+//! The price of a join: empty ones, sums over binary trees, Fibonacci numbers.
+//!
+//! All subjects go through a tree in the same order, left half first: chili runs its second closure first, so it gets them swapped. Nodes lie in
+//! memory in the order in which they were made: left, right, parent.
+
+use super::{
+    Time, chili_every_is, chili_is, chili_of, ours_of, rayon_is, rayon_of, sequential, timed, us,
+};
+use crate::case::{Case, Settings};
+use core::hint::black_box;
+use std::sync::Arc;
+use underpin::pool::Worker;
+
+pub(super) fn cases(settings: &Settings) -> Vec<Case> {
+    let quick = settings.quick;
+    let mut cases = vec![empty(if quick { 3_000_000 } else { 20_000_000 })];
+    let big = if quick { 20 } else { 23 };
+    for (levels, times) in [(10, 20_000), (17, 100), (big, 2)] {
+        cases.push(tree(
+            1,
+            Time::Thread,
+            levels,
+            if quick { times / 4 } else { times }.max(1),
+        ));
+    }
+    cases.push(tree(2, Time::Wall, 17, if quick { 30 } else { 100 }));
+    cases.push(tree(2, Time::Wall, big, 2));
+    let n = if quick { 30 } else { 36 };
+    cases.push(fib(1, Time::Thread, n));
+    cases.push(fib(2, Time::Wall, n));
+    cases
+}
+
+fn empty(count: u64) -> Case {
+    Case {
+        name: "empty join, one worker".into(),
+        terms: format!(
+            "{count} joins of two closures that do nothing, in one call into the pool; thread CPU"
+        ),
+        ours: us(move || {
+            ours_of(1).enter(|w| {
+                timed(Time::Thread, 1, count, &(), || {
+                    for i in 0..count {
+                        w.join(|_| black_box(i), |_| black_box(i));
+                    }
+                })
+            })
+        }),
+        peers: vec![
+            rayon_is(move || {
+                rayon_of(1).install(|| {
+                    timed(Time::Thread, 1, count, &(), || {
+                        for i in 0..count {
+                            rayon::join(|| black_box(i), || black_box(i));
+                        }
+                    })
+                })
+            }),
+            chili_is(move || {
+                let mut scope = chili_of(1).scope();
+                timed(Time::Thread, 1, count, &(), || {
+                    for i in 0..count {
+                        scope.join(|_| black_box(i), |_| black_box(i));
+                    }
+                })
+            }),
+            chili_every_is(move || {
+                let mut scope = chili_of(1).scope();
+                timed(Time::Thread, 1, count, &(), || {
+                    for i in 0..count {
+                        scope.join_with_heartbeat_every::<1, _, _, _, _>(
+                            |_| black_box(i),
+                            |_| black_box(i),
+                        );
+                    }
+                })
+            }),
+            sequential(move || {
+                timed(Time::Thread, 1, count, &(), || {
+                    for i in 0..count {
+                        black_box(i);
+                        black_box(i);
+                    }
+                })
+            }),
+        ],
+    }
+}
+
+struct Node {
+    value: u64,
+    left: Option<Box<Node>>,
+    right: Option<Box<Node>>,
+}
+
+fn grow(levels: u32) -> Option<Box<Node>> {
+    (levels > 0).then(|| {
+        let left = grow(levels - 1);
+        let right = grow(levels - 1);
+        Box::new(Node {
+            value: u64::from(levels),
+            left,
+            right,
+        })
+    })
+}
+
+fn plain(node: &Node) -> u64 {
+    let left = node.left.as_deref().map_or(0, plain);
+    let right = node.right.as_deref().map_or(0, plain);
+    node.value + left + right
+}
+
+fn with_us(w: Worker<'_>, node: &Node) -> u64 {
+    let (left, right) = w.join(
+        |w| node.left.as_deref().map_or(0, |n| with_us(w, n)),
+        |w| node.right.as_deref().map_or(0, |n| with_us(w, n)),
+    );
+    node.value + left + right
+}
+
+fn with_rayon(node: &Node) -> u64 {
+    let (left, right) = rayon::join(
+        || node.left.as_deref().map_or(0, with_rayon),
+        || node.right.as_deref().map_or(0, with_rayon),
+    );
+    node.value + left + right
+}
+
+fn with_chili(scope: &mut chili::Scope<'_>, node: &Node) -> u64 {
+    let (right, left) = scope.join(
+        |s| node.right.as_deref().map_or(0, |n| with_chili(s, n)),
+        |s| node.left.as_deref().map_or(0, |n| with_chili(s, n)),
+    );
+    node.value + left + right
+}
+
+fn with_chili_every(scope: &mut chili::Scope<'_>, node: &Node) -> u64 {
+    let (right, left) = scope.join_with_heartbeat_every::<1, _, _, _, _>(
+        |s| node.right.as_deref().map_or(0, |n| with_chili_every(s, n)),
+        |s| node.left.as_deref().map_or(0, |n| with_chili_every(s, n)),
+    );
+    node.value + left + right
+}
+
+fn tree(workers: usize, time: Time, levels: u32, times: u64) -> Case {
+    let nodes = (1_u64 << levels) - 1;
+    let root: Arc<Node> = Arc::from(grow(levels).expect("levels"));
+    let want = plain(&root);
+    let [a, b, c, d, e] = [(); 5].map(|()| root.clone());
+    Case {
+        name: format!(
+            "tree of {nodes} nodes, {workers} worker{}",
+            if workers == 1 { "" } else { "s" }
+        ),
+        terms: format!(
+            "sum over a binary tree with a join at each node, left first, {times} times, each a call into the pool from inside; {time:?} time"
+        ),
+        ours: us(move || {
+            ours_of(workers).enter(|w| timed(time, times, nodes, &want, || with_us(w, &a)))
+        }),
+        peers: vec![
+            rayon_is(move || {
+                rayon_of(workers).install(|| timed(time, times, nodes, &want, || with_rayon(&b)))
+            }),
+            chili_is(move || {
+                let mut scope = chili_of(workers).scope();
+                timed(time, times, nodes, &want, || with_chili(&mut scope, &c))
+            }),
+            chili_every_is(move || {
+                let mut scope = chili_of(workers).scope();
+                timed(time, times, nodes, &want, || {
+                    with_chili_every(&mut scope, &d)
+                })
+            }),
+            sequential(move || timed(time, times, nodes, &want, || plain(black_box(&e)))),
+        ],
+    }
+}
+
+fn fib_plain(n: u32) -> u64 {
+    if n < 2 {
+        return u64::from(n);
+    }
+    black_box(fib_plain(n - 1)) + fib_plain(n - 2)
+}
+
+fn fib_us(w: Worker<'_>, n: u32) -> u64 {
+    if n < 2 {
+        return u64::from(n);
+    }
+    let (a, b) = w.join(|w| fib_us(w, n - 1), |w| fib_us(w, n - 2));
+    a + b
+}
+
+fn fib_rayon(n: u32) -> u64 {
+    if n < 2 {
+        return u64::from(n);
+    }
+    let (a, b) = rayon::join(|| fib_rayon(n - 1), || fib_rayon(n - 2));
+    a + b
+}
+
+fn fib_chili(s: &mut chili::Scope<'_>, n: u32) -> u64 {
+    if n < 2 {
+        return u64::from(n);
+    }
+    let (b, a) = s.join(|s| fib_chili(s, n - 2), |s| fib_chili(s, n - 1));
+    a + b
+}
+
+fn fib_chili_every(s: &mut chili::Scope<'_>, n: u32) -> u64 {
+    if n < 2 {
+        return u64::from(n);
+    }
+    let (b, a) = s.join_with_heartbeat_every::<1, _, _, _, _>(
+        |s| fib_chili_every(s, n - 2),
+        |s| fib_chili_every(s, n - 1),
+    );
+    a + b
+}
+
+fn fib(workers: usize, time: Time, n: u32) -> Case {
+    let want = (0..n).fold((0_u64, 1_u64), |(a, b), _| (b, a + b)).0;
+    Case {
+        name: format!(
+            "fib({n}), {workers} worker{}",
+            if workers == 1 { "" } else { "s" }
+        ),
+        terms: format!(
+            "a join at each call down to n < 2, {want} leaves of value 1; operations are joins; {time:?} time"
+        ),
+        ours: us(move || ours_of(workers).enter(|w| timed(time, 1, want, &want, || fib_us(w, n)))),
+        peers: vec![
+            rayon_is(move || {
+                rayon_of(workers).install(|| timed(time, 1, want, &want, || fib_rayon(n)))
+            }),
+            chili_is(move || {
+                let mut scope = chili_of(workers).scope();
+                timed(time, 1, want, &want, || fib_chili(&mut scope, n))
+            }),
+            chili_every_is(move || {
+                let mut scope = chili_of(workers).scope();
+                timed(time, 1, want, &want, || fib_chili_every(&mut scope, n))
+            }),
+            sequential(move || timed(time, 1, want, &want, || fib_plain(black_box(n)))),
+        ],
+    }
+}
