@@ -11,6 +11,7 @@
 //! | `thread.rs`, `thread_slot.rs` | `Threads`, `ThreadSlots` | `pthread.rs`, or `raw_thread.rs` and `slot_table.rs` without a C library |
 //! | `file.rs`, `directory.rs`, `map.rs` | `Files`, `Map` | `pread`, `fdatasync`, `flock`, `getdents64`, `mmap`, .. |
 //! | `thread_words.rs` | `ThreadWords` | static thread-local storage |
+//! | `datagram.rs`, `local.rs` | `Datagrams`, `LocalSockets` | UDP and Unix sockets |
 //! | `net.rs`, `reactor.rs` | `Net`, `Reactor` | sockets, `epoll`, `eventfd` |
 #![no_std]
 #![deny(unsafe_code)]
@@ -21,10 +22,12 @@ extern crate alloc;
 extern crate std;
 
 mod clock;
+mod datagram;
 mod directory;
 mod entropy;
 mod error;
 mod file;
+mod local;
 mod map;
 mod memory;
 mod net;

@@ -20,7 +20,7 @@ use underpin_core::{Error, Kind, Operation, Result};
 /// Slices that one send hands to the kernel; a longer list makes a short send.
 const SLICES_MAX: usize = 64;
 
-const SOCKET_FLAGS: SocketFlags = SocketFlags::NONBLOCK.union(SocketFlags::CLOEXEC);
+pub(crate) const SOCKET_FLAGS: SocketFlags = SocketFlags::NONBLOCK.union(SocketFlags::CLOEXEC);
 
 /// A listener or a connection. Clones share one descriptor, which is closed with the last of them.
 #[derive(Clone, Debug)]
@@ -30,12 +30,24 @@ pub struct Socket(Arc<Descriptor>);
 #[derive(Debug)]
 pub struct Descriptor {
     fd: OwnedFd,
-    listener: bool,
+    kind: SocketKind,
+}
+
+/// What a socket is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SocketKind {
+    Listener,
+    Stream,
+    Datagram,
 }
 
 impl Socket {
-    fn new(fd: OwnedFd, listener: bool) -> Self {
-        Self(Arc::new(Descriptor { fd, listener }))
+    pub(crate) fn new(fd: OwnedFd, kind: SocketKind) -> Self {
+        Self(Arc::new(Descriptor { fd, kind }))
+    }
+
+    pub(crate) fn kind(&self) -> SocketKind {
+        self.0.kind
     }
 
     /// The descriptor's number, for calls that the seam does not have. It names this socket while the value lives.
@@ -58,14 +70,14 @@ impl Socket {
     }
 }
 
-fn family(address: &SocketAddr) -> AddressFamily {
+pub(crate) fn family(address: &SocketAddr) -> AddressFamily {
     match address {
         SocketAddr::V4(_) => AddressFamily::INET,
         SocketAddr::V6(_) => AddressFamily::INET6,
     }
 }
 
-fn ip_address(operation: Operation, address: SocketAddrAny) -> Result<SocketAddr> {
+pub(crate) fn ip_address(operation: Operation, address: SocketAddrAny) -> Result<SocketAddr> {
     SocketAddr::try_from(address).map_err(|errno| error(operation, errno))
 }
 
@@ -81,7 +93,7 @@ pub(crate) fn start_connect(address: &SocketAddr) -> Result<Connecting<Socket>> 
     Ok(match rustix::net::connect(&fd, address) {
         // An interrupted connect goes on in the background like one that would block.
         Ok(()) | Err(Errno::INPROGRESS | Errno::INTR) => {
-            Connecting::Started(Socket::new(fd, false))
+            Connecting::Started(Socket::new(fd, SocketKind::Stream))
         }
         Err(errno) => Connecting::Failed(connect_error(errno)),
     })
@@ -136,7 +148,7 @@ unsafe impl Net for Linux {
             Ok(fd)
         };
         attempt()
-            .map(|fd| Socket::new(fd, true))
+            .map(|fd| Socket::new(fd, SocketKind::Listener))
             .map_err(|errno| refused(Caps::NET, OP, errno))
     }
 
@@ -145,7 +157,7 @@ unsafe impl Net for Linux {
         loop {
             match rustix::net::acceptfrom_with(listener.as_fd(), SOCKET_FLAGS) {
                 Ok((fd, Some(peer))) => {
-                    return Ok((Socket::new(fd, false), ip_address(OP, peer)?));
+                    return Ok((Socket::new(fd, SocketKind::Stream), ip_address(OP, peer)?));
                 }
                 Ok((_, None)) => return Err(Error::new(OP, Kind::NotConnected)),
                 // These are errors of the connection that was taken off the queue, not of the listener: take the next.
@@ -237,7 +249,7 @@ unsafe impl Net for Linux {
 
     fn set_no_delay(&self, socket: &Socket, on: bool) -> Result<()> {
         const OP: Operation = Operation::SocketOption;
-        if socket.0.listener {
+        if socket.kind() != SocketKind::Stream {
             return Err(Error::new(OP, Kind::InvalidInput));
         }
         sockopt::set_tcp_nodelay(socket.as_fd(), on).map_err(|errno| error(OP, errno))

@@ -87,6 +87,15 @@ fn probe() -> Caps {
             || has(socket(AddressFamily::INET6, SocketType::STREAM, None)),
     );
     caps.set(
+        Caps::DATAGRAMS,
+        has(socket(AddressFamily::INET, SocketType::DGRAM, None))
+            || has(socket(AddressFamily::INET6, SocketType::DGRAM, None)),
+    );
+    caps.set(
+        Caps::LOCAL_SOCKETS,
+        has(socket(AddressFamily::UNIX, SocketType::STREAM, None)),
+    );
+    caps.set(
         Caps::REACTOR,
         has(epoll::create(epoll::CreateFlags::CLOEXEC))
             && has(rustix::event::eventfd(0, EventfdFlags::CLOEXEC)),

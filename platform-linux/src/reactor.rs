@@ -9,7 +9,7 @@
 use crate::Linux;
 use crate::clock::timespec_from_ns;
 use crate::error::{error, error_as};
-use crate::net::{Descriptor, Socket, finish_connect, start_connect};
+use crate::net::{Descriptor, Socket, SocketKind, finish_connect, start_connect};
 use crate::platform::refused;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
@@ -108,6 +108,10 @@ impl Poller for EpollPoller {
 
     fn is(socket: &Socket, identity: &Weak<Descriptor>) -> bool {
         socket.is(identity)
+    }
+
+    fn is_stream(socket: &Socket) -> bool {
+        socket.kind() == SocketKind::Stream
     }
 
     fn start_connect(&self, address: &SocketAddr) -> Result<Connecting<Socket>> {

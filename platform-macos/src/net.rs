@@ -18,7 +18,7 @@ use core::net::SocketAddr;
 use libc::{c_int, c_void, sockaddr, socklen_t};
 use underpin_core::error::{Domain, Error, Kind, Operation, Result};
 use underpin_core::platform::readiness::Connecting;
-use underpin_core::platform::{ListenOptions, Net, ShutdownHow};
+use underpin_core::platform::{Datagrams, ListenOptions, LocalSockets, Net, ShutdownHow};
 
 /// Slices that one send hands to the kernel; a longer list makes a short send.
 const SLICES_MAX: usize = 64;
@@ -295,3 +295,9 @@ unsafe impl Net for Macos {
         socket.set_option(OP, libc::IPPROTO_TCP, libc::TCP_NODELAY, c_int::from(on))
     }
 }
+
+// SAFETY: nothing is ever received: datagrams are not there yet.
+unsafe impl Datagrams for Macos {}
+
+/// Not there yet.
+impl LocalSockets for Macos {}

@@ -15,7 +15,7 @@ use alloc::sync::{Arc, Weak};
 use core::mem::{MaybeUninit, size_of};
 use core::net::SocketAddr;
 use underpin_core::platform::readiness::Connecting;
-use underpin_core::platform::{ListenOptions, Net, ShutdownHow};
+use underpin_core::platform::{Datagrams, ListenOptions, LocalSockets, Net, ShutdownHow};
 use underpin_core::{Domain, Error, Kind, Operation, Result};
 use windows_sys::Win32::Foundation::{HANDLE, HANDLE_FLAG_INHERIT, SetHandleInformation};
 use windows_sys::Win32::Networking::WinSock::{
@@ -378,3 +378,9 @@ unsafe impl Net for Windows {
         socket.set_option(IPPROTO_TCP, TCP_NODELAY, u32::from(on))
     }
 }
+
+// SAFETY: nothing is ever received: datagrams are not there yet.
+unsafe impl Datagrams for Windows {}
+
+/// Not there yet.
+impl LocalSockets for Windows {}

@@ -60,6 +60,8 @@ fn ready_made_parts_keep_the_contracts() {
     conformance::run_files(&NoFiles(board), b"", &mut ledger);
     conformance::run_map(&NoFiles(board), b"", &mut ledger);
     conformance::run_net(&NoNet(board), &mut ledger);
+    conformance::run_datagrams(&NoNet(board), &mut ledger);
+    conformance::run_local_sockets(&NoNet(board), b"", &mut ledger);
     ledger.settle();
     assert!(ledger.passed() > 30, "{} cases passed", ledger.passed());
 }

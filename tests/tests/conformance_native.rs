@@ -77,6 +77,21 @@ fn reactor_keeps_the_contracts_with_threads() {
     ledger.settle();
 }
 
+#[test]
+fn datagrams_keep_the_contracts() {
+    let mut ledger = Ledger::new("datagrams");
+    conformance::run_datagrams(&NATIVE, &mut ledger);
+    ledger.settle();
+}
+
+#[test]
+fn local_sockets_keep_the_contracts() {
+    let directory = Directory::new("local");
+    let mut ledger = Ledger::new("local sockets");
+    conformance::run_local_sockets(&NATIVE, directory.as_bytes(), &mut ledger);
+    ledger.settle();
+}
+
 /// A system of this kind has the traits, whatever its bits say today.
 #[test]
 fn every_trait_is_there() {

@@ -15,6 +15,7 @@
 //! | [`Files`] | files, directories, durability, locks | no |
 //! | [`Map`] | files in memory | no |
 //! | [`Net`] | stream sockets, never blocking | no |
+//! | [`Datagrams`], [`LocalSockets`] | datagrams over IP, stream sockets within the machine | no |
 //! | [`Reactor`] | completions for socket operations | no |
 //!
 //! A system asks for the smallest set it needs as a bound: `fn open<P: Files>(platform: P)`. What a
@@ -40,8 +41,10 @@
 pub mod absent;
 mod buffer;
 mod clock;
+mod datagram;
 mod entropy;
 mod file;
+mod local;
 mod lock;
 mod map;
 mod memory;
@@ -59,10 +62,12 @@ mod thread_words;
 
 pub use buffer::Buffer;
 pub use clock::{Clock, ClockId, Instant};
+pub use datagram::{Datagram, Datagrams};
 pub use entropy::Entropy;
 pub use file::{
     Access, Create, DirectoryEntry, Durability, FileKind, Files, LockKind, Metadata, OpenOptions,
 };
+pub use local::LocalSockets;
 pub use lock::{Condvar, Mutex, MutexGuard};
 pub use map::{Map, MapAccess, MappedBytes};
 pub use memory::{Memory, MemoryInfo, Protection};
@@ -126,6 +131,10 @@ bitflags::bitflags! {
         const NET = 1 << 20;
         /// [`Reactor`] works.
         const REACTOR = 1 << 21;
+        /// [`Datagrams`] works.
+        const DATAGRAMS = 1 << 22;
+        /// [`LocalSockets`] works.
+        const LOCAL_SOCKETS = 1 << 23;
     }
 }
 

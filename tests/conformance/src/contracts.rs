@@ -17,12 +17,14 @@ macro_rules! sources {
 const SOURCES: &[(&str, &str)] = sources![
     "mod.rs",
     "clock.rs",
+    "datagram.rs",
     "entropy.rs",
     "memory.rs",
     "park.rs",
     "thread.rs",
     "thread_slot.rs",
     "file.rs",
+    "local.rs",
     "map.rs",
     "net.rs",
     "reactor.rs",
@@ -199,6 +201,8 @@ fn groups_for(heading: &str) -> &'static [&'static str] {
         "thread_slot.rs" => &["thread_slot::"],
         "file.rs" => &["file::", "map::"],
         "map.rs" => &["map::"],
+        "datagram.rs" => &["net::datagram::"],
+        "local.rs" => &["net::local::"],
         "net.rs" | "reactor.rs" => &["net::", "reactor::"],
         _ => &[],
     }

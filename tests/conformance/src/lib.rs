@@ -61,6 +61,8 @@ use case::Context;
 use core::fmt;
 use core::time::Duration;
 use underpin_core::platform::{Caps, Files, Map, Platform, Reactor, ThreadSlots, Threads};
+#[cfg(feature = "alloc")]
+use underpin_core::platform::{Datagrams, LocalSockets};
 
 /// How long and how hard to try.
 #[derive(Clone, Copy, Debug)]
@@ -204,6 +206,24 @@ pub fn run_net<P: Reactor>(platform: &P, report: &mut dyn Report) {
     } else {
         socket_absent::run(&cx, report);
     }
+}
+
+/// Checks datagrams over the loopback address, or that they are `Unsupported`.
+#[cfg(feature = "alloc")]
+pub fn run_datagrams<P: Datagrams + Reactor>(platform: &P, report: &mut dyn Report) {
+    let cx = Context::new(platform, b"", report.effort());
+    net::datagram::run(&cx, report);
+}
+
+/// Checks stream sockets within the machine, with names in `directory` as for [`run_files`], or that they are `Unsupported`.
+#[cfg(feature = "alloc")]
+pub fn run_local_sockets<P: LocalSockets + Reactor>(
+    platform: &P,
+    directory: &[u8],
+    report: &mut dyn Report,
+) {
+    let cx = Context::new(platform, directory, report.effort());
+    net::local::run(&cx, report);
 }
 
 /// Checks the reactor's wakers from other threads.

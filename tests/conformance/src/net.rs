@@ -2,6 +2,8 @@
 #![deny(unsafe_code)]
 
 mod address;
+pub(crate) mod datagram;
+pub(crate) mod local;
 mod stream;
 pub(crate) mod wire;
 
@@ -17,4 +19,5 @@ pub(crate) fn run<P: Reactor>(cx: &Context<'_, P>, report: &mut dyn Report) {
 
 /// The names of all groups' cases.
 #[cfg(test)]
-pub(crate) const NAMES: &[&[&str]] = &[address::NAMES, stream::NAMES];
+pub(crate) const NAMES: &[&[&str]] =
+    &[address::NAMES, stream::NAMES, datagram::NAMES, local::NAMES];

@@ -232,6 +232,30 @@ macro_rules! forward_net {
             }
         }
 
+        // SAFETY: forwards to a platform that keeps the contract.
+        unsafe impl<P: $crate::platform::Datagrams> $crate::platform::Datagrams for $type<P> {
+            $crate::platform::absent::forward::forward_methods! {
+                fn bind_datagrams(&self, address: &core::net::SocketAddr) -> Result<P::Socket>;
+                fn connect_datagrams(&self, socket: &P::Socket, peer: &core::net::SocketAddr) -> Result<()>;
+                fn try_send_to(&self, socket: &P::Socket, bytes: &[u8], peer: &core::net::SocketAddr) -> Result<usize>;
+                fn try_receive_from(
+                    &self,
+                    socket: &P::Socket,
+                    buffer: &mut [MaybeUninit<u8>]
+                ) -> Result<$crate::platform::Datagram>;
+                fn join_group(&self, socket: &P::Socket, group: core::net::IpAddr) -> Result<()>;
+            }
+        }
+
+        impl<P: $crate::platform::LocalSockets> $crate::platform::LocalSockets for $type<P> {
+            $crate::platform::absent::forward::forward_methods! {
+                fn listen_local(&self, path: &[u8], backlog: u32) -> Result<P::Socket>;
+                fn try_accept_local(&self, listener: &P::Socket) -> Result<P::Socket>;
+                fn connect_local(&self, path: &[u8]) -> Result<P::Socket>;
+                fn local_pair(&self) -> Result<(P::Socket, P::Socket)>;
+            }
+        }
+
         impl<P: $crate::platform::Reactor> $crate::platform::Reactor for $type<P> {
             type Ring = P::Ring;
             $crate::platform::absent::forward::forward_methods! {

@@ -4,9 +4,9 @@
 use super::forward::{forward_files, forward_platform, forward_threads};
 use crate::error::{Error, Operation, Result};
 use crate::platform::{
-    Cancel, Caps, Clock, ClockId, Completion, Entropy, Instant, ListenOptions, Memory, MemoryInfo,
-    Net, Op, OpId, Park, Platform, Protection, Reactor, Rejected, Ring, RingOptions, RingWaker,
-    ShutdownHow, Woken,
+    Cancel, Caps, Clock, ClockId, Completion, Datagrams, Entropy, Instant, ListenOptions,
+    LocalSockets, Memory, MemoryInfo, Net, Op, OpId, Park, Platform, Protection, Reactor, Rejected,
+    Ring, RingOptions, RingWaker, ShutdownHow, Woken,
 };
 use crate::sync::atomic::AtomicU32;
 use core::mem::MaybeUninit;
@@ -64,7 +64,7 @@ impl Ring for NoRing {
 #[derive(Clone, Copy, Debug)]
 pub struct NoNet<P>(pub P);
 
-forward_platform!(NoNet, without Caps::NET | Caps::REACTOR);
+forward_platform!(NoNet, without Caps::NET | Caps::REACTOR | Caps::DATAGRAMS | Caps::LOCAL_SOCKETS);
 forward_threads!(NoNet);
 forward_files!(NoNet);
 
@@ -97,6 +97,11 @@ unsafe impl<P: Platform> Net for NoNet<P> {
         match *socket {}
     }
 }
+
+// SAFETY: no read ever succeeds.
+unsafe impl<P: Platform> Datagrams for NoNet<P> {}
+
+impl<P: Platform> LocalSockets for NoNet<P> {}
 
 impl<P: Platform> Reactor for NoNet<P> {
     type Ring = NoRing;

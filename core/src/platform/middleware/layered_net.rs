@@ -4,8 +4,8 @@
 use super::layered::{Call, Layer, Layered, Verdict};
 use crate::error::{Operation, Result};
 use crate::platform::{
-    Cancel, Completion, Instant, ListenOptions, Net, Op, OpId, Reactor, Rejected, Ring,
-    RingOptions, ShutdownHow,
+    Cancel, Completion, Datagram, Datagrams, Instant, ListenOptions, LocalSockets, Net, Op, OpId,
+    Reactor, Rejected, Ring, RingOptions, ShutdownHow,
 };
 use core::mem::MaybeUninit;
 use core::net::SocketAddr;
@@ -69,6 +69,59 @@ unsafe impl<P: Net, L: Layer> Net for Layered<P, L> {
         self.pass(Call::of(Operation::SocketOption), |inner| {
             inner.set_no_delay(socket, on)
         })
+    }
+}
+
+// SAFETY: a receive that succeeds is one of the inner platform into the same buffer.
+unsafe impl<P: Datagrams, L: Layer> Datagrams for Layered<P, L> {
+    fn bind_datagrams(&self, address: &SocketAddr) -> Result<P::Socket> {
+        self.pass(Call::of(Operation::Listen), |inner| {
+            inner.bind_datagrams(address)
+        })
+    }
+    fn connect_datagrams(&self, socket: &P::Socket, peer: &SocketAddr) -> Result<()> {
+        self.pass(Call::of(Operation::Connect), |inner| {
+            inner.connect_datagrams(socket, peer)
+        })
+    }
+    // A datagram is never cut short.
+    fn try_send_to(&self, socket: &P::Socket, bytes: &[u8], peer: &SocketAddr) -> Result<usize> {
+        let call = Call::over(Operation::Send, 0, bytes.len() as u64);
+        self.pass(call, |inner| inner.try_send_to(socket, bytes, peer))
+    }
+    fn try_receive_from(
+        &self,
+        socket: &P::Socket,
+        buffer: &mut [MaybeUninit<u8>],
+    ) -> Result<Datagram> {
+        let call = Call::over(Operation::Receive, 0, buffer.len() as u64);
+        self.pass(call, |inner| inner.try_receive_from(socket, buffer))
+    }
+    fn join_group(&self, socket: &P::Socket, group: core::net::IpAddr) -> Result<()> {
+        self.pass(Call::of(Operation::SocketOption), |inner| {
+            inner.join_group(socket, group)
+        })
+    }
+}
+
+impl<P: LocalSockets, L: Layer> LocalSockets for Layered<P, L> {
+    fn listen_local(&self, path: &[u8], backlog: u32) -> Result<P::Socket> {
+        self.pass(Call::of(Operation::Listen), |inner| {
+            inner.listen_local(path, backlog)
+        })
+    }
+    fn try_accept_local(&self, listener: &P::Socket) -> Result<P::Socket> {
+        self.pass(Call::of(Operation::Accept), |inner| {
+            inner.try_accept_local(listener)
+        })
+    }
+    fn connect_local(&self, path: &[u8]) -> Result<P::Socket> {
+        self.pass(Call::of(Operation::Connect), |inner| {
+            inner.connect_local(path)
+        })
+    }
+    fn local_pair(&self) -> Result<(P::Socket, P::Socket)> {
+        self.pass(Call::of(Operation::Connect), P::local_pair)
     }
 }
 

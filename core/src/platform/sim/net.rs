@@ -10,7 +10,7 @@ use super::machine::{Power, State};
 use super::network::SocketId;
 use super::trace::What;
 use crate::error::{Error, Kind, Operation, Result};
-use crate::platform::{ListenOptions, Net, ShutdownHow};
+use crate::platform::{Datagrams, ListenOptions, LocalSockets, Net, ShutdownHow};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::mem::MaybeUninit;
@@ -205,3 +205,8 @@ unsafe impl Net for Sim {
         Ok(())
     }
 }
+
+// SAFETY: nothing is ever received: the simulated network carries streams alone.
+unsafe impl Datagrams for Sim {}
+
+impl LocalSockets for Sim {}
