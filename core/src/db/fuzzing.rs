@@ -63,7 +63,7 @@ pub fn table(bytes: &[u8]) -> Result<()> {
         }
     }
     let _ = table
-        .get(b"apple")
+        .get(b"apple", super::filter::hash(b"apple"))
         .map(|found| found.map(|found| found.value().len()));
     table.verify().map(drop)
 }

@@ -31,6 +31,17 @@ use core::ops::ControlFlow;
 use core::sync::atomic::Ordering;
 use core::time::Duration;
 
+/// The tables that a merge made: none if it only moved some.
+fn fresh_tables<P: Files>(
+    incoming: &[Arc<Table<P>>],
+    moved: bool,
+) -> impl Iterator<Item = &Table<P>> {
+    incoming
+        .iter()
+        .filter(move |_| !moved)
+        .map(|table| &**table)
+}
+
 /// A job of one keyspace.
 struct Plan<P: Files> {
     keyspace: KeyspaceId,
@@ -221,6 +232,13 @@ impl<P: Files> Shared<P> {
         let version = Version { levels };
         if let Some(keyspace) = manifest.keyspace(plan.keyspace) {
             keyspace.levels = version.infos();
+            // Reads search levels below 0 by halves: rather no merge than one that breaks their order.
+            if !compact::is_ordered(&keyspace.levels) {
+                fresh_tables(&incoming, moved).for_each(|table| table.set_obsolete());
+                return Err(Error::Invalid(
+                    "a merge would have broken the order of a level",
+                ));
+            }
         }
         let made: &[_] = if moved { &[] } else { &incoming };
         self.switch(&mut state, manifest, made)?;

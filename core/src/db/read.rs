@@ -3,6 +3,7 @@
 
 use super::entry::Kind;
 use super::error::{Error, Result};
+use super::filter;
 use super::iter::candidate;
 use super::operands::{MergeOperator, Operands};
 use super::version::Tree;
@@ -34,6 +35,7 @@ pub(super) fn get_with<P: Files, R>(
             }
         }
     }
+    let hash = filter::hash(key);
     for (level, tables) in tree.version.levels.iter().enumerate() {
         let tables = if level == 0 {
             &tables[..]
@@ -41,7 +43,7 @@ pub(super) fn get_with<P: Files, R>(
             candidate(tables, key).map_or(&[][..], core::slice::from_ref)
         };
         for table in tables {
-            match table.get(key)? {
+            match table.get(key, hash)? {
                 Some(found) => match found.kind {
                     Kind::Put => return finish(&operands, Some(found.value())),
                     Kind::Remove => return finish(&operands, None),

@@ -1,6 +1,7 @@
 //! Reads every file of the database and checks every byte.
 #![forbid(unsafe_code)]
 
+use super::compact;
 use super::error::{Error, Result};
 use super::file_name::FileName;
 use super::options::WriteLevel;
@@ -39,6 +40,16 @@ impl<P: Files> Shared<P> {
                 name,
                 0,
                 "the manifest as it was stored",
+                1,
+                0,
+            ));
+        }
+        let mut keyspaces = manifest.keyspaces.iter();
+        if !keyspaces.all(|keyspace| compact::is_ordered(&keyspace.levels)) {
+            return Err(Error::corrupt(
+                name,
+                0,
+                "order of the tables of a level",
                 1,
                 0,
             ));

@@ -7,4 +7,4 @@ mod build;
 mod pick;
 
 pub(super) use build::{Build, build};
-pub(super) use pick::{Job, manual, pick};
+pub(super) use pick::{Job, is_ordered, manual, pick};

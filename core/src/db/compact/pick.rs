@@ -12,7 +12,7 @@
 
 use crate::db::options::Options;
 use crate::db::table::{Table, TableInfo};
-use crate::db::version::{LEVELS, Version};
+use crate::db::version::{LEVELS, Levels, Version};
 use crate::platform::Files;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -117,39 +117,51 @@ fn job<P: Files>(
     to: usize,
     upper: Vec<Arc<Table<P>>>,
 ) -> Job<P> {
-    let meets = |table: &Arc<Table<P>>| {
-        upper
-            .iter()
-            .any(|upper| overlap(upper.info(), table.info()))
-    };
-    let lower: Vec<_> = version.levels[to]
-        .iter()
-        .filter(|table| meets(table))
-        .cloned()
-        .collect();
-    let deeper = &version.levels[to + 1..];
-    let meets_any = |table: &Arc<Table<P>>| {
-        meets(table)
-            || lower
-                .iter()
-                .any(|lower| overlap(lower.info(), table.info()))
-    };
-    let bottom = !deeper.iter().flatten().any(meets_any);
     let mut by_key: Vec<&TableInfo> = upper.iter().map(|table| table.info()).collect();
     by_key.sort_unstable_by(|a, b| a.smallest.cmp(&b.smallest));
     let apart = by_key
         .iter()
         .zip(by_key.iter().skip(1))
         .all(|(a, b)| a.largest < b.smallest);
-    // What would be dropped at the bottom, or compressed below, is not moved.
-    let dead = bottom && upper.iter().any(|t| t.info().removes + t.info().ranges > 0);
-    let is_move = lower.is_empty() && apart && !dead;
+    // A merged table spans all that it was made of, the gaps between them as well: whatever lies in those must go in too.
+    let span = |tables: &[&TableInfo]| {
+        let smallest = tables.iter().map(|info| &info.smallest).min().cloned();
+        let largest = tables.iter().map(|info| &info.largest).max().cloned();
+        TableInfo {
+            smallest: smallest.unwrap_or_default(),
+            largest: largest.unwrap_or_default(),
+            ..TableInfo::default()
+        }
+    };
+    let in_span = |span: &TableInfo, level: usize| -> Vec<Arc<Table<P>>> {
+        let tables = version.levels[level].iter();
+        let tables = tables.filter(|table| overlap(span, table.info()));
+        tables.cloned().collect()
+    };
+    let lower = in_span(&span(&by_key), to);
+    let mut all = by_key.clone();
+    all.extend(lower.iter().map(|table| table.info()));
+    let whole = span(&all);
+    let bottom = (to + 1..LEVELS).all(|level| in_span(&whole, level).is_empty());
+    // What would be dropped at the bottom is not moved.
+    let dead = bottom && by_key.iter().any(|info| info.removes + info.ranges > 0);
+    let meets = |info: &&TableInfo| lower.iter().any(|lower| overlap(info, lower.info()));
+    let is_move = apart && !dead && !by_key.iter().any(meets);
     Job {
         from,
         to,
+        lower: if is_move { Vec::new() } else { lower },
         upper,
-        lower,
         bottom,
         is_move,
     }
+}
+
+/// Whether the tables of each level below 0 stand by key and do not overlap.
+pub(in crate::db) fn is_ordered(levels: &Levels<TableInfo>) -> bool {
+    levels.iter().skip(1).all(|tables| {
+        let mut pairs = tables.iter().zip(tables.iter().skip(1));
+        // Where a removed range ends the next table may start.
+        pairs.all(|(a, b)| a.smallest < b.smallest && a.largest <= b.smallest)
+    })
 }

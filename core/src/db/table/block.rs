@@ -176,17 +176,7 @@ impl BlockCursor {
 
     /// Goes to the first entry whose key is not less than `key`.
     pub(super) fn seek(&mut self, key: &[u8]) -> Result<()> {
-        // The last restart whose key is not greater than `key` lies in low..high.
-        let (mut low, mut high) = (0, self.block.restart_count);
-        while high.saturating_sub(low) > 1 {
-            let middle = low.midpoint(high);
-            let entry = self.block.entry(self.block.restart(middle)?)?;
-            match entry.suffix.cmp(key) {
-                Ordering::Greater => high = middle,
-                Ordering::Equal | Ordering::Less => low = middle,
-            }
-        }
-        self.next = self.block.restart(low)?;
+        self.next = self.block.restart_before(key)?;
         self.key.clear();
         loop {
             self.advance()?;
@@ -252,27 +242,61 @@ impl BlockCursor {
         self.valid.then_some(self.key.as_slice())
     }
 
-    /// Kind and value of the entry here, if it is of `key`.
-    #[expect(
-        clippy::type_complexity,
-        reason = "a place in a block, if there is one"
-    )]
-    pub(super) fn into_found(
-        self,
-        key: &[u8],
-    ) -> Option<(Kind, Option<(Arc<Block>, Range<usize>)>)> {
-        (self.key() == Some(key)).then(|| {
-            let value = (self.kind != Kind::Remove).then_some((self.block, self.value));
-            (self.kind, value)
-        })
-    }
-
     fn slice(&self, range: &Range<usize>) -> &[u8] {
         self.block.bytes.get(range.clone()).unwrap_or_default()
     }
 }
 
 impl Block {
+    /// The last restart whose key is not greater than `key`, or the first.
+    fn restart_before(&self, key: &[u8]) -> Result<usize> {
+        let (mut low, mut high) = (0, self.restart_count);
+        while high.saturating_sub(low) > 1 {
+            let middle = low.midpoint(high);
+            let entry = self.entry(self.restart(middle)?)?;
+            match entry.suffix.cmp(key) {
+                Ordering::Greater => high = middle,
+                Ordering::Equal | Ordering::Less => low = middle,
+            }
+        }
+        self.restart(low)
+    }
+
+    /// What the entry of `key` says, and where its value is. No key is put together: of each entry it is known how many bytes it
+    /// has in common with `key`, and so whether its suffix needs a look.
+    pub(super) fn find(&self, key: &[u8]) -> Result<Option<(Kind, Range<usize>)>> {
+        if self.restart_count == 0 {
+            return Ok(None);
+        }
+        let mut at = self.restart_before(key)?;
+        // Bytes that the entry before, which is less, has in common with `key`.
+        let mut common = 0;
+        while at < self.entries_end {
+            let entry = self.entry(at)?;
+            match entry.shared.cmp(&common) {
+                // It differs from `key` where the one before did.
+                Ordering::Greater => {}
+                // It differs from the one before, upwards, in what that had in common with `key`.
+                Ordering::Less => return Ok(None),
+                Ordering::Equal => {
+                    let rest = key.get(common..).unwrap_or_default();
+                    let pairs = entry.suffix.iter().zip(rest);
+                    let same = pairs.take_while(|(a, b)| a == b).count();
+                    match (entry.suffix.get(same), rest.get(same)) {
+                        (None, None) => return Ok(Some((entry.kind, entry.value))),
+                        (None, Some(_)) => {}
+                        (Some(_), None) => return Ok(None),
+                        (Some(found), Some(wanted)) if found > wanted => return Ok(None),
+                        _ => {}
+                    }
+                    common = common.saturating_add(same);
+                }
+            }
+            at = entry.end;
+        }
+        Ok(None)
+    }
+
     /// Bytes of the block, such as a value that a cursor found.
     pub(super) fn slice(&self, range: Range<usize>) -> &[u8] {
         self.bytes.get(range).unwrap_or_default()
@@ -318,6 +342,19 @@ mod tests {
                 let expected = (index < count)
                     .then(|| (format!("key{:05}", index * 2).into_bytes(), index as u64));
                 assert_eq!(entry, expected);
+                let key = format!("key{wanted:05}");
+                let found = cursor.block.find(key.as_bytes()).unwrap();
+                let held = wanted % 2 == 0 && index < count;
+                assert_eq!(found.is_some(), held, "{key}");
+                if let Some((kind, value)) = found {
+                    let removed = index % 3 == 0;
+                    assert_eq!(kind == Kind::Remove, removed);
+                    let expected = if removed { "" } else { &key };
+                    assert_eq!(cursor.block.slice(value), expected.as_bytes());
+                }
+                for other in ["", "ke", "key", &key[..7], &format!("{key}0")] {
+                    assert!(cursor.block.find(other.as_bytes()).unwrap().is_none());
+                }
                 cursor.retreat().unwrap();
                 let before = index.min(count).checked_sub(1);
                 assert_eq!(
@@ -340,6 +377,7 @@ mod tests {
                 };
                 let mut cursor = BlockCursor::new(Arc::new(block));
                 let _ = cursor.seek(b"key00010");
+                let _ = cursor.block.find(b"key00010");
                 let _ = cursor.retreat();
                 for _ in 0..40 {
                     if cursor.advance().is_err() {

@@ -5,7 +5,7 @@
     deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)
 )]
 
-use super::block::{Block, BlockCursor};
+use super::block::Block;
 use super::builder::TableInfo;
 use super::index::Index;
 use super::layout::{
@@ -44,15 +44,14 @@ pub(in crate::db) struct Table<P: Files> {
 #[derive(Debug)]
 pub(in crate::db) struct Found {
     pub(in crate::db) kind: Kind,
-    block: Option<(Arc<Block>, Range<usize>)>,
+    block: Arc<Block>,
+    value: Range<usize>,
 }
 
 impl Found {
     /// Empty for a remove.
     pub(in crate::db) fn value(&self) -> &[u8] {
-        self.block
-            .as_ref()
-            .map_or(&[], |(block, range)| block.slice(range.clone()))
+        self.block.slice(self.value.clone())
     }
 }
 
@@ -159,21 +158,18 @@ impl<P: Files> Table<P> {
         self.obsolete.load(Ordering::Relaxed)
     }
 
-    /// The entry of `key`, if the table has one. Removed ranges are not looked at.
-    pub(in crate::db) fn get(&self, key: &[u8]) -> Result<Option<Found>> {
+    /// The entry of `key`, if the table has one. Removed ranges are not looked at. `hash` is `filter::hash(key)`.
+    pub(in crate::db) fn get(&self, key: &[u8], hash: u64) -> Result<Option<Found>> {
         let outside = key < &*self.info.smallest || key > &*self.info.largest;
-        if outside || !filter::may_contain(&self.filter, key) {
+        if outside || !filter::may_contain(&self.filter, hash) {
             return Ok(None);
         }
         let Some(place) = self.place(self.index.find(key)) else {
             return Ok(None);
         };
         let block = self.block(place)?;
-        let mut cursor = BlockCursor::new(block);
-        cursor.seek(key)?;
-        Ok(cursor
-            .into_found(key)
-            .map(|(kind, block)| Found { kind, block }))
+        let found = block.find(key)?;
+        Ok(found.map(|(kind, value)| Found { kind, block, value }))
     }
 
     /// Data blocks.
