@@ -7,6 +7,7 @@
 //! | [`pool`] | the work-stealing pool: `join`, `scope`, `spawn`, parallel iterators |
 //! | [`rt`] | the async runtime: tasks, timers, TCP |
 //! | `server` | the database over the Redis protocol (feature `server`) |
+//! | [`search`] | bytes, substrings and sets of patterns, in memory and in readers |
 //! | [`sys`] | the platform that this program runs on, and the way to `std`'s types |
 #![deny(unsafe_code)]
 #![allow(
@@ -18,6 +19,7 @@ pub mod alloc;
 pub mod kv;
 pub mod pool;
 pub mod rt;
+pub mod search;
 #[cfg(feature = "server")]
 pub mod server;
 pub mod sys;

@@ -4,7 +4,10 @@
 //! |---|---|
 //! | this one | bytes: [`memchr`] and its siblings, sets ([`ByteSet`]), iterators, counts |
 //! | [`memmem`] | a substring, from either end, all of them |
+//! | [`case`] | a substring without regard to ASCII case |
 //! | `multi` | many substrings at once |
+//! | `stream` | any of these over chunks |
+//! | [`utf8`], [`lines`] | validation, characters, lines |
 //! | [`detect`] | which instruction set is used |
 //!
 //! # How it is built
@@ -15,12 +18,17 @@
 
 mod arch;
 mod byte;
+pub mod case;
 pub mod detect;
 mod dispatch;
+pub mod lines;
 pub mod memmem;
 mod mismatch;
 #[cfg(feature = "alloc")]
 pub mod multi;
+#[cfg(feature = "alloc")]
+pub mod stream;
+pub mod utf8;
 mod vector;
 
 pub use byte::{

@@ -40,6 +40,14 @@ pub(crate) trait Vector: Copy {
     /// # Safety
     /// V1; `len` readable bytes at `from`.
     unsafe fn load_short(from: *const u8, len: usize) -> Self;
+    /// Lane `i` is byte `i - gap` at `from`, for lanes `gap` to before `len`; the others are zero.
+    /// # Safety
+    /// V1; `MASKED`; `len - gap` readable bytes at `from`.
+    unsafe fn load_late(from: *const u8, gap: usize, len: usize) -> Self {
+        let _ = (from, gap, len);
+        // SAFETY: V1, the caller's.
+        unsafe { Self::splat(0) }
+    }
     /// `bytes` repeated in every 16 lanes.
     /// # Safety
     /// V1; `SHUFFLES`.

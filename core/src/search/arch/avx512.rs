@@ -42,6 +42,15 @@ impl Vector for Avx512 {
         )))
     }
     #[inline(always)]
+    unsafe fn load_late(from: *const u8, gap: usize, len: usize) -> Self {
+        let lanes = (u64::MAX << gap) & crate::search::vector::low_bits(len);
+        // The masked lanes before `from` are not read.
+        Self(isa!(_mm512_maskz_loadu_epi8(
+            lanes,
+            from.wrapping_sub(gap).cast()
+        )))
+    }
+    #[inline(always)]
     unsafe fn table(bytes: &[u8; 16]) -> Self {
         Self(isa!(_mm512_broadcast_i32x4(_mm_loadu_si128(
             bytes.as_ptr().cast()

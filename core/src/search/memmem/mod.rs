@@ -11,6 +11,9 @@ mod plan;
 mod rank;
 mod two_way;
 
+pub(super) use rank::rank;
+pub(super) use two_way::TwoWay;
+
 pub use finder::Finder;
 pub use iter::{FindIter, FindRevIter};
 

@@ -39,15 +39,17 @@ impl TwoWay {
     /// Factorises `needle`, read forward or, for searches from the end, backward. Linear in the needle.
     pub(crate) fn new(needle: &[u8], backward: bool) -> Self {
         let len = needle.len();
-        let byte = |i: usize| {
-            if backward {
-                needle[len - 1 - i]
-            } else {
-                needle[i]
-            }
-        };
-        let (less, less_period) = maximal_suffix(len, &byte, false);
-        let (more, more_period) = maximal_suffix(len, &byte, true);
+        if backward {
+            Self::of(len, &|i| needle[len - 1 - i])
+        } else {
+            Self::of(len, &|i| needle[i])
+        }
+    }
+
+    /// Factorises the needle of `len` bytes that `byte` gives.
+    pub(crate) fn of(len: usize, byte: &impl Fn(usize) -> u8) -> Self {
+        let (less, less_period) = maximal_suffix(len, byte, false);
+        let (more, more_period) = maximal_suffix(len, byte, true);
         let (critical, period) = if less > more {
             (less, less_period)
         } else {
@@ -158,23 +160,33 @@ impl TwoWay {
         None
     }
 
-    /// The last match that ends at or before `end`; `self` is the factorisation of `needle` read backward. Byte by byte: it is only
-    /// for haystacks made to be hard, in a direction that few search.
+    /// The last match that ends at or before `end`; `self` is the factorisation of `needle` read backward.
     pub(crate) fn rfind(&self, needle: &[u8], haystack: &[u8], end: usize) -> Option<usize> {
         let len = needle.len();
-        let byte = |i: usize| needle[len - 1 - i];
-        // All indices count from the end.
+        let (byte, text) = (|i| needle[len - 1 - i], |i| haystack[end - 1 - i]);
+        let at = self.find_by(len, &byte, end, &text)?;
+        Some(end - at - len)
+    }
+
+    /// The first match of the needle of `len` bytes that `byte` gives, in the haystack of `end` bytes that `text` gives. Byte by byte: it is
+    /// only for haystacks made to be hard, in searches that are rarer than [`find`](Self::find)'s.
+    pub(crate) fn find_by(
+        &self,
+        len: usize,
+        byte: &impl Fn(usize) -> u8,
+        end: usize,
+        text: &impl Fn(usize) -> u8,
+    ) -> Option<usize> {
         let mut at = 0;
         let mut known = 0;
         while at + len <= end {
-            let text = |i: usize| haystack[end - 1 - at - i];
+            let differs = |i: &usize| byte(*i) != text(at + *i);
             let from = self.critical.max(known);
-            let right = (from..len).find(|i| byte(*i) != text(*i));
-            if let Some(i) = right {
+            if let Some(i) = (from..len).find(differs) {
                 at += i - self.critical + 1;
                 known = 0;
-            } else if (known.min(self.critical)..self.critical).all(|i| byte(i) == text(i)) {
-                return Some(end - at - len);
+            } else if !(known.min(self.critical)..self.critical).any(|i| differs(&i)) {
+                return Some(at);
             } else {
                 at += self.period;
                 known = if self.short { len - self.period } else { 0 };

@@ -5,6 +5,7 @@
 
 mod byte;
 mod patterns;
+mod prose;
 mod substring;
 mod task;
 mod text;
@@ -16,6 +17,7 @@ pub(crate) fn cases(settings: &Settings) -> Result<Vec<Case>, String> {
     let corpora = text::corpora(600 << 10);
     let mut tasks = byte::tasks(&corpora);
     tasks.extend(substring::tasks(&corpora));
+    tasks.extend(prose::tasks(&corpora));
     tasks.extend(patterns::tasks(&corpora, settings));
     Ok(tasks
         .into_iter()

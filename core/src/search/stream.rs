@@ -1,0 +1,407 @@
+//! Search over chunks, with matches across their boundaries found exactly, and validation of UTF-8 over chunks.
+//!
+//! A [`Stream`] keeps what may still become part of a match: less than the longest pattern, behind which new bytes are put, [`PIECE`] at a
+//! time. A match is final when a longest pattern starting there would have been seen whole, for then nothing that follows can change it. So
+//! the matches are those of the whole text, however it is cut.
+#![forbid(unsafe_code)]
+
+use super::multi::{Match, Multi};
+use super::utf8::validate;
+use super::{case, memmem};
+use alloc::vec::Vec;
+
+/// Bytes taken from a chunk at a time: memory is bounded by this and the longest pattern.
+const PIECE: usize = 64 << 10;
+
+/// What a [`Stream`] can run.
+pub trait Searcher {
+    /// Length of the longest match.
+    fn longest(&self) -> usize;
+
+    /// The first match that starts at `from` or later; none if `from` is behind the end.
+    fn find_at(&self, haystack: &[u8], from: usize) -> Option<Match>;
+}
+
+impl<S: Searcher + ?Sized> Searcher for &S {
+    fn longest(&self) -> usize {
+        (**self).longest()
+    }
+    fn find_at(&self, haystack: &[u8], from: usize) -> Option<Match> {
+        (**self).find_at(haystack, from)
+    }
+}
+
+impl Searcher for Multi {
+    fn longest(&self) -> usize {
+        Self::longest(self)
+    }
+    fn find_at(&self, haystack: &[u8], from: usize) -> Option<Match> {
+        Self::find_at(self, haystack, from)
+    }
+}
+
+fn single(start: usize, len: usize) -> Match {
+    Match {
+        pattern: 0,
+        start,
+        end: start + len,
+    }
+}
+
+impl Searcher for memmem::Finder<'_> {
+    fn longest(&self) -> usize {
+        self.needle().len()
+    }
+    fn find_at(&self, haystack: &[u8], from: usize) -> Option<Match> {
+        let at = from + self.find(haystack.get(from..)?)?;
+        Some(single(at, self.needle().len()))
+    }
+}
+
+impl Searcher for case::Finder<'_> {
+    fn longest(&self) -> usize {
+        self.needle().len()
+    }
+    fn find_at(&self, haystack: &[u8], from: usize) -> Option<Match> {
+        let at = Self::find_at(self, haystack, from)?;
+        Some(single(at, self.needle().len()))
+    }
+}
+
+/// A match in a stream: offsets count from the stream's start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StreamMatch {
+    /// Number of the pattern.
+    pub pattern: usize,
+    /// First byte.
+    pub start: u64,
+    /// One past the last byte.
+    pub end: u64,
+}
+
+/// The next bytes of a stream, when it is known what they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Piece<'b> {
+    /// Part of no match. May be cut anywhere.
+    Between(&'b [u8]),
+    /// A match and its bytes.
+    Match(StreamMatch, &'b [u8]),
+}
+
+/// A search in progress.
+///
+/// ```
+/// use underpin_core::search::{memmem::Finder, stream::Stream};
+/// let mut stream = Stream::new(Finder::new("needle"));
+/// let mut starts = Vec::new();
+/// stream.feed(b"hay nee", |found| starts.push(found.start));
+/// stream.feed(b"dle hay", |found| starts.push(found.start));
+/// stream.finish(|found| starts.push(found.start));
+/// assert_eq!(starts, [4]);
+/// ```
+#[derive(Clone, Debug)]
+pub struct Stream<S> {
+    searcher: S,
+    /// Bytes not yet decided on.
+    buffer: Vec<u8>,
+    /// Where the buffer starts in the stream.
+    offset: u64,
+    /// The next match starts here in the buffer or later.
+    free: usize,
+    /// Where the last match ended, if that was in what the buffer still reaches.
+    last_end: Option<u64>,
+}
+
+impl<S: Searcher> Stream<S> {
+    /// At the start of a text.
+    pub const fn new(searcher: S) -> Self {
+        Self {
+            searcher,
+            buffer: Vec::new(),
+            offset: 0,
+            free: 0,
+            last_end: None,
+        }
+    }
+
+    /// Takes the next chunk, and gives each match that became certain.
+    pub fn feed(&mut self, chunk: &[u8], mut each: impl FnMut(StreamMatch)) {
+        self.feed_pieces(chunk, |piece| {
+            if let Piece::Match(found, _) = piece {
+                each(found);
+            }
+        });
+    }
+
+    /// The text is over: gives the matches that were not certain until now. The stream is then at the start of another text.
+    pub fn finish(&mut self, mut each: impl FnMut(StreamMatch)) {
+        self.finish_pieces(|piece| {
+            if let Piece::Match(found, _) = piece {
+                each(found);
+            }
+        });
+    }
+
+    /// As [`feed`](Self::feed), and gives the bytes between the matches too: all pieces together are the text.
+    pub fn feed_pieces(&mut self, chunk: &[u8], mut each: impl FnMut(Piece<'_>)) {
+        for piece in chunk.chunks(PIECE) {
+            self.buffer.extend_from_slice(piece);
+            let keep = self.run(false, &mut each);
+            self.buffer.drain(..keep);
+            self.offset += keep as u64;
+            self.free -= keep.min(self.free);
+        }
+    }
+
+    /// As [`finish`](Self::finish), and gives the bytes between the matches too.
+    pub fn finish_pieces(&mut self, mut each: impl FnMut(Piece<'_>)) {
+        self.run(true, &mut each);
+        self.buffer.clear();
+        (self.offset, self.free, self.last_end) = (0, 0, None);
+    }
+
+    /// Searches the buffer and says how much of it is decided.
+    fn run(&mut self, is_last: bool, each: &mut impl FnMut(Piece<'_>)) -> usize {
+        let len = self.buffer.len();
+        // Starts from here on may be of patterns that are not seen whole yet.
+        let open = if is_last {
+            len + 1
+        } else {
+            (len + 1).saturating_sub(self.searcher.longest())
+        };
+        let mut done = 0;
+        let keep = loop {
+            let found = match self.searcher.find_at(&self.buffer, self.free) {
+                Some(found) if found.start < open => found,
+                _ => break open.max(self.free).min(len),
+            };
+            self.free = found.end;
+            let end = self.offset + found.end as u64;
+            if found.start == found.end {
+                // An empty match does not touch the one before.
+                self.free += 1;
+                if self.last_end == Some(end) {
+                    continue;
+                }
+            }
+            self.last_end = Some(end);
+            if done < found.start {
+                each(Piece::Between(&self.buffer[done..found.start]));
+            }
+            done = found.end;
+            let found_in_stream = StreamMatch {
+                pattern: found.pattern,
+                start: self.offset + found.start as u64,
+                end,
+            };
+            each(Piece::Match(found_in_stream, &self.buffer[found.range()]));
+        };
+        if done < keep {
+            each(Piece::Between(&self.buffer[done..keep]));
+        }
+        keep
+    }
+}
+
+/// Where a stream stops being UTF-8.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Utf8StreamError {
+    /// How many bytes from the stream's start are valid.
+    pub valid_up_to: u64,
+}
+
+/// Validation of a text that comes in chunks; characters may be cut anywhere.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Utf8Stream {
+    /// The start of a character that the last chunk cut.
+    carried: [u8; 4],
+    carried_len: usize,
+    valid: u64,
+}
+
+impl Utf8Stream {
+    /// Takes the next chunk.
+    ///
+    /// # Errors
+    /// Where the first wrong byte is. What is fed after an error means nothing.
+    pub fn feed(&mut self, mut chunk: &[u8]) -> Result<(), Utf8StreamError> {
+        while self.carried_len > 0 {
+            let Some((&byte, rest)) = chunk.split_first() else {
+                return Ok(());
+            };
+            self.carried[self.carried_len] = byte;
+            self.carried_len += 1;
+            chunk = rest;
+            match validate(&self.carried[..self.carried_len]) {
+                Ok(_) => {
+                    self.valid += self.carried_len as u64;
+                    self.carried_len = 0;
+                }
+                Err(error) if error.error_len().is_some() => return Err(self.error()),
+                Err(_) => {}
+            }
+        }
+        match validate(chunk) {
+            Ok(_) => self.valid += chunk.len() as u64,
+            Err(error) => {
+                self.valid += error.valid_up_to() as u64;
+                if error.error_len().is_some() {
+                    return Err(self.error());
+                }
+                let cut = &chunk[error.valid_up_to()..];
+                self.carried[..cut.len()].copy_from_slice(cut);
+                self.carried_len = cut.len();
+            }
+        }
+        Ok(())
+    }
+
+    /// The text is over.
+    ///
+    /// # Errors
+    /// It ended within a character.
+    pub const fn finish(self) -> Result<(), Utf8StreamError> {
+        if self.carried_len == 0 {
+            Ok(())
+        } else {
+            Err(self.error())
+        }
+    }
+
+    const fn error(&self) -> Utf8StreamError {
+        Utf8StreamError {
+            valid_up_to: self.valid,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::search::multi::{Kind, Options};
+    use alloc::vec;
+
+    struct Random(u64);
+
+    impl Random {
+        fn below(&mut self, bound: usize) -> usize {
+            self.0 = self
+                .0
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            (self.0 >> 33) as usize % bound
+        }
+    }
+
+    /// Cut at random; gives the matches and the text put together again.
+    fn streamed(
+        searcher: impl Searcher,
+        text: &[u8],
+        random: &mut Random,
+    ) -> (Vec<Match>, Vec<u8>) {
+        let (mut found, mut again) = (Vec::new(), Vec::new());
+        let mut stream = Stream::new(searcher);
+        let mut take = |piece: Piece<'_>| match piece {
+            Piece::Between(bytes) => again.extend_from_slice(bytes),
+            Piece::Match(at, bytes) => {
+                again.extend_from_slice(bytes);
+                found.push(Match {
+                    pattern: at.pattern,
+                    start: at.start as usize,
+                    end: at.end as usize,
+                });
+            }
+        };
+        let mut rest = text;
+        while !rest.is_empty() {
+            let (chunk, after) = rest.split_at((1 + random.below(9)).min(rest.len()));
+            stream.feed_pieces(chunk, &mut take);
+            rest = after;
+        }
+        stream.finish_pieces(&mut take);
+        (found, again)
+    }
+
+    #[test]
+    fn every_cut_gives_the_matches_of_the_whole() {
+        let mut random = Random(4);
+        for round in 0..400 {
+            let letters = 1 + round % 3;
+            let mut word = |len: usize| -> Vec<u8> {
+                (0..len)
+                    .map(|_| b'a' + random.below(letters) as u8)
+                    .collect()
+            };
+            let text = word(round % 90);
+            let patterns: Vec<Vec<u8>> = (0..1 + round % 5)
+                .map(|i| word((i * 7 + round) % 6 + usize::from(round % 10 > 0)))
+                .collect();
+            let kind = [Kind::LeftmostFirst, Kind::LeftmostLongest][round % 2];
+            let options = Options {
+                kind,
+                ..Options::default()
+            };
+            let multi = Multi::with_options(options, &patterns).unwrap();
+            let expected: Vec<Match> = multi.find_iter(&text).collect();
+            assert_eq!(
+                streamed(&multi, &text, &mut random),
+                (expected, text.clone()),
+                "{patterns:?}"
+            );
+            if !patterns[0].is_empty() {
+                let finder = memmem::Finder::new(&patterns[0]);
+                let expected: Vec<Match> = finder
+                    .find_iter(&text)
+                    .map(|at| single(at, patterns[0].len()))
+                    .collect();
+                assert_eq!(
+                    streamed(&finder, &text, &mut random),
+                    (expected.clone(), text.clone())
+                );
+                let upper = patterns[0].to_ascii_uppercase();
+                assert_eq!(
+                    streamed(case::Finder::new(&upper), &text, &mut random).0,
+                    expected
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_long_chunk_is_taken_in_pieces() {
+        let mut text = vec![b'.'; 200_000];
+        for at in [0, 65_533, 131_071, 199_994] {
+            text[at..at + 6].copy_from_slice(b"needle");
+        }
+        let mut starts = Vec::new();
+        let mut stream = Stream::new(memmem::Finder::new("needle"));
+        stream.feed(&text, |found| starts.push(found.start));
+        stream.finish(|found| starts.push(found.start));
+        assert_eq!(starts, [0, 65_533, 131_071, 199_994]);
+    }
+
+    #[test]
+    fn characters_may_be_cut() {
+        let text = "aЖ漢😀".as_bytes();
+        for fault in [None, Some(1), Some(4), Some(9)] {
+            let mut bytes = text.to_vec();
+            if let Some(at) = fault {
+                bytes[at] = 0xff;
+            }
+            let expected = core::str::from_utf8(&bytes)
+                .map_err(|e| e.valid_up_to() as u64)
+                .err();
+            for cut in 0..bytes.len() {
+                for second in cut..bytes.len() {
+                    let mut stream = Utf8Stream::default();
+                    let pieces = [&bytes[..cut], &bytes[cut..second], &bytes[second..]];
+                    let fed = pieces.iter().try_for_each(|piece| stream.feed(piece));
+                    let result = fed.and_then(|()| stream.finish());
+                    assert_eq!(result.err().map(|e| e.valid_up_to), expected);
+                }
+            }
+        }
+        let mut stream = Utf8Stream::default();
+        assert!(stream.feed(&text[..4]).is_ok() && stream.finish().is_err());
+    }
+}
