@@ -19,6 +19,10 @@ pub(super) struct Serve {
     /// Directory of the database; made if it is not there
     #[arg(long, value_name = "DIR")]
     dir: PathBuf,
+    /// Directory in which SAVE and BGSAVE make a copy of the database each, on the same file system for speed; without it they only make
+    /// everything durable
+    #[arg(long, value_name = "DIR")]
+    backup_dir: Option<PathBuf>,
     /// Address and port to listen at; port 0 picks a free one
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:6379")]
     listen: SocketAddr,
@@ -59,6 +63,12 @@ impl Serve {
         let mut options = Options::new(path_bytes(&self.dir));
         options.listen = self.listen;
         options.metrics = self.metrics;
+        if let Some(path) = &self.backup_dir {
+            std::fs::create_dir_all(path).map_err(|error| {
+                Failure::new(format_args!("cannot make {}: {error}", path.display()))
+            })?;
+            options.backups = Some(path_bytes(path).to_vec());
+        }
         options.appendfsync = match self.appendfsync {
             Policy::Always => AppendFsync::Always,
             Policy::Everysec => AppendFsync::EverySec,

@@ -184,6 +184,7 @@ impl<P: Files + Reactor> EventLoop<P> {
             platform: platform.clone(),
             db: db.clone(),
             progress: Arc::clone(&progress),
+            backups: options.backups.clone(),
         })?;
         let now = platform.now(ClockId::Monotonic);
         let started_ms = platform.now(ClockId::Real).as_ns() / 1_000_000;

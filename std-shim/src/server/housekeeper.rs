@@ -127,6 +127,7 @@ mod tests {
                 platform: native(),
                 db: db.clone(),
                 progress: Arc::new(Progress::default()),
+                backups: None,
             },
             requested: AtomicU32::new((Work::SAVE | Work::STOP).bits()),
         };

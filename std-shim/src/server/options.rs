@@ -59,6 +59,8 @@ pub struct Usage {
 pub struct Options {
     /// The database's directory.
     pub directory: Vec<u8>,
+    /// Directory that `SAVE` and `BGSAVE` make copies of the database in. Default: none, they make everything durable and no copy.
+    pub backups: Option<Vec<u8>>,
     /// Where to listen. Default 127.0.0.1:6379; port 0 picks a free one.
     pub listen: SocketAddr,
     /// Where to tell metrics over HTTP. Default: nowhere.
@@ -101,6 +103,7 @@ impl Options {
     pub fn new(directory: impl Into<Vec<u8>>) -> Self {
         Self {
             directory: directory.into(),
+            backups: None,
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 6379)),
             metrics: None,
             appendfsync: AppendFsync::EverySec,

@@ -131,6 +131,23 @@ pub(crate) struct Worker<P: Files> {
     pub(crate) platform: P,
     pub(crate) db: Db<P>,
     pub(crate) progress: Arc<Progress>,
+    /// Directory that copies go to.
+    pub(crate) backups: Option<Vec<u8>>,
+}
+
+/// Makes everything durable and, with a directory for it, a copy of the database as it is now: `underpin-` and the time in
+/// milliseconds since 1970, which is returned. The copy is a database of its own, whole or not there.
+pub(crate) fn save<P: Files>(platform: &P, db: &Db<P>, backups: Option<&[u8]>) -> db::Result<u64> {
+    db.flush()?;
+    db.sync(WriteLevel::Full)?;
+    let now_ms = platform.now(ClockId::Real).as_ns() / 1_000_000;
+    if let Some(backups) = backups {
+        // It may be there; if it cannot be made, the copy says why.
+        let _ = platform.create_directory(backups);
+        let name = format!("/underpin-{now_ms}");
+        db.checkpoint(&[backups, name.as_bytes()].concat())?;
+    }
+    Ok(now_ms)
 }
 
 impl<P: Files> Worker<P> {
@@ -144,9 +161,8 @@ impl<P: Files> Worker<P> {
     }
 
     fn save(&self) -> db::Result<()> {
-        self.db.flush()?;
-        self.db.sync(WriteLevel::Full)?;
-        let now_ms = self.platform.now(ClockId::Real).as_ns() / 1_000_000;
+        let backups = self.backups.as_deref();
+        let now_ms = save(&self.platform, &self.db, backups)?;
         self.progress.saved(now_ms);
         Ok(())
     }

@@ -335,3 +335,71 @@ fn settings_change_together_or_not_at_all() {
     assert_eq!(client.text("CONFIG SET proto-max-bulk-len 1mb"), "+OK\r\n");
     assert!(client.text("CONFIG GET proto*").contains("1048576"));
 }
+
+#[test]
+fn a_background_save_is_a_database_of_that_moment() {
+    let scratch = Scratch::new("bgsave");
+    let (data, backups) = (scratch.path().join("data"), scratch.path().join("backups"));
+    let server = Server::start(&data, &["--backup-dir", backups.to_str().unwrap()]);
+    let mut client = server.client();
+    for index in 0..2000 {
+        client.text(&format!("SET key:{index} before"));
+    }
+    assert_eq!(client.text("BGSAVE"), "+Background saving started\r\n");
+    // The server goes on meanwhile.
+    client.text("SET key:0 after");
+    let until = std::time::Instant::now() + Duration::from_secs(120);
+    while client
+        .text("INFO persistence")
+        .contains("rdb_bgsave_in_progress:1")
+    {
+        assert!(std::time::Instant::now() < until, "the save does not end");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let info = client.text("INFO persistence");
+    assert!(info.contains("rdb_last_bgsave_status:ok"), "{info}");
+    client.text("FLUSHALL");
+    assert_eq!(client.text("SAVE"), "+OK\r\n");
+    let mut copies: Vec<_> = std::fs::read_dir(&backups)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    copies.sort();
+    assert_eq!(copies.len(), 2, "{copies:?}");
+    // While the first server goes on with what they were copied from.
+    let copy = Server::start(&copies[0], &[]);
+    let mut reader = copy.client();
+    assert_eq!(reader.text("DBSIZE"), ":2000\r\n");
+    assert_eq!(reader.text("GET key:1999"), "$6\r\nbefore\r\n");
+    assert_eq!(reader.text("SET mine x"), "+OK\r\n");
+    let empty = Server::start(&copies[1], &[]);
+    assert_eq!(empty.client().text("DBSIZE"), ":0\r\n");
+    assert_eq!(client.text("EXISTS mine"), ":0\r\n");
+}
+
+#[test]
+fn a_save_that_fails_is_told() {
+    let scratch = Scratch::new("bgsave-fails");
+    let (data, backups) = (scratch.path().join("data"), scratch.path().join("backups"));
+    let server = Server::start(&data, &["--backup-dir", backups.to_str().unwrap()]);
+    let mut client = server.client();
+    client.text("SET a 1");
+    // Nothing can be made below a file.
+    std::fs::remove_dir(&backups).unwrap();
+    std::fs::write(&backups, "in the way").unwrap();
+    let refused = client.text("SAVE");
+    assert!(refused.starts_with("-MISCONF"), "{refused}");
+    assert!(
+        client
+            .text("INFO persistence")
+            .contains("rdb_last_bgsave_status:err")
+    );
+    assert_eq!(client.text("SET a 2"), "+OK\r\n", "writes go on");
+    std::fs::remove_file(&backups).unwrap();
+    assert_eq!(client.text("SAVE"), "+OK\r\n");
+    assert!(
+        client
+            .text("INFO persistence")
+            .contains("rdb_last_bgsave_status:ok")
+    );
+}

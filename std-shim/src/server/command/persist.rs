@@ -5,8 +5,7 @@ use super::Context;
 use super::failure::{Failure, Outcome};
 use super::option::is;
 use crate::server::resp::{Args, Reply};
-use crate::server::work::Work;
-use underpin_core::db::WriteLevel;
+use crate::server::work::{self, Work};
 use underpin_core::platform::{ClockId, Files, Reactor};
 
 pub(super) fn save<P: Files + Reactor>(
@@ -14,13 +13,13 @@ pub(super) fn save<P: Files + Reactor>(
     _args: Args<'_>,
     reply: &mut Reply<'_>,
 ) -> Outcome {
-    let db = c.store().db();
-    db.flush()?;
-    db.sync(WriteLevel::Full)?;
-    c.state.progress.saved(c.now_ms());
-    if c.state.progress.begin_save(c.state.store.changes()) {
-        c.state.progress.end_save(true, 0);
+    if !c.state.progress.begin_save(c.state.store.changes()) {
+        return Err(Failure::fixed("ERR Background save already in progress"));
     }
+    let backups = c.state.options.backups.as_deref();
+    let saved = work::save(&c.state.platform, c.state.store.db(), backups);
+    c.state.progress.end_save(saved.is_ok(), 0);
+    c.state.progress.saved(saved?);
     reply.ok();
     Ok(())
 }

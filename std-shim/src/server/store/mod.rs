@@ -433,13 +433,11 @@ impl<P: Files> Store<P> {
         self.changes += 1;
         self.batch.clear();
         if cleared {
-            // As single removals, because only what is in one batch is kept or lost as one.
-            let mut scan = self.db.scan(Bound::Unbounded, Bound::Unbounded)?;
-            while let Some((key, _)) = scan.next()? {
-                if !writes.contains_key(key) {
-                    self.batch.remove(key)?;
-                }
-            }
+            // In the same batch as the writes after it, because only what is in one batch is kept or lost as one. The range
+            // ends before the last key that there can be.
+            let last = vec![u8::MAX; KEY_BYTES_MAX];
+            self.batch.remove_range(&[], &last)?;
+            self.batch.remove(&last)?;
             self.rows.clear();
         }
         if self.batch.is_empty() && writes.is_empty() {
