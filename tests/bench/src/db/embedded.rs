@@ -10,7 +10,7 @@ use std::hint::black_box;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-const SIZES: &str = "16-byte keys in random order, 100-byte values that do not compress, one thread; \
+pub(super) const SIZES: &str = "16-byte keys in random order, 100-byte values that do not compress, one thread; \
     16 MiB of memtable and 32 MiB of cache each, defaults otherwise";
 
 pub(super) fn cases(settings: &Settings) -> Vec<Case> {
@@ -55,7 +55,7 @@ pub(super) fn cases(settings: &Settings) -> Vec<Case> {
 }
 
 /// Makes the subjects of a case from what each does with a store's `Open`.
-fn case(name: &str, terms: &str, task: impl Fn(Open) -> Run) -> Case {
+pub(super) fn case(name: &str, terms: &str, task: impl Fn(Open) -> Run) -> Case {
     let mut subjects = subjects::all()
         .into_iter()
         .map(|(name, version, open)| Subject::new(name, version, task(open)));
@@ -74,7 +74,7 @@ fn put(count: u64, batch: usize, level: Level) -> impl Fn(Open) -> Run {
         Box::new(move |dir| {
             let dir = fresh(dir)?;
             let store = open(&dir)?;
-            let pairs: Vec<Pair> = (0..count).map(|index| (key(index), value(index))).collect();
+            let pairs: Vec<Pair> = (0..count).map(pair).collect();
             let start = Instant::now();
             if batch == 1 {
                 for pair in &pairs {
@@ -139,10 +139,15 @@ fn get(count: u64, held: u64, hit: bool) -> impl Fn(Open) -> Run {
     }
 }
 
-fn fill(open: Open, dir: &Path, held: u64) -> Result<Box<dyn Store>, String> {
+/// Pair number `index`, in an order that has nothing to do with the number.
+pub(super) fn pair(index: u64) -> Pair {
+    (key(index).to_vec(), value(index).to_vec())
+}
+
+pub(super) fn fill(open: Open, dir: &Path, held: u64) -> Result<Box<dyn Store>, String> {
     let dir = fresh(dir)?;
     let store = open(&dir)?;
-    let pairs: Vec<Pair> = (0..held).map(|index| (key(index), value(index))).collect();
+    let pairs: Vec<Pair> = (0..held).map(pair).collect();
     for pairs in pairs.chunks(1_000) {
         store.put_all(pairs, Level::Os)?;
     }
@@ -155,7 +160,7 @@ fn fill(open: Open, dir: &Path, held: u64) -> Result<Box<dyn Store>, String> {
 }
 
 /// An empty directory below the subject's own.
-fn fresh(dir: &Path) -> Result<PathBuf, String> {
+pub(super) fn fresh(dir: &Path) -> Result<PathBuf, String> {
     let dir = dir.join("store");
     let _ = fs::remove_dir_all(&dir);
     fs::create_dir_all(&dir).map_err(|e| format!("{}: {e}", dir.display()))?;

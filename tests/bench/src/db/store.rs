@@ -17,19 +17,25 @@ pub(super) enum Level {
 }
 
 /// A key and its value.
-pub(super) type Pair = (
-    [u8; crate::random::KEY_BYTES],
-    [u8; crate::random::VALUE_BYTES],
-);
+pub(super) type Pair = (Vec<u8>, Vec<u8>);
 
 /// An open store.
-pub(super) trait Store {
+pub(super) trait Store: Send + Sync {
     /// Writes one pair.
     fn put(&self, pair: &Pair, level: Level) -> Result<(), String>;
     /// Writes all of `pairs`, or none.
     fn put_all(&self, pairs: &[Pair], level: Level) -> Result<(), String>;
+    /// Removes a key; with the system when it returns.
+    fn remove(&self, key: &[u8]) -> Result<(), String>;
     /// Reads one value in place and says what `read` says; false if there is none.
     fn get(&self, key: &[u8], read: &mut dyn FnMut(&[u8]) -> bool) -> Result<bool, String>;
+    /// Visits pairs from `from` on until `visit` says false; without a key, from the first one or, in reverse, the last.
+    fn scan(
+        &self,
+        from: Option<&[u8]>,
+        reverse: bool,
+        visit: &mut dyn FnMut(&[u8], &[u8]) -> bool,
+    ) -> Result<(), String>;
 }
 
 /// Opens or makes a store in an existing directory.

@@ -1,7 +1,8 @@
-//! The embedded stores: ours, fjall, redb and, where it was built, RocksDB.
+//! The embedded stores: ours, fjall, redb, LMDB, sled and, where it was built, RocksDB.
 
 use super::store::{CACHE_BYTES, Level, MEMTABLE_BYTES, Open, Pair, Store};
 use crate::case::locked_version;
+use std::ops::Bound;
 use std::path::Path;
 use underpin_core::db::{Batch, Db, Options, WriteLevel};
 use underpin_linux::Linux;
@@ -12,6 +13,8 @@ pub(super) fn all() -> Vec<(&'static str, String, Open)> {
         ("underpin", locked_version("underpin-core"), open_ours),
         ("fjall", locked_version("fjall"), open_fjall),
         ("redb", locked_version("redb"), open_redb),
+        ("lmdb", locked_version("heed"), open_lmdb),
+        ("sled", locked_version("sled"), open_sled),
         #[cfg(feature = "rocksdb")]
         ("rocksdb", locked_version("rocksdb"), rocks::open),
     ]
@@ -58,6 +61,31 @@ impl Store for Ours {
         let found = self.0.get_with(key, |value| read(value)).map_err(text)?;
         Ok(found.unwrap_or(false))
     }
+
+    fn remove(&self, key: &[u8]) -> Result<(), String> {
+        self.0.remove(key, WriteLevel::Os).map_err(text)
+    }
+
+    fn scan(
+        &self,
+        from: Option<&[u8]>,
+        reverse: bool,
+        visit: &mut dyn FnMut(&[u8], &[u8]) -> bool,
+    ) -> Result<(), String> {
+        let from = from.map_or(Bound::Unbounded, Bound::Included);
+        let mut scan = self.0.scan(from, Bound::Unbounded).map_err(text)?;
+        loop {
+            let next = if reverse {
+                scan.next_back()
+            } else {
+                scan.next()
+            };
+            match next.map_err(text)? {
+                Some((key, value)) if visit(key, value) => {}
+                _ => return Ok(()),
+            }
+        }
+    }
 }
 
 struct Fjall {
@@ -103,6 +131,34 @@ impl Store for Fjall {
     fn get(&self, key: &[u8], read: &mut dyn FnMut(&[u8]) -> bool) -> Result<bool, String> {
         let value = self.keyspace.get(key).map_err(text)?;
         Ok(value.is_some_and(|value| read(&value)))
+    }
+
+    fn remove(&self, key: &[u8]) -> Result<(), String> {
+        self.keyspace.remove(key).map_err(text)
+    }
+
+    fn scan(
+        &self,
+        from: Option<&[u8]>,
+        reverse: bool,
+        visit: &mut dyn FnMut(&[u8], &[u8]) -> bool,
+    ) -> Result<(), String> {
+        let mut range = self.keyspace.range(from.unwrap_or_default()..);
+        loop {
+            let next = if reverse {
+                range.next_back()
+            } else {
+                range.next()
+            };
+            match next
+                .map(|guard| guard.into_inner())
+                .transpose()
+                .map_err(text)?
+            {
+                Some((key, value)) if visit(&key, &value) => {}
+                _ => return Ok(()),
+            }
+        }
     }
 }
 
@@ -152,6 +208,189 @@ impl Store for Redb {
         let value = table.get(key).map_err(text)?;
         Ok(value.is_some_and(|value| read(value.value())))
     }
+
+    fn remove(&self, key: &[u8]) -> Result<(), String> {
+        let mut transaction = self.0.begin_write().map_err(text)?;
+        transaction
+            .set_durability(redb::Durability::None)
+            .map_err(text)?;
+        transaction
+            .open_table(TABLE)
+            .map_err(text)?
+            .remove(key)
+            .map_err(text)?;
+        transaction.commit().map_err(text)
+    }
+
+    fn scan(
+        &self,
+        from: Option<&[u8]>,
+        reverse: bool,
+        visit: &mut dyn FnMut(&[u8], &[u8]) -> bool,
+    ) -> Result<(), String> {
+        use redb::ReadableDatabase as _;
+        let transaction = self.0.begin_read().map_err(text)?;
+        let table = transaction.open_table(TABLE).map_err(text)?;
+        let mut range = table.range(from.unwrap_or_default()..).map_err(text)?;
+        loop {
+            let next = if reverse {
+                range.next_back()
+            } else {
+                range.next()
+            };
+            match next.transpose().map_err(text)? {
+                Some((key, value)) if visit(key.value(), value.value()) => {}
+                _ => return Ok(()),
+            }
+        }
+    }
+}
+
+type LmdbTable = heed::Database<heed::types::Bytes, heed::types::Bytes>;
+
+struct Lmdb {
+    env: heed::Env,
+    table: LmdbTable,
+}
+
+/// Without its own syncs, and with one where one is asked for: cheaper for LMDB than its default, which syncs twice.
+#[expect(
+    unsafe_code,
+    reason = "mapping a file that others may change is unsafe in LMDB's bindings"
+)]
+fn open_lmdb(dir: &Path) -> Result<Box<dyn Store>, String> {
+    let mut options = heed::EnvOpenOptions::new();
+    options.map_size(16 << 30);
+    // SAFETY: nobody else has the directory, which is this subject's own; the machine keeps running.
+    let env = unsafe {
+        options.flags(heed::EnvFlags::NO_SYNC);
+        options.open(dir).map_err(text)?
+    };
+    let mut transaction = env.write_txn().map_err(text)?;
+    let table = env.create_database(&mut transaction, None).map_err(text)?;
+    transaction.commit().map_err(text)?;
+    Ok(Box::new(Lmdb { env, table }))
+}
+
+impl Store for Lmdb {
+    fn put(&self, pair: &Pair, level: Level) -> Result<(), String> {
+        self.put_all(std::slice::from_ref(pair), level)
+    }
+
+    fn put_all(&self, pairs: &[Pair], level: Level) -> Result<(), String> {
+        let mut transaction = self.env.write_txn().map_err(text)?;
+        for (key, value) in pairs {
+            self.table.put(&mut transaction, key, value).map_err(text)?;
+        }
+        transaction.commit().map_err(text)?;
+        match level {
+            Level::Os => Ok(()),
+            Level::Synced => self.env.force_sync().map_err(text),
+        }
+    }
+
+    fn get(&self, key: &[u8], read: &mut dyn FnMut(&[u8]) -> bool) -> Result<bool, String> {
+        let transaction = self.env.read_txn().map_err(text)?;
+        let value = self.table.get(&transaction, key).map_err(text)?;
+        Ok(value.is_some_and(read))
+    }
+
+    fn remove(&self, key: &[u8]) -> Result<(), String> {
+        let mut transaction = self.env.write_txn().map_err(text)?;
+        self.table.delete(&mut transaction, key).map_err(text)?;
+        transaction.commit().map_err(text)
+    }
+
+    fn scan(
+        &self,
+        from: Option<&[u8]>,
+        reverse: bool,
+        visit: &mut dyn FnMut(&[u8], &[u8]) -> bool,
+    ) -> Result<(), String> {
+        let transaction = self.env.read_txn().map_err(text)?;
+        let range = (
+            from.map_or(Bound::Unbounded, Bound::Included),
+            Bound::Unbounded,
+        );
+        let mut visit_all = |pairs: &mut dyn Iterator<Item = heed::Result<(&[u8], &[u8])>>| {
+            for pair in pairs {
+                let (key, value) = pair.map_err(text)?;
+                if !visit(key, value) {
+                    break;
+                }
+            }
+            Ok(())
+        };
+        if reverse {
+            visit_all(&mut self.table.rev_range(&transaction, &range).map_err(text)?)
+        } else {
+            visit_all(&mut self.table.range(&transaction, &range).map_err(text)?)
+        }
+    }
+}
+
+/// Its `flush` is no equal of a sync of each write: it waits for what its own thread has written.
+struct Sled(sled::Db);
+
+fn open_sled(dir: &Path) -> Result<Box<dyn Store>, String> {
+    let config = sled::Config::new()
+        .path(dir)
+        .cache_capacity(CACHE_BYTES as u64);
+    Ok(Box::new(Sled(config.open().map_err(text)?)))
+}
+
+impl Sled {
+    fn settle(&self, level: Level) -> Result<(), String> {
+        match level {
+            Level::Os => Ok(()),
+            Level::Synced => self.0.flush().map(|_| ()).map_err(text),
+        }
+    }
+}
+
+impl Store for Sled {
+    fn put(&self, (key, value): &Pair, level: Level) -> Result<(), String> {
+        self.0.insert(key, value.as_slice()).map_err(text)?;
+        self.settle(level)
+    }
+
+    fn put_all(&self, pairs: &[Pair], level: Level) -> Result<(), String> {
+        let mut batch = sled::Batch::default();
+        for (key, value) in pairs {
+            batch.insert(key.as_slice(), value.as_slice());
+        }
+        self.0.apply_batch(batch).map_err(text)?;
+        self.settle(level)
+    }
+
+    fn get(&self, key: &[u8], read: &mut dyn FnMut(&[u8]) -> bool) -> Result<bool, String> {
+        let value = self.0.get(key).map_err(text)?;
+        Ok(value.is_some_and(|value| read(&value)))
+    }
+
+    fn remove(&self, key: &[u8]) -> Result<(), String> {
+        self.0.remove(key).map(|_| ()).map_err(text)
+    }
+
+    fn scan(
+        &self,
+        from: Option<&[u8]>,
+        reverse: bool,
+        visit: &mut dyn FnMut(&[u8], &[u8]) -> bool,
+    ) -> Result<(), String> {
+        let mut range = self.0.range(from.unwrap_or_default()..);
+        loop {
+            let next = if reverse {
+                range.next_back()
+            } else {
+                range.next()
+            };
+            match next.transpose().map_err(text)? {
+                Some((key, value)) if visit(&key, &value) => {}
+                _ => return Ok(()),
+            }
+        }
+    }
 }
 
 #[cfg(feature = "rocksdb")]
@@ -194,6 +433,32 @@ mod rocks {
         fn get(&self, key: &[u8], read: &mut dyn FnMut(&[u8]) -> bool) -> Result<bool, String> {
             let value = self.0.get_pinned(key).map_err(text)?;
             Ok(value.is_some_and(|value| read(&value)))
+        }
+
+        fn remove(&self, key: &[u8]) -> Result<(), String> {
+            self.0.delete(key).map_err(text)
+        }
+
+        fn scan(
+            &self,
+            from: Option<&[u8]>,
+            reverse: bool,
+            visit: &mut dyn FnMut(&[u8], &[u8]) -> bool,
+        ) -> Result<(), String> {
+            use rocksdb::{Direction, IteratorMode};
+            let mode = match from {
+                Some(key) if reverse => IteratorMode::From(key, Direction::Reverse),
+                Some(key) => IteratorMode::From(key, Direction::Forward),
+                None if reverse => IteratorMode::End,
+                None => IteratorMode::Start,
+            };
+            for pair in self.0.iterator(mode) {
+                let (key, value) = pair.map_err(text)?;
+                if !visit(&key, &value) {
+                    break;
+                }
+            }
+            Ok(())
         }
     }
 }
