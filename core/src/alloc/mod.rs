@@ -11,6 +11,7 @@
 //! | blocks that other threads free | `remote_free.rs`, `outgoing.rs` |
 //! | blocks above 32 KiB | `huge.rs`, `run_cache.rs` |
 //! | giving memory back | `purge.rs` |
+//! | a heap over given memory, without a system: [`region`] | `region/` |
 //! | options, statistics, messages | `options.rs`, `stats.rs`, `misuse.rs` |
 //!
 //! [`Allocator`] is generic over the platform's memory and over where a thread's words are; the process-wide instances, with a
@@ -24,14 +25,29 @@ mod heap;
 mod home;
 #[cfg(not(loom))]
 mod huge;
+#[cfg(all(test, loom))]
+mod loom;
 #[cfg(not(loom))]
 mod malloc;
+#[cfg_attr(
+    loom,
+    allow(dead_code, reason = "its users are not compiled for the model checker")
+)]
 mod misuse;
+#[cfg_attr(
+    loom,
+    allow(dead_code, reason = "its users are not compiled for the model checker")
+)]
 mod options;
 #[cfg(not(loom))]
 mod outgoing;
 #[cfg(not(loom))]
 mod purge;
+pub mod region;
+#[cfg_attr(
+    loom,
+    allow(dead_code, reason = "its users are not compiled for the model checker")
+)]
 mod remote_free;
 #[cfg(not(loom))]
 mod run_cache;

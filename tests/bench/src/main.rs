@@ -13,6 +13,7 @@
 #[cfg(not(target_os = "linux"))]
 compile_error!("the peers and we are compared on Linux");
 
+mod alloc;
 mod case;
 mod db;
 mod harness;
@@ -40,7 +41,7 @@ type Cases = fn(&Settings) -> Result<Vec<Case>, String>;
 const PARTS: &[Part] = &[
     Part {
         name: "alloc",
-        cases: None,
+        cases: Some(alloc::cases),
     },
     Part {
         name: "pool",
