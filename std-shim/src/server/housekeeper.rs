@@ -92,8 +92,11 @@ impl<P: Files + Threads> Housekeeping for Housekeeper<P> {
         self.request(Work::STOP);
         let desk = self.desk.take();
         if let (Some(desk), Some(thread)) = (desk, self.thread.take()) {
+            let platform = desk.worker.platform.clone();
+            // The thread lets go of the database last, so that its memory is freed where most of it was allocated.
+            drop(desk);
             // A thread that cannot be joined has ended or never will; either way there is nothing left to do.
-            let _ = desk.worker.platform.join(thread);
+            let _ = platform.join(thread);
         }
     }
 }
