@@ -3,6 +3,7 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`alloc`] | the allocator, as a program's `GlobalAlloc` |
+//! | `grep` | searching files for lines (feature `grep`) |
 //! | [`kv`] | the key-value database over paths and `std::io` |
 //! | [`pool`] | the work-stealing pool: `join`, `scope`, `spawn`, parallel iterators |
 //! | [`rt`] | the async runtime: tasks, timers, TCP |
@@ -16,6 +17,8 @@
 )]
 
 pub mod alloc;
+#[cfg(feature = "grep")]
+pub mod grep;
 pub mod kv;
 pub mod pool;
 pub mod rt;

@@ -1,6 +1,7 @@
 //! The command line: what may be said, who deals with it, and how failures end.
 
 mod console;
+mod grep;
 mod info;
 mod kv;
 mod run;
@@ -28,6 +29,8 @@ enum Command {
     Kv(kv::Kv),
     /// Run any program under underpin's malloc
     Run(run::Run),
+    /// Search files for lines, as ripgrep does, in order
+    Grep(Box<grep::Grep>),
     /// Tell what this build and this machine offer
     Info(info::Info),
 }
@@ -46,6 +49,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Serve(serve) => serve.run(),
         Command::Kv(kv) => kv.run(),
         Command::Run(run) => run.run(),
+        Command::Grep(grep) => grep.run(),
         Command::Info(info) => info.run(),
     };
     match result {

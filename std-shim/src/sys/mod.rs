@@ -15,6 +15,7 @@
 //! # }
 //! ```
 
+mod file_facts;
 mod handle_limit;
 mod io_error;
 mod path;
@@ -27,6 +28,7 @@ mod static_libc;
 )))]
 mod thread_words;
 
+pub use file_facts::{file_identity, read_at, stdin_is_readable, stdout_identity};
 pub use handle_limit::raise_handle_limit;
 pub use io_error::{ResultExt, io_error};
 pub use path::{path_bytes, path_from_bytes};

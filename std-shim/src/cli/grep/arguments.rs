@@ -1,0 +1,442 @@
+//! What `underpin grep` may be told: the one definition behind the parser, `--help`, completions and the manual page.
+
+use clap::{ArgAction, Args, ValueEnum};
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// When to use colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(in super::super) enum When {
+    /// On a terminal
+    Auto,
+    /// Always
+    Always,
+    /// Always, by ANSI sequences
+    Ansi,
+    /// Never
+    Never,
+}
+
+/// Orders of files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(in super::super) enum By {
+    /// By path, as always
+    None,
+    /// By path
+    Path,
+    /// By the time of the last change
+    Modified,
+    /// By the time of the last access
+    Accessed,
+    /// By the time of creation
+    Created,
+}
+
+/// What `--generate` writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(in super::super) enum What {
+    /// A manual page
+    Man,
+    /// Completions for bash
+    CompleteBash,
+    /// Completions for zsh
+    CompleteZsh,
+    /// Completions for fish
+    CompleteFish,
+    /// Completions for PowerShell
+    CompletePowershell,
+}
+
+/// Arguments of `grep`.
+#[derive(Args, Debug)]
+#[command(
+    disable_help_flag = true,
+    args_override_self = true,
+    after_help = "Exit status: 0 if something was found, 1 if not, 2 if something went wrong.\n\
+                  Files that ignore files name, hidden files and binary files are left out; -u, -uu and -uuu search them too."
+)]
+#[expect(clippy::struct_excessive_bools, reason = "flags")]
+pub(in super::super) struct Grep {
+    /// The pattern, unless -e or -f is given; then another path
+    #[arg(value_name = "PATTERN")]
+    pub(super) pattern: Option<OsString>,
+    /// Files and directories; `-` is the standard input
+    #[arg(value_name = "PATH")]
+    pub(super) paths: Vec<PathBuf>,
+
+    /// A pattern; several are alternatives
+    #[arg(short = 'e', long = "regexp", value_name = "PATTERN", allow_hyphen_values = true, action = ArgAction::Append, help_heading = "Patterns")]
+    pub(super) regexp: Vec<String>,
+    /// A file with a pattern on each line; `-` is the standard input
+    #[arg(short = 'f', long = "file", value_name = "FILE", allow_hyphen_values = true, action = ArgAction::Append, help_heading = "Patterns")]
+    pub(super) file: Vec<PathBuf>,
+    /// Patterns are strings, not regular expressions
+    #[arg(
+        short = 'F',
+        long,
+        overrides_with = "no_fixed_strings",
+        help_heading = "Patterns"
+    )]
+    pub(super) fixed_strings: bool,
+    /// Undoes -F
+    #[arg(long, hide = true)]
+    pub(super) no_fixed_strings: bool,
+    /// Upper and lower case are the same
+    #[arg(short = 'i', long, overrides_with_all = ["case_sensitive", "smart_case"], help_heading = "Patterns")]
+    pub(super) ignore_case: bool,
+    /// Upper and lower case differ: the default
+    #[arg(short = 's', long, overrides_with_all = ["ignore_case", "smart_case"], help_heading = "Patterns")]
+    pub(super) case_sensitive: bool,
+    /// As -i if no letter of the pattern is upper case
+    #[arg(short = 'S', long, overrides_with_all = ["ignore_case", "case_sensitive"], help_heading = "Patterns")]
+    pub(super) smart_case: bool,
+    /// Matches are whole words
+    #[arg(
+        short = 'w',
+        long,
+        overrides_with = "line_regexp",
+        help_heading = "Patterns"
+    )]
+    pub(super) word_regexp: bool,
+    /// Matches are whole lines
+    #[arg(
+        short = 'x',
+        long,
+        overrides_with = "word_regexp",
+        help_heading = "Patterns"
+    )]
+    pub(super) line_regexp: bool,
+    /// Lines that don't match
+    #[arg(short = 'v', long, help_heading = "Patterns")]
+    pub(super) invert_match: bool,
+    /// Matches may span lines
+    #[arg(
+        short = 'U',
+        long,
+        overrides_with = "no_multiline",
+        help_heading = "Patterns"
+    )]
+    pub(super) multiline: bool,
+    /// Undoes -U
+    #[arg(long, hide = true)]
+    pub(super) no_multiline: bool,
+    /// With -U, `.` matches the end of a line as well
+    #[arg(long, help_heading = "Patterns")]
+    pub(super) multiline_dotall: bool,
+    /// `\w`, `.`, case and the like know ASCII alone
+    #[arg(long, help_heading = "Patterns")]
+    pub(super) no_unicode: bool,
+    /// Lines end with NUL, not with a line feed
+    #[arg(short = 'z', long, help_heading = "Patterns")]
+    pub(super) null_data: bool,
+    /// Stop after so many lines of a file
+    #[arg(short = 'm', long, value_name = "COUNT", help_heading = "Patterns")]
+    pub(super) max_count: Option<u64>,
+
+    /// Count the lines of each file
+    #[arg(short = 'c', long, overrides_with_all = ["count_matches", "files_with_matches", "files_without_match", "json"], help_heading = "Output")]
+    pub(super) count: bool,
+    /// Count the matches of each file
+    #[arg(long, overrides_with_all = ["count", "files_with_matches", "files_without_match", "json"], help_heading = "Output")]
+    pub(super) count_matches: bool,
+    /// Show counts of zero too
+    #[arg(long, help_heading = "Output")]
+    pub(super) include_zero: bool,
+    /// Show the paths of files with a match
+    #[arg(short = 'l', long, overrides_with_all = ["count", "count_matches", "files_without_match", "json"], help_heading = "Output")]
+    pub(super) files_with_matches: bool,
+    /// Show the paths of files without a match
+    #[arg(short = 'L', long, overrides_with_all = ["count", "count_matches", "files_with_matches", "json"], help_heading = "Output")]
+    pub(super) files_without_match: bool,
+    /// Show JSON
+    #[arg(long, overrides_with_all = ["count", "count_matches", "files_with_matches", "files_without_match", "no_json"], help_heading = "Output")]
+    pub(super) json: bool,
+    /// Undoes --json
+    #[arg(long, hide = true)]
+    pub(super) no_json: bool,
+    /// Show nothing and stop at the first match
+    #[arg(short = 'q', long, help_heading = "Output")]
+    pub(super) quiet: bool,
+    /// Show matches, not their lines
+    #[arg(short = 'o', long, help_heading = "Output")]
+    pub(super) only_matching: bool,
+    /// Show each match replaced; `$1` and `${name}` are groups
+    #[arg(
+        short = 'r',
+        long,
+        value_name = "TEXT",
+        allow_hyphen_values = true,
+        help_heading = "Output"
+    )]
+    pub(super) replace: Option<String>,
+    /// Lines of context after a match
+    #[arg(
+        short = 'A',
+        long,
+        value_name = "LINES",
+        overrides_with = "passthru",
+        help_heading = "Output"
+    )]
+    pub(super) after_context: Option<usize>,
+    /// Lines of context before a match
+    #[arg(
+        short = 'B',
+        long,
+        value_name = "LINES",
+        overrides_with = "passthru",
+        help_heading = "Output"
+    )]
+    pub(super) before_context: Option<usize>,
+    /// Lines of context on both sides
+    #[arg(
+        short = 'C',
+        long,
+        value_name = "LINES",
+        overrides_with = "passthru",
+        help_heading = "Output"
+    )]
+    pub(super) context: Option<usize>,
+    /// Show all lines
+    #[arg(long, alias = "passthrough", overrides_with_all = ["after_context", "before_context", "context"], help_heading = "Output")]
+    pub(super) passthru: bool,
+    /// What separates runs of lines
+    #[arg(
+        long,
+        value_name = "TEXT",
+        default_value = "--",
+        allow_hyphen_values = true,
+        help_heading = "Output"
+    )]
+    pub(super) context_separator: String,
+    /// Runs of lines are not separated
+    #[arg(long, help_heading = "Output")]
+    pub(super) no_context_separator: bool,
+    /// Show line numbers
+    #[arg(
+        short = 'n',
+        long,
+        overrides_with = "no_line_number",
+        help_heading = "Output"
+    )]
+    pub(super) line_number: bool,
+    /// Show no line numbers
+    #[arg(
+        short = 'N',
+        long,
+        overrides_with = "line_number",
+        help_heading = "Output"
+    )]
+    pub(super) no_line_number: bool,
+    /// Show the column of the first match
+    #[arg(long, overrides_with = "no_column", help_heading = "Output")]
+    pub(super) column: bool,
+    /// Undoes --column
+    #[arg(long, hide = true)]
+    pub(super) no_column: bool,
+    /// Show the offset in the file
+    #[arg(short = 'b', long, help_heading = "Output")]
+    pub(super) byte_offset: bool,
+    /// Show paths
+    #[arg(
+        short = 'H',
+        long,
+        overrides_with = "no_filename",
+        help_heading = "Output"
+    )]
+    pub(super) with_filename: bool,
+    /// Show no paths
+    #[arg(
+        short = 'h',
+        long,
+        short_alias = 'I',
+        overrides_with = "with_filename",
+        help_heading = "Output"
+    )]
+    pub(super) no_filename: bool,
+    /// Show a file's path above its lines
+    #[arg(long, overrides_with = "no_heading", help_heading = "Output")]
+    pub(super) heading: bool,
+    /// Show the path on each line
+    #[arg(long, overrides_with = "heading", help_heading = "Output")]
+    pub(super) no_heading: bool,
+    /// When to use colours
+    #[arg(
+        long,
+        value_name = "WHEN",
+        default_value = "auto",
+        value_enum,
+        help_heading = "Output"
+    )]
+    pub(super) color: When,
+    /// End paths with NUL
+    #[arg(short = '0', long, help_heading = "Output")]
+    pub(super) null: bool,
+    /// Cut white space off the start of lines
+    #[arg(long, help_heading = "Output")]
+    pub(super) trim: bool,
+    /// Leave out lines that are longer, in bytes
+    #[arg(short = 'M', long, value_name = "BYTES", help_heading = "Output")]
+    pub(super) max_columns: Option<u64>,
+    /// A line for each match, with path, line and column
+    #[arg(long, help_heading = "Output")]
+    pub(super) vimgrep: bool,
+    /// End with figures
+    #[arg(long, overrides_with = "no_stats", help_heading = "Output")]
+    pub(super) stats: bool,
+    /// Undoes --stats
+    #[arg(long, hide = true)]
+    pub(super) no_stats: bool,
+    /// Say nothing of files that can't be read
+    #[arg(long, help_heading = "Output")]
+    pub(super) no_messages: bool,
+
+    /// Show the files that would be searched
+    #[arg(long, help_heading = "Files")]
+    pub(super) files: bool,
+    /// Search files that match, or with `!` don't; the last that matches decides
+    #[arg(short = 'g', long = "glob", value_name = "GLOB", allow_hyphen_values = true, action = ArgAction::Append, help_heading = "Files")]
+    pub(super) glob: Vec<String>,
+    /// As -g, whatever the case
+    #[arg(long = "iglob", value_name = "GLOB", allow_hyphen_values = true, action = ArgAction::Append, help_heading = "Files")]
+    pub(super) iglob: Vec<String>,
+    /// Search files of a type; see --type-list
+    #[arg(short = 't', long = "type", value_name = "TYPE", action = ArgAction::Append, help_heading = "Files")]
+    pub(super) types: Vec<String>,
+    /// Search no files of a type
+    #[arg(short = 'T', long = "type-not", value_name = "TYPE", action = ArgAction::Append, help_heading = "Files")]
+    pub(super) types_not: Vec<String>,
+    /// Define a type, such as `web:*.{html,css}`
+    #[arg(long, value_name = "TYPE:GLOB", action = ArgAction::Append, help_heading = "Files")]
+    pub(super) type_add: Vec<String>,
+    /// Forget a type
+    #[arg(long, value_name = "TYPE", action = ArgAction::Append, help_heading = "Files")]
+    pub(super) type_clear: Vec<String>,
+    /// Show all types
+    #[arg(long, help_heading = "Files")]
+    pub(super) type_list: bool,
+    /// Search hidden files too
+    #[arg(
+        short = '.',
+        long,
+        overrides_with = "no_hidden",
+        help_heading = "Files"
+    )]
+    pub(super) hidden: bool,
+    /// Undoes --hidden
+    #[arg(long, hide = true)]
+    pub(super) no_hidden: bool,
+    /// Heed no ignore files
+    #[arg(long, overrides_with = "ignore", help_heading = "Files")]
+    pub(super) no_ignore: bool,
+    /// Undoes --no-ignore
+    #[arg(long, hide = true)]
+    pub(super) ignore: bool,
+    /// Heed no .ignore and .rgignore
+    #[arg(long, help_heading = "Files")]
+    pub(super) no_ignore_dot: bool,
+    /// Heed no rules of git
+    #[arg(long, help_heading = "Files")]
+    pub(super) no_ignore_vcs: bool,
+    /// Heed no .git/info/exclude
+    #[arg(long, help_heading = "Files")]
+    pub(super) no_ignore_exclude: bool,
+    /// Heed no global rules of git
+    #[arg(long, help_heading = "Files")]
+    pub(super) no_ignore_global: bool,
+    /// Heed no ignore files above the roots
+    #[arg(long, help_heading = "Files")]
+    pub(super) no_ignore_parent: bool,
+    /// Heed no --ignore-file
+    #[arg(long, help_heading = "Files")]
+    pub(super) no_ignore_files: bool,
+    /// Heed git's rules outside of repositories too
+    #[arg(long, help_heading = "Files")]
+    pub(super) no_require_git: bool,
+    /// A file with rules
+    #[arg(long, value_name = "FILE", action = ArgAction::Append, help_heading = "Files")]
+    pub(super) ignore_file: Vec<PathBuf>,
+    /// Once: --no-ignore; twice: and --hidden; three times: and --binary
+    #[arg(short = 'u', long, action = ArgAction::Count, help_heading = "Files")]
+    pub(super) unrestricted: u8,
+    /// Binary files are text
+    #[arg(short = 'a', long, overrides_with = "binary", help_heading = "Files")]
+    pub(super) text: bool,
+    /// Search binary files, without showing their lines
+    #[arg(long, overrides_with = "text", help_heading = "Files")]
+    pub(super) binary: bool,
+    /// Follow symbolic links
+    #[arg(long, help_heading = "Files")]
+    pub(super) follow: bool,
+    /// How many directories deep
+    #[arg(short = 'd', long, value_name = "DEPTH", help_heading = "Files")]
+    pub(super) max_depth: Option<usize>,
+    /// Search no larger files; K, M and G are units
+    #[arg(long, value_name = "SIZE", value_parser = size, help_heading = "Files")]
+    pub(super) max_filesize: Option<u64>,
+    /// The order of files
+    #[arg(
+        long,
+        value_name = "BY",
+        value_enum,
+        overrides_with = "sortr",
+        help_heading = "Files"
+    )]
+    pub(super) sort: Option<By>,
+    /// The order of files, reversed
+    #[arg(
+        long,
+        value_name = "BY",
+        value_enum,
+        overrides_with = "sort",
+        help_heading = "Files"
+    )]
+    pub(super) sortr: Option<By>,
+
+    /// Threads; 0 for one a processor
+    #[arg(
+        short = 'j',
+        long,
+        value_name = "COUNT",
+        default_value_t = 0,
+        help_heading = "Other"
+    )]
+    pub(super) threads: usize,
+    /// Write a manual page or completions
+    #[arg(long, value_name = "WHAT", value_enum, help_heading = "Other")]
+    pub(super) generate: Option<What>,
+    /// Show help
+    #[arg(long, action = ArgAction::Help, help_heading = "Other")]
+    pub(super) help: Option<bool>,
+}
+
+/// A size such as `10M`.
+fn size(text: &str) -> Result<u64, String> {
+    let (digits, unit) = match text.char_indices().next_back() {
+        Some((at, 'K' | 'k')) => (text.get(..at), 10),
+        Some((at, 'M' | 'm')) => (text.get(..at), 20),
+        Some((at, 'G' | 'g')) => (text.get(..at), 30),
+        _ => (Some(text), 0),
+    };
+    let count: u64 = digits
+        .unwrap_or_default()
+        .parse()
+        .map_err(|_| format!("`{text}` is no size, such as 100, 10K or 2M"))?;
+    count
+        .checked_mul(1 << unit)
+        .ok_or_else(|| format!("`{text}` is too large"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::size;
+
+    #[test]
+    fn sizes() {
+        assert_eq!(size("10"), Ok(10));
+        assert_eq!(size("10K"), Ok(10 << 10));
+        assert_eq!(size("3M"), Ok(3 << 20));
+        assert_eq!(size("2G"), Ok(2 << 30));
+        assert!(size("").is_err() && size("K").is_err() && size("x").is_err());
+        assert!(size("99999999999999999G").is_err());
+    }
+}

@@ -1,0 +1,469 @@
+//! Searching one file: as a whole, or, if it is large, in parts by many threads.
+//!
+//! A file is searched in parts if it was named (then a NUL counts only at its start and in lines that are found) or is
+//! certainly text, if no line depends on those before it (context, a limit, matches over lines), and if it is large.
+
+use super::matcher::Matcher;
+use super::order::{Key, Lead, Output, Prelude};
+use super::print::{self, Json, Mode, Out, Standard, Stats, Summary};
+use super::run::Shared;
+use super::search::chunk::{self, CHUNK_BYTES};
+use super::search::{Binary, Searcher};
+use super::sync::{lock, wait};
+use std::fs::File;
+use std::io;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+
+/// From this size on a file is searched in parts.
+const BIG_FILE_BYTES: u64 = 1 << 20;
+
+/// A file to search.
+#[derive(Debug)]
+pub(super) struct Target {
+    /// As it is shown.
+    pub(super) path: PathBuf,
+    named: bool,
+    regular: bool,
+    stdin: bool,
+}
+
+impl Target {
+    pub(super) fn stdin() -> Self {
+        Self {
+            path: PathBuf::from("<stdin>"),
+            named: true,
+            regular: false,
+            stdin: true,
+        }
+    }
+
+    pub(super) fn named(path: PathBuf, regular: bool) -> Self {
+        Self {
+            path,
+            named: true,
+            regular,
+            stdin: false,
+        }
+    }
+
+    pub(super) fn found(path: PathBuf) -> Self {
+        Self {
+            path,
+            named: false,
+            regular: true,
+            stdin: false,
+        }
+    }
+}
+
+/// A file that is searched in parts.
+#[derive(Debug)]
+pub(super) struct BigFile {
+    file: File,
+    path: PathBuf,
+    binary: Binary,
+    bytes: u64,
+    parts: u32,
+    left: AtomicU32,
+    /// Nothing more is wanted of it.
+    over: AtomicBool,
+    prelude: Arc<Prelude>,
+    lines: Mutex<LineCounts>,
+    counted: Condvar,
+    sums: Mutex<Sums>,
+}
+
+#[derive(Debug, Default)]
+struct Sums {
+    count: u64,
+    stats: Stats,
+}
+
+/// How many lines the parts have, as far as is known, and the sum over the first ones.
+#[derive(Debug, Default)]
+struct LineCounts {
+    known: std::collections::BTreeMap<u32, u64>,
+    next: u32,
+    /// By part: the lines before it.
+    before: Vec<u64>,
+}
+
+impl BigFile {
+    /// The part after `index`.
+    pub(super) fn next_part(&self, index: u32) -> Option<u32> {
+        (index + 1 < self.parts).then_some(index + 1)
+    }
+
+    /// A part is over; whether it was the last to be.
+    pub(super) fn part_is_over(&self) -> bool {
+        self.left.fetch_sub(1, Ordering::AcqRel) == 1
+    }
+
+    /// Part `index` has so many lines; how many are before it.
+    ///
+    /// The parts before it were all begun earlier and wait for none that comes later, so this ends.
+    fn lines_before(&self, index: u32, lines: u64) -> u64 {
+        let mut counts = lock(&self.lines);
+        counts.known.insert(index, lines);
+        if counts.before.is_empty() {
+            counts.before.push(0);
+        }
+        loop {
+            let next = counts.next;
+            let Some(lines) = counts.known.remove(&next) else {
+                break;
+            };
+            let sum = counts.before.last().copied().unwrap_or(0) + lines;
+            counts.before.push(sum);
+            counts.next += 1;
+        }
+        self.counted.notify_all();
+        loop {
+            if let Some(before) = counts.before.get(index as usize) {
+                return *before;
+            }
+            counts = wait(&self.counted, counts);
+        }
+    }
+}
+
+/// A thread's memory.
+#[derive(Debug)]
+pub(super) struct Scratch {
+    searcher: Searcher,
+    chunk: Vec<u8>,
+}
+
+impl Scratch {
+    pub(super) fn new() -> Self {
+        Self {
+            searcher: Searcher::new(),
+            chunk: Vec::new(),
+        }
+    }
+
+    /// Searches `target`, or says that it should be searched in parts.
+    pub(super) fn search(
+        &mut self,
+        shared: &Shared<'_, '_>,
+        matcher: &Matcher,
+        key: &Key,
+        target: &Target,
+        output: &mut Output,
+    ) -> io::Result<Option<Arc<BigFile>>> {
+        let options = shared.options;
+        let binary = if target.named {
+            options.binary_named
+        } else {
+            options.binary
+        };
+        if target.stdin {
+            let stdin = io::stdin().lock();
+            self.whole(shared, matcher, key, target, binary, false, stdin, output)?;
+            return Ok(None);
+        }
+        let file = File::open(&target.path)?;
+        let mut sliced = false;
+        if target.regular && (target.named || binary == Binary::Text) {
+            let bytes = file.metadata()?.len();
+            sliced = target.named && bytes > 0;
+            if bytes >= BIG_FILE_BYTES && self.may_be_split(shared, matcher, &file, binary)? {
+                return Ok(Some(big_file(shared, target, file, binary, bytes)));
+            }
+        }
+        self.whole(shared, matcher, key, target, binary, sliced, file, output)?;
+        Ok(None)
+    }
+
+    fn may_be_split(
+        &mut self,
+        shared: &Shared<'_, '_>,
+        matcher: &Matcher,
+        file: &File,
+        binary: Binary,
+    ) -> io::Result<bool> {
+        let search = &shared.options.search;
+        if search.before > 0
+            || search.after > 0
+            || search.passthru
+            || search.count_max.is_some()
+            || matcher.spans_lines()
+            || shared.options.print.mode == Mode::Json
+        {
+            return Ok(false);
+        }
+        self.chunk.resize(self.chunk.len().max(64 << 10), 0);
+        let head = self.chunk.get_mut(..64 << 10).unwrap_or_default();
+        let have = crate::sys::read_at(file, head, 0)?;
+        let head = head.get(..have).unwrap_or_default();
+        let marked = search.sniff_bom
+            && (head.starts_with(&[0xEF, 0xBB, 0xBF])
+                || head.starts_with(&[0xFF, 0xFE])
+                || head.starts_with(&[0xFE, 0xFF]));
+        let is_binary = binary != Binary::Text && super::kernel::find(0, head).is_some();
+        Ok(!marked && !is_binary)
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one call from two places")]
+    fn whole(
+        &mut self,
+        shared: &Shared<'_, '_>,
+        matcher: &Matcher,
+        key: &Key,
+        target: &Target,
+        binary: Binary,
+        sliced: bool,
+        input: impl io::Read,
+        output: &mut Output,
+    ) -> io::Result<()> {
+        let options = shared.options;
+        let (print, search) = (&options.print, &options.search);
+        let path = crate::sys::path_bytes(&target.path);
+        let separator = separator(shared);
+        let had_output = !output.bytes.is_empty() || matches!(output.lead, Lead::None);
+        let lead = separator.filter(|_| had_output);
+        let buffer = std::mem::take(&mut output.bytes);
+        let terminator = search.line_terminator;
+        let mut drain = |buffer: &mut Vec<u8>| {
+            std::mem::swap(&mut output.bytes, buffer);
+            let passed = shared.queue.pass(key, output);
+            std::mem::swap(&mut output.bytes, buffer);
+            passed
+        };
+        let mut out = Out::new(buffer, Some(&mut drain));
+        let sink_all =
+            |matcher: &Matcher, out: &mut Out<'_>| -> io::Result<(bool, Option<Stats>)> {
+                let searcher = &mut self.searcher;
+                if print.quiet || !matches!(print.mode, Mode::Standard | Mode::Json) {
+                    let mut sink = Summary::new(print, matcher, out, path, binary, terminator);
+                    searcher.search(matcher, search, binary, sliced, input, &mut sink)?;
+                    let stats = if print.stats { sink.stats.take() } else { None };
+                    return Ok((sink.has_match(), stats));
+                }
+                if print.mode == Mode::Json {
+                    let mut sink =
+                        Json::new(print, matcher, out, path, binary, terminator, search.invert);
+                    searcher.search(matcher, search, binary, sliced, input, &mut sink)?;
+                    return Ok((sink.count > 0, Some(sink.stats)));
+                }
+                let mut sink =
+                    Standard::new(print, matcher, out, path, binary, terminator, search.invert)
+                        .before_first(lead);
+                searcher.search(matcher, search, binary, sliced, input, &mut sink)?;
+                Ok((sink.count > 0, sink.stats.take()))
+            };
+        let result = sink_all(matcher, &mut out);
+        let buffer = std::mem::take(&mut out.buffer);
+        output.bytes = buffer;
+        let (has_match, stats) = result?;
+        if let Some(stats) = stats {
+            lock(&shared.stats).add(&stats);
+        }
+        if has_match {
+            shared.found();
+        }
+        Ok(())
+    }
+
+    /// Searches part `index` of `file`.
+    pub(super) fn part(
+        &mut self,
+        shared: &Shared<'_, '_>,
+        matcher: &Matcher,
+        key: &Key,
+        file: &BigFile,
+        index: u32,
+    ) -> Output {
+        let mut output = Output {
+            lead: Lead::Part(Arc::clone(&file.prelude)),
+            ..Output::default()
+        };
+        if let Err(error) = self.search_part(shared, matcher, key, file, index, &mut output)
+            && error.kind() != io::ErrorKind::Interrupted
+        {
+            file.over.store(true, Ordering::Relaxed);
+            shared.fail(&file.path, &error);
+        }
+        output
+    }
+
+    fn search_part(
+        &mut self,
+        shared: &Shared<'_, '_>,
+        matcher: &Matcher,
+        key: &Key,
+        file: &BigFile,
+        index: u32,
+        output: &mut Output,
+    ) -> io::Result<()> {
+        let options = shared.options;
+        let (print, search) = (&options.print, &options.search);
+        let terminator = search.line_terminator;
+        let chunk = if file.over.load(Ordering::Relaxed) {
+            Ok(chunk::Chunk {
+                lines: &[],
+                offset: 0,
+            })
+        } else {
+            chunk::read(&file.file, index, terminator, &mut self.chunk)
+        };
+        let mut first_line = 1;
+        if search.line_numbers {
+            // Those that come later wait for this number, also if the part can't be read.
+            let lines = chunk
+                .as_ref()
+                .map_or(0, |chunk| super::kernel::count(terminator, chunk.lines));
+            first_line += file.lines_before(index, lines);
+        }
+        let chunk = chunk?;
+        let path = crate::sys::path_bytes(&file.path);
+        let at = chunk::Place {
+            offset: chunk.offset,
+            line: first_line,
+        };
+        let mut ends_file = false;
+        let mut drain = |buffer: &mut Vec<u8>| {
+            std::mem::swap(&mut output.bytes, buffer);
+            let passed = shared.queue.pass(key, output);
+            std::mem::swap(&mut output.bytes, buffer);
+            passed
+        };
+        let mut out = Out::new(Vec::new(), Some(&mut drain));
+        let (count, stats) = if print.quiet || print.mode != Mode::Standard {
+            let mut sink =
+                Summary::new(print, matcher, &mut out, path, file.binary, terminator).of_part();
+            chunk::search(matcher, search, file.binary, chunk.lines, at, &mut sink)?;
+            if print.mode == Mode::FilesWith || (print.quiet && !print.stats) {
+                file.over.fetch_or(sink.count > 0, Ordering::Relaxed);
+            }
+            (sink.count, sink.stats.take())
+        } else {
+            let mut sink = Standard::new(
+                print,
+                matcher,
+                &mut out,
+                path,
+                file.binary,
+                terminator,
+                search.invert,
+            )
+            .without_heading();
+            let binary = chunk::search(matcher, search, file.binary, chunk.lines, at, &mut sink)?;
+            ends_file = binary.is_some() && sink.count > 0;
+            (sink.count, sink.stats.take())
+        };
+        let buffer = std::mem::take(&mut out.buffer);
+        output.bytes = buffer;
+        output.ends_file = ends_file;
+        let mut sums = lock(&file.sums);
+        sums.count += count;
+        if let Some(stats) = stats {
+            sums.stats.add(&stats);
+        }
+        Ok(())
+    }
+
+    /// All parts of `file` are over.
+    pub(super) fn close(
+        &mut self,
+        shared: &Shared<'_, '_>,
+        matcher: &Matcher,
+        file: &BigFile,
+    ) -> Output {
+        let print = &shared.options.print;
+        let mut sums = lock(&file.sums);
+        let mut output = Output {
+            lead: Lead::File,
+            ..Output::default()
+        };
+        let has_match = if print.quiet || print.mode != Mode::Standard {
+            let mut out = Out::new(Vec::new(), None);
+            let path = crate::sys::path_bytes(&file.path);
+            let terminator = shared.options.search.line_terminator;
+            let mut sink = Summary::new(print, matcher, &mut out, path, file.binary, terminator);
+            sink.show(sums.count, sums.stats.matches);
+            sink.count = sums.count;
+            let has_match = sink.has_match();
+            sums.stats.bytes_printed = out.written();
+            output.bytes = out.buffer;
+            has_match
+        } else {
+            sums.count > 0
+        };
+        if print.stats {
+            sums.stats.searches = 1;
+            sums.stats.searches_with_match = u64::from(sums.count > 0);
+            sums.stats.bytes_searched = file.bytes;
+            lock(&shared.stats).add(&sums.stats);
+        }
+        if has_match {
+            shared.found();
+        }
+        output
+    }
+
+    /// Shows paths.
+    pub(super) fn list(&mut self, shared: &Shared<'_, '_>, files: &[Target], output: &mut Output) {
+        let mut out = Out::new(Vec::new(), None);
+        for target in files {
+            if !shared.options.print.quiet {
+                print::write_path(
+                    &mut out,
+                    &shared.options.print,
+                    crate::sys::path_bytes(&target.path),
+                );
+            }
+            shared.searched.store(true, Ordering::Relaxed);
+            shared.matched.store(true, Ordering::Relaxed);
+            if shared.options.print.quiet {
+                shared.queue.stop();
+                break;
+            }
+        }
+        output.bytes = out.buffer;
+    }
+}
+
+/// What is on a line of its own between files.
+fn separator<'s>(shared: &'s Shared<'_, '_>) -> Option<&'s [u8]> {
+    let options = shared.options;
+    if options.print.heading {
+        Some(b"")
+    } else if options.search.before > 0 || options.search.after > 0 {
+        options.print.gap.as_deref()
+    } else {
+        None
+    }
+}
+
+fn big_file(
+    shared: &Shared<'_, '_>,
+    target: &Target,
+    file: File,
+    binary: Binary,
+    bytes: u64,
+) -> Arc<BigFile> {
+    let print = &shared.options.print;
+    let mut heading = Vec::new();
+    if print.heading && print.path && print.mode == Mode::Standard {
+        let mut out = Out::new(Vec::new(), None);
+        print::write_path(&mut out, print, crate::sys::path_bytes(&target.path));
+        heading = out.buffer;
+    }
+    let parts = u32::try_from(bytes.div_ceil(CHUNK_BYTES as u64)).unwrap_or(u32::MAX - 1);
+    Arc::new(BigFile {
+        file,
+        path: target.path.clone(),
+        binary,
+        bytes,
+        parts,
+        left: AtomicU32::new(parts),
+        over: AtomicBool::new(false),
+        prelude: Arc::new(Prelude::new(heading)),
+        lines: Mutex::default(),
+        counted: Condvar::new(),
+        sums: Mutex::default(),
+    })
+}

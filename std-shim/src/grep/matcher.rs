@@ -1,0 +1,294 @@
+//! A compiled pattern, and the quickest way to the next line that may match it.
+//!
+//! A single string is looked for by the kernels alone. With `-w` an occurrence counts at once if its neighbours are ASCII
+//! and no word characters. Other patterns go to regex-automata, behind the literals that a match requires if the engine
+//! itself has nothing to skip by. A hit is *confirmed*, or a *candidate* whose line the engine decides.
+
+use super::kernel::Needle;
+use super::literal;
+use super::pattern::{self, Boundary, PatternError, PatternOptions};
+use regex_automata::meta::Regex;
+use regex_automata::util::captures::Captures;
+use regex_automata::{Input, PatternID};
+use regex_syntax::hir::{Hir, HirKind};
+use std::ops::Range;
+
+/// Where the search goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Hit {
+    /// A match is on the line of this position.
+    Confirmed(usize),
+    /// A match may be on the line of this position, and none is on lines before it.
+    Candidate(usize),
+}
+
+#[derive(Clone, Debug)]
+enum Quick {
+    /// Every line matches.
+    Always,
+    /// An occurrence is a match.
+    Literal(Needle),
+    /// An occurrence with no word characters beside it is a match.
+    Word(Needle),
+    /// A line without it can't match.
+    Inner(Needle),
+    /// A line without one of these can't match.
+    InnerSet(Regex),
+    /// The engine alone.
+    Engine,
+}
+
+/// A compiled pattern. A clone has scratch memory of its own: give each thread one.
+#[derive(Clone, Debug)]
+pub struct Matcher {
+    regex: Regex,
+    quick: Quick,
+    by_line: bool,
+    multi_line: bool,
+}
+
+const NFA_BYTES_MAX: usize = 100 << 20;
+const CACHE_BYTES_MAX: usize = 1000 << 20;
+
+impl Matcher {
+    /// Compiles `patterns` as alternatives.
+    ///
+    /// # Errors
+    ///
+    /// A pattern that is invalid, needs a line terminator without `multi_line`, or compiles to more than 100 MiB.
+    pub fn new<S: AsRef<str>>(
+        patterns: &[S],
+        options: &PatternOptions,
+    ) -> Result<Self, PatternError> {
+        let parsed = pattern::parse(patterns, options)?;
+        let config = Regex::config()
+            .utf8_empty(false)
+            .nfa_size_limit(Some(NFA_BYTES_MAX))
+            .onepass_size_limit(Some(10 << 20))
+            .dfa_size_limit(Some(1 << 20))
+            .dfa_state_limit(Some(1_000))
+            .hybrid_cache_capacity(CACHE_BYTES_MAX);
+        let regex = Regex::builder()
+            .configure(config)
+            .build_from_hir(&parsed.hir)
+            .map_err(|error| PatternError(error.to_string()))?;
+        let may_match_terminator =
+            options.multi_line && can_match(&parsed.hir, options.line_terminator);
+        let by_line = options.line_terminator == b'\n' && !parsed.haystack_anchored;
+        let quick = quick(&parsed, options, &regex);
+        Ok(Self {
+            regex,
+            quick,
+            by_line,
+            multi_line: may_match_terminator,
+        })
+    }
+
+    /// Whether a match may span lines.
+    pub(super) fn spans_lines(&self) -> bool {
+        self.multi_line
+    }
+
+    /// Whether many lines may be searched as one haystack.
+    pub(super) fn searches_many_lines(&self) -> bool {
+        self.by_line
+    }
+
+    /// Whether there is no line that doesn't match.
+    pub(super) fn matches_every_line(&self) -> bool {
+        matches!(self.quick, Quick::Always)
+    }
+
+    /// The first line of `haystack` that may match, which begins at the start of a line.
+    #[inline]
+    pub(super) fn find_line(&self, haystack: &[u8]) -> Option<Hit> {
+        match &self.quick {
+            Quick::Literal(needle) => needle.find(haystack).map(Hit::Confirmed),
+            Quick::Word(needle) => find_word(needle, haystack),
+            Quick::Inner(needle) => needle.find(haystack).map(Hit::Candidate),
+            Quick::InnerSet(regex) => regex
+                .search_half(&Input::new(haystack))
+                .map(|half| Hit::Candidate(half.offset())),
+            Quick::Always => Some(Hit::Confirmed(0)),
+            Quick::Engine => self
+                .regex
+                .search_half(&Input::new(haystack))
+                .map(|half| Hit::Confirmed(half.offset())),
+        }
+    }
+
+    /// Whether `line`, without its terminator, matches.
+    #[inline]
+    pub(super) fn is_match(&self, line: &[u8]) -> bool {
+        match &self.quick {
+            Quick::Always => true,
+            Quick::Literal(needle) => needle.find(line).is_some(),
+            _ => self.regex.is_match(Input::new(line).earliest(true)),
+        }
+    }
+
+    /// The first match that starts at `at` or later.
+    pub(super) fn find_at(&self, haystack: &[u8], at: usize) -> Option<Range<usize>> {
+        if let Quick::Literal(needle) = &self.quick {
+            let start = at + needle.find(haystack.get(at..)?)?;
+            return Some(start..start + needle.len());
+        }
+        self.regex
+            .find(Input::new(haystack).span(at..haystack.len()))
+            .map(|found| found.range())
+    }
+
+    /// All matches from `at` on, none overlapping, until `each` says false.
+    pub(super) fn each_match(
+        &self,
+        haystack: &[u8],
+        at: usize,
+        mut each: impl FnMut(Range<usize>) -> bool,
+    ) {
+        let (mut from, mut last_end) = (at, None);
+        while from <= haystack.len() {
+            let Some(found) = self.find_at(haystack, from) else {
+                return;
+            };
+            if found.is_empty() {
+                // An empty match must not repeat the end of the one before it.
+                from = found.end + 1;
+                if last_end == Some(found.end) {
+                    continue;
+                }
+            } else {
+                from = found.end;
+            }
+            last_end = Some(found.end);
+            if !each(found) {
+                return;
+            }
+        }
+    }
+
+    /// As [`each_match`](Self::each_match), with the groups.
+    pub(super) fn each_captures(
+        &self,
+        haystack: &[u8],
+        at: usize,
+        mut each: impl FnMut(&Captures, Range<usize>) -> bool,
+    ) {
+        let mut captures = self.regex.create_captures();
+        let (mut from, mut last_end) = (at, None);
+        while from <= haystack.len() {
+            self.regex.search_captures(
+                &Input::new(haystack).span(from..haystack.len()),
+                &mut captures,
+            );
+            let Some(found) = captures.get_match().map(|found| found.range()) else {
+                return;
+            };
+            if found.is_empty() {
+                from = found.end + 1;
+                if last_end == Some(found.end) {
+                    continue;
+                }
+            } else {
+                from = found.end;
+            }
+            last_end = Some(found.end);
+            if !each(&captures, found) {
+                return;
+            }
+        }
+    }
+
+    /// The number of the group called `name`.
+    pub(super) fn group_index(&self, name: &str) -> Option<usize> {
+        self.regex.group_info().to_index(PatternID::ZERO, name)
+    }
+}
+
+fn quick(parsed: &pattern::Parsed, options: &PatternOptions, regex: &Regex) -> Quick {
+    let properties = parsed.hir.properties();
+    if properties.minimum_len() == Some(0)
+        && properties.look_set().is_empty()
+        && !options.multi_line
+    {
+        return Quick::Always;
+    }
+    if let HirKind::Literal(literal) = parsed.inner.kind() {
+        if options.boundary == Boundary::None {
+            return Quick::Literal(Needle::new(&literal.0));
+        }
+        let wordly = |byte: Option<&u8>| byte.is_some_and(|byte| is_word(*byte));
+        if options.boundary == Boundary::Word
+            && wordly(literal.0.first())
+            && wordly(literal.0.last())
+            && !options.multi_line
+        {
+            return Quick::Word(Needle::new(&literal.0));
+        }
+    }
+    if options.multi_line
+        || properties.is_alternation_literal()
+        || (regex.is_accelerated() && !properties.look_set().contains_word_unicode())
+    {
+        return Quick::Engine;
+    }
+    let Some(strings) = literal::required(&parsed.hir) else {
+        return Quick::Engine;
+    };
+    if let [one] = strings.as_slice() {
+        return Quick::Inner(Needle::new(one));
+    }
+    let alternatives = Hir::alternation(strings.into_iter().map(Hir::literal).collect());
+    let built = Regex::builder()
+        .configure(Regex::config().utf8_empty(false))
+        .build_from_hir(&alternatives);
+    built.map_or(Quick::Engine, Quick::InnerSet)
+}
+
+fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_'
+}
+
+/// A needle of word characters at both ends, as a word of its own. Where a neighbour isn't ASCII the engine must say.
+fn find_word(needle: &Needle, haystack: &[u8]) -> Option<Hit> {
+    let mut from = 0;
+    loop {
+        let start = from + needle.find(haystack.get(from..)?)?;
+        let end = start + needle.len();
+        let beside = [
+            start.checked_sub(1).and_then(|at| haystack.get(at)),
+            haystack.get(end),
+        ];
+        let any = |is: fn(u8) -> bool| beside.iter().flatten().any(|byte| is(**byte));
+        if !any(is_word) {
+            return Some(if any(|byte| !byte.is_ascii()) {
+                Hit::Candidate(start)
+            } else {
+                Hit::Confirmed(start)
+            });
+        }
+        from = start + 1;
+    }
+}
+
+/// Whether a match of `hir` may hold `byte`, or depends on one beside it.
+fn can_match(hir: &Hir, byte: u8) -> bool {
+    use regex_syntax::hir::{Class, Look};
+    match hir.kind() {
+        HirKind::Empty => false,
+        HirKind::Look(look) => {
+            byte == b'\n' && matches!(look, Look::Start | Look::End | Look::StartLF | Look::EndLF)
+        }
+        HirKind::Literal(literal) => literal.0.contains(&byte),
+        HirKind::Class(Class::Unicode(class)) => class
+            .iter()
+            .any(|range| range.start() <= char::from(byte) && char::from(byte) <= range.end()),
+        HirKind::Class(Class::Bytes(class)) => class
+            .iter()
+            .any(|range| range.start() <= byte && byte <= range.end()),
+        HirKind::Repetition(repetition) => can_match(&repetition.sub, byte),
+        HirKind::Capture(capture) => can_match(&capture.sub, byte),
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => {
+            parts.iter().any(|part| can_match(part, byte))
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! Locks that don't care for panics elsewhere, and threads.
+#![forbid(unsafe_code)]
+
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+/// Locks; a thread that panicked while it held the lock left nothing half done here.
+pub(super) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Waits to be notified.
+pub(super) fn wait<'g, T>(condition: &Condvar, guard: MutexGuard<'g, T>) -> MutexGuard<'g, T> {
+    condition
+        .wait(guard)
+        .unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Runs `work` on `count` threads, of which this is one.
+pub(super) fn on_threads(count: usize, work: impl Fn() + Sync) {
+    std::thread::scope(|scope| {
+        for _ in 1..count {
+            let spawned = std::thread::Builder::new()
+                .name("underpin grep".into())
+                .spawn_scoped(scope, &work);
+            if spawned.is_err() {
+                // Fewer threads do the same work.
+                break;
+            }
+        }
+        work();
+    });
+}
