@@ -1,0 +1,277 @@
+//! What may go wrong: it is said, and nothing else goes wrong with it.
+
+use crate::support::{Random, Scratch, ours};
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::symlink;
+use std::process::{Command, Stdio};
+
+fn stderr(output: &std::process::Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn an_invalid_pattern_shows_where() {
+    let scratch = Scratch::new("invalid");
+    let output = ours(scratch.path(), &["foo(bar", "."]);
+    assert_eq!(output.status.code(), Some(2));
+    let text = stderr(&output);
+    assert!(
+        text.contains("unclosed group") && text.contains('^'),
+        "{text}"
+    );
+    for (pattern, word) in [
+        ("a{2", "repetition"),
+        ("[z-a]", "range"),
+        ("foo\\n", "multiline"),
+        ("\\x00", "text"),
+        ("\\pX", "Unicode"),
+    ] {
+        let output = ours(scratch.path(), &[pattern, "."]);
+        assert_eq!(output.status.code(), Some(2), "{pattern}");
+        assert!(
+            stderr(&output).contains(word),
+            "{pattern}: {}",
+            stderr(&output)
+        );
+    }
+}
+
+#[test]
+fn bad_arguments_are_errors() {
+    let scratch = Scratch::new("arguments");
+    for arguments in [
+        &["-t", "nosuchtype", "foo"][..],
+        &["-g", "[z-a", "foo"],
+        &["--nosuchflag", "foo"],
+        &["-f", "nosuchfile"],
+        &["--max-filesize", "1X", "foo"],
+        &["-A", "x", "foo"],
+        &[],
+        &["foo", "nosuchfile"],
+    ] {
+        let output = ours(scratch.path(), arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(
+            !output.stderr.is_empty() && output.stdout.is_empty(),
+            "{arguments:?}"
+        );
+    }
+}
+
+#[test]
+fn a_directory_loop_is_an_error_and_ends() {
+    let scratch = Scratch::new("loop");
+    let path = scratch.path();
+    fs::create_dir_all(path.join("a/b")).unwrap();
+    fs::write(path.join("a/b/file"), "foo\n").unwrap();
+    symlink("..", path.join("a/b/up")).unwrap();
+    symlink(".", path.join("a/self")).unwrap();
+    let output = ours(path, &["--follow", "foo"]);
+    assert_eq!(output.stdout, b"a/b/file:foo\n");
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(
+        stderr(&output).matches("loop").count(),
+        2,
+        "{}",
+        stderr(&output)
+    );
+    let output = ours(path, &["foo"]);
+    assert_eq!(
+        (output.stdout.as_slice(), output.status.code()),
+        (&b"a/b/file:foo\n"[..], Some(0))
+    );
+}
+
+#[test]
+fn a_million_patterns_are_searched() {
+    let scratch = Scratch::new("million");
+    let path = scratch.path();
+    let mut random = Random(3);
+    let mut patterns = String::new();
+    for _ in 0..1_000_000 {
+        patterns.push_str(&format!("q{:08x}\n", random.next() as u32));
+    }
+    let last = patterns.lines().last().unwrap().to_owned();
+    fs::write(path.join("patterns"), &patterns).unwrap();
+    fs::write(
+        path.join("text"),
+        format!("nothing\nhere {last} it is\nnothing\n"),
+    )
+    .unwrap();
+    let output = ours(path, &["-F", "-f", "patterns", "-n", "text"]);
+    assert_eq!(stderr(&output), "");
+    assert_eq!(
+        String::from_utf8_lossy(&output.stdout),
+        format!("2:here {last} it is\n")
+    );
+}
+
+#[test]
+fn a_file_that_shrinks_while_it_is_read_just_ends() {
+    let scratch = Scratch::new("shrinks");
+    let path = scratch.path().join("file");
+    let line = "some line of text without it\n";
+    let text = line.repeat(600_000);
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    fs::write(&path, &text).unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut short = false;
+            while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
+                file.set_len(if short { text.len() as u64 } else { 100_000 })
+                    .unwrap();
+                short = !short;
+            }
+        });
+        for flags in [
+            &["-c", "it"][..],
+            &["-n", "it"],
+            &["-a", "-v", "it"],
+            &["-U", "-c", "it\\nsome"],
+            &["-C1", "-c", "it"],
+        ] {
+            let mut arguments = flags.to_vec();
+            arguments.push("file");
+            let output = ours(scratch.path(), &arguments);
+            assert!(
+                matches!(output.status.code(), Some(0 | 1)),
+                "{flags:?}: {:?} {}",
+                output.status,
+                stderr(&output)
+            );
+        }
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
+}
+
+#[test]
+fn pipes_and_devices_are_read_only_when_named() {
+    let scratch = Scratch::new("devices");
+    let path = scratch.path();
+    assert!(
+        Command::new("mkfifo")
+            .arg(path.join("fifo"))
+            .status()
+            .unwrap()
+            .success()
+    );
+    symlink("/dev/zero", path.join("zero")).unwrap();
+    fs::write(path.join("file"), "foo\n").unwrap();
+    // Reading the pipe or the device would never end.
+    let output = ours(path, &["foo"]);
+    assert_eq!(
+        (output.stdout.as_slice(), output.status.code()),
+        (&b"file:foo\n"[..], Some(0))
+    );
+    let output = ours(path, &["foo", "/dev/null", "file"]);
+    assert_eq!(
+        (output.stdout.as_slice(), output.status.code()),
+        (&b"file:foo\n"[..], Some(0))
+    );
+    let mut child = Command::new(env!("CARGO_BIN_EXE_underpin"))
+        .args(["grep", "-n", "foo", "fifo"])
+        .current_dir(path)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    fs::OpenOptions::new()
+        .write(true)
+        .open(path.join("fifo"))
+        .unwrap()
+        .write_all(b"bar\nfoo")
+        .unwrap();
+    let mut out = String::new();
+    child
+        .stdout
+        .take()
+        .unwrap()
+        .read_to_string(&mut out)
+        .unwrap();
+    assert!(child.wait().unwrap().success());
+    assert_eq!(out, "2:foo\n");
+}
+
+#[test]
+fn the_standard_input_is_searched() {
+    let scratch = Scratch::new("stdin");
+    for arguments in [&["grep", "-n", "b"][..], &["grep", "-n", "b", "-"]] {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_underpin"))
+            .args(arguments)
+            .current_dir(scratch.path())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(b"a\nb\nab").unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.stdout, b"2:b\n3:ab\n");
+    }
+}
+
+#[test]
+fn a_closed_pipe_is_quiet_success() {
+    let scratch = Scratch::new("pipe");
+    fs::write(
+        scratch.path().join("file"),
+        "a line that matches\n".repeat(500_000),
+    )
+    .unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_underpin"))
+        .args(["grep", "-n", "matches", "file"])
+        .current_dir(scratch.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut head = [0; 100];
+    child.stdout.take().unwrap().read_exact(&mut head).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(
+        (output.status.code(), stderr(&output).as_str()),
+        (Some(0), "")
+    );
+}
+
+#[test]
+fn output_to_a_file_in_the_tree_is_not_searched() {
+    let scratch = Scratch::new("output");
+    fs::write(scratch.path().join("a"), "foo\n").unwrap();
+    let out = fs::File::create(scratch.path().join("out")).unwrap();
+    let status = Command::new(env!("CARGO_BIN_EXE_underpin"))
+        .args(["grep", "foo"])
+        .current_dir(scratch.path())
+        .stdin(Stdio::null())
+        .stdout(out)
+        .status()
+        .unwrap();
+    assert!(status.success());
+    assert_eq!(fs::read(scratch.path().join("out")).unwrap(), b"a:foo\n");
+}
+
+#[test]
+fn help_manual_and_completions_come_from_one_definition() {
+    let scratch = Scratch::new("generate");
+    let help = ours(scratch.path(), &["--help"]);
+    assert_eq!(help.status.code(), Some(0));
+    let help = String::from_utf8(help.stdout).unwrap();
+    for flag in ["--files-with-matches", "--max-count", "--sortr"] {
+        assert!(help.contains(flag), "{flag}");
+        for what in [
+            "man",
+            "complete-bash",
+            "complete-zsh",
+            "complete-fish",
+            "complete-powershell",
+        ] {
+            let output = ours(scratch.path(), &["--generate", what]);
+            assert_eq!(output.status.code(), Some(0), "{what}");
+            let text = String::from_utf8(output.stdout)
+                .unwrap()
+                .replace("\\-", "-");
+            let bare = flag.trim_start_matches("--");
+            assert!(text.contains(bare), "{what} {flag}");
+        }
+    }
+}
