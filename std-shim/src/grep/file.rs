@@ -166,9 +166,9 @@ impl Scratch {
         }
         let file = File::open(&target.path)?;
         let mut sliced = false;
-        if target.regular && (target.named || binary == Binary::Text) {
+        if target.regular && (shared.sliced || binary == Binary::Text) {
             let bytes = file.metadata()?.len();
-            sliced = target.named && bytes > 0;
+            sliced = shared.sliced && bytes > 0;
             if bytes >= BIG_FILE_BYTES && self.may_be_split(shared, matcher, &file, binary)? {
                 return Ok(Some(big_file(shared, target, file, binary, bytes)));
             }
@@ -233,6 +233,7 @@ impl Scratch {
             passed
         };
         let mut out = Out::new(buffer, Some(&mut drain));
+        let bare = std::cell::Cell::new(false);
         let sink_all =
             |matcher: &Matcher, out: &mut Out<'_>| -> io::Result<(bool, Option<Stats>)> {
                 let searcher = &mut self.searcher;
@@ -252,11 +253,13 @@ impl Scratch {
                     Standard::new(print, matcher, out, path, binary, terminator, search.invert)
                         .before_first(lead);
                 searcher.search(matcher, search, binary, sliced, input, &mut sink)?;
+                bare.set(!sink.began);
                 Ok((sink.count > 0, sink.stats.take()))
             };
         let result = sink_all(matcher, &mut out);
         let buffer = std::mem::take(&mut out.buffer);
         output.bytes = buffer;
+        output.bare |= bare.get() && !had_output && !output.bytes.is_empty();
         let (has_match, stats) = result?;
         if let Some(stats) = stats {
             lock(&shared.stats).add(&stats);
@@ -323,7 +326,7 @@ impl Scratch {
             offset: chunk.offset,
             line: first_line,
         };
-        let mut ends_file = false;
+        let (mut ends_file, mut bare) = (false, false);
         let mut drain = |buffer: &mut Vec<u8>| {
             std::mem::swap(&mut output.bytes, buffer);
             let passed = shared.queue.pass(key, output);
@@ -352,11 +355,13 @@ impl Scratch {
             .without_heading();
             let binary = chunk::search(matcher, search, file.binary, chunk.lines, at, &mut sink)?;
             ends_file = binary.is_some() && sink.count > 0;
+            bare = !sink.began;
             (sink.count, sink.stats.take())
         };
         let buffer = std::mem::take(&mut out.buffer);
         output.bytes = buffer;
         output.ends_file = ends_file;
+        output.bare = bare && !output.bytes.is_empty();
         let mut sums = lock(&file.sums);
         sums.count += count;
         if let Some(stats) = stats {

@@ -1,17 +1,17 @@
 //! A compiled pattern, and the quickest way to the next line that may match it.
 //!
 //! A single string is looked for by the kernels alone. With `-w` an occurrence counts at once if its neighbours are ASCII
-//! and no word characters. Other patterns go to regex-automata, behind the literals that a match requires if the engine
+//! and no word characters. Many strings go to the kernels for sets; those may be a million. Other patterns go to regex-automata, behind the literals that a match requires if the engine
 //! itself has nothing to skip by. A hit is *confirmed*, or a *candidate* whose line the engine decides.
 
-use super::kernel::Needle;
+use super::kernel::{Needle, Set};
 use super::literal;
 use super::pattern::{self, Boundary, PatternError, PatternOptions};
 use regex_automata::meta::Regex;
-use regex_automata::util::captures::Captures;
 use regex_automata::{Input, PatternID};
 use regex_syntax::hir::{Hir, HirKind};
 use std::ops::Range;
+use std::sync::Arc;
 
 /// Where the search goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,12 +28,14 @@ enum Quick {
     Always,
     /// An occurrence is a match.
     Literal(Needle),
+    /// An occurrence of one of them is a match.
+    Set(Arc<Set>),
     /// An occurrence with no word characters beside it is a match.
     Word(Needle),
     /// A line without it can't match.
     Inner(Needle),
     /// A line without one of these can't match.
-    InnerSet(Regex),
+    InnerSet(Arc<Set>),
     /// The engine alone.
     Engine,
 }
@@ -41,11 +43,15 @@ enum Quick {
 /// A compiled pattern. A clone has scratch memory of its own: give each thread one.
 #[derive(Clone, Debug)]
 pub struct Matcher {
-    regex: Regex,
+    /// None where the kernels can say all there is to say.
+    regex: Option<Regex>,
     quick: Quick,
     by_line: bool,
     multi_line: bool,
 }
+
+/// Where each group of a match is.
+pub(super) type Groups<'g> = &'g dyn Fn(usize) -> Option<Range<usize>>;
 
 const NFA_BYTES_MAX: usize = 100 << 20;
 const CACHE_BYTES_MAX: usize = 1000 << 20;
@@ -61,21 +67,20 @@ impl Matcher {
         options: &PatternOptions,
     ) -> Result<Self, PatternError> {
         let parsed = pattern::parse(patterns, options)?;
-        let config = Regex::config()
-            .utf8_empty(false)
-            .nfa_size_limit(Some(NFA_BYTES_MAX))
-            .onepass_size_limit(Some(10 << 20))
-            .dfa_size_limit(Some(1 << 20))
-            .dfa_state_limit(Some(1_000))
-            .hybrid_cache_capacity(CACHE_BYTES_MAX);
-        let regex = Regex::builder()
-            .configure(config)
-            .build_from_hir(&parsed.hir)
-            .map_err(|error| PatternError(error.to_string()))?;
+        let kernels = strings(&parsed, options);
+        let regex = if kernels.is_some() {
+            None
+        } else {
+            Some(engine(&parsed.hir)?)
+        };
         let may_match_terminator =
             options.multi_line && can_match(&parsed.hir, options.line_terminator);
         let by_line = options.line_terminator == b'\n' && !parsed.haystack_anchored;
-        let quick = quick(&parsed, options, &regex);
+        let quick = match (kernels, &regex) {
+            (Some(kernels), _) => kernels,
+            (None, Some(regex)) => quick(&parsed, options, regex),
+            (None, None) => Quick::Engine,
+        };
         Ok(Self {
             regex,
             quick,
@@ -106,12 +111,16 @@ impl Matcher {
             Quick::Literal(needle) => needle.find(haystack).map(Hit::Confirmed),
             Quick::Word(needle) => find_word(needle, haystack),
             Quick::Inner(needle) => needle.find(haystack).map(Hit::Candidate),
-            Quick::InnerSet(regex) => regex
-                .search_half(&Input::new(haystack))
-                .map(|half| Hit::Candidate(half.offset())),
+            Quick::Set(set) => set
+                .find(haystack, 0)
+                .map(|found| Hit::Confirmed(found.start)),
+            Quick::InnerSet(set) => set
+                .find(haystack, 0)
+                .map(|found| Hit::Candidate(found.start)),
             Quick::Always => Some(Hit::Confirmed(0)),
             Quick::Engine => self
                 .regex
+                .as_ref()?
                 .search_half(&Input::new(haystack))
                 .map(|half| Hit::Confirmed(half.offset())),
         }
@@ -123,19 +132,28 @@ impl Matcher {
         match &self.quick {
             Quick::Always => true,
             Quick::Literal(needle) => needle.find(line).is_some(),
-            _ => self.regex.is_match(Input::new(line).earliest(true)),
+            Quick::Set(set) => set.find(line, 0).is_some(),
+            _ => self
+                .regex
+                .as_ref()
+                .is_some_and(|regex| regex.is_match(Input::new(line).earliest(true))),
         }
     }
 
     /// The first match that starts at `at` or later.
     pub(super) fn find_at(&self, haystack: &[u8], at: usize) -> Option<Range<usize>> {
-        if let Quick::Literal(needle) = &self.quick {
-            let start = at + needle.find(haystack.get(at..)?)?;
-            return Some(start..start + needle.len());
+        match &self.quick {
+            Quick::Literal(needle) => {
+                let start = at + needle.find(haystack.get(at..)?)?;
+                Some(start..start + needle.len())
+            }
+            Quick::Set(set) => set.find(haystack, at),
+            _ => self
+                .regex
+                .as_ref()?
+                .find(Input::new(haystack).span(at..haystack.len()))
+                .map(|found| found.range()),
         }
-        self.regex
-            .find(Input::new(haystack).span(at..haystack.len()))
-            .map(|found| found.range())
     }
 
     /// All matches from `at` on, none overlapping, until `each` says false.
@@ -166,41 +184,35 @@ impl Matcher {
         }
     }
 
-    /// As [`each_match`](Self::each_match), with the groups.
+    /// As [`each_match`](Self::each_match), with the groups; group 0 is the match.
     pub(super) fn each_captures(
         &self,
         haystack: &[u8],
         at: usize,
-        mut each: impl FnMut(&Captures, Range<usize>) -> bool,
+        mut each: impl FnMut(Groups<'_>, Range<usize>) -> bool,
     ) {
-        let mut captures = self.regex.create_captures();
-        let (mut from, mut last_end) = (at, None);
-        while from <= haystack.len() {
-            self.regex.search_captures(
-                &Input::new(haystack).span(from..haystack.len()),
+        let Some(regex) = &self.regex else {
+            self.each_match(haystack, at, |found| {
+                let whole = found.clone();
+                each(&|group| (group == 0).then(|| whole.clone()), found)
+            });
+            return;
+        };
+        let mut captures = regex.create_captures();
+        self.each_match(haystack, at, |found| {
+            regex.search_captures(
+                &Input::new(haystack).span(found.start..haystack.len()),
                 &mut captures,
             );
-            let Some(found) = captures.get_match().map(|found| found.range()) else {
-                return;
-            };
-            if found.is_empty() {
-                from = found.end + 1;
-                if last_end == Some(found.end) {
-                    continue;
-                }
-            } else {
-                from = found.end;
-            }
-            last_end = Some(found.end);
-            if !each(&captures, found) {
-                return;
-            }
-        }
+            let groups = |group: usize| captures.get_group(group).map(|span| span.range());
+            each(&groups, found)
+        });
     }
 
     /// The number of the group called `name`.
     pub(super) fn group_index(&self, name: &str) -> Option<usize> {
-        self.regex.group_info().to_index(PatternID::ZERO, name)
+        let info = self.regex.as_ref()?.group_info();
+        info.to_index(PatternID::ZERO, name)
     }
 }
 
@@ -213,9 +225,6 @@ fn quick(parsed: &pattern::Parsed, options: &PatternOptions, regex: &Regex) -> Q
         return Quick::Always;
     }
     if let HirKind::Literal(literal) = parsed.inner.kind() {
-        if options.boundary == Boundary::None {
-            return Quick::Literal(Needle::new(&literal.0));
-        }
         let wordly = |byte: Option<&u8>| byte.is_some_and(|byte| is_word(*byte));
         if options.boundary == Boundary::Word
             && wordly(literal.0.first())
@@ -237,11 +246,42 @@ fn quick(parsed: &pattern::Parsed, options: &PatternOptions, regex: &Regex) -> Q
     if let [one] = strings.as_slice() {
         return Quick::Inner(Needle::new(one));
     }
-    let alternatives = Hir::alternation(strings.into_iter().map(Hir::literal).collect());
-    let built = Regex::builder()
-        .configure(Regex::config().utf8_empty(false))
-        .build_from_hir(&alternatives);
-    built.map_or(Quick::Engine, Quick::InnerSet)
+    Set::new(&strings).map_or(Quick::Engine, |set| Quick::InnerSet(Arc::new(set)))
+}
+
+fn engine(hir: &Hir) -> Result<Regex, PatternError> {
+    let config = Regex::config()
+        .utf8_empty(false)
+        .nfa_size_limit(Some(NFA_BYTES_MAX))
+        .onepass_size_limit(Some(10 << 20))
+        .dfa_size_limit(Some(1 << 20))
+        .dfa_state_limit(Some(1_000))
+        .hybrid_cache_capacity(CACHE_BYTES_MAX);
+    Regex::builder()
+        .configure(config)
+        .build_from_hir(hir)
+        .map_err(|error| PatternError(error.to_string()))
+}
+
+/// The kernels for a pattern that is a string, or a choice of strings, and nothing else.
+fn strings(parsed: &pattern::Parsed, options: &PatternOptions) -> Option<Quick> {
+    if options.boundary != Boundary::None {
+        return None;
+    }
+    match parsed.inner.kind() {
+        HirKind::Literal(literal) => Some(Quick::Literal(Needle::new(&literal.0))),
+        HirKind::Alternation(parts) => {
+            let mut strings = Vec::with_capacity(parts.len());
+            for part in parts {
+                let HirKind::Literal(literal) = part.kind() else {
+                    return None;
+                };
+                strings.push(&*literal.0);
+            }
+            Some(Quick::Set(Arc::new(Set::new(&strings)?)))
+        }
+        _ => None,
+    }
 }
 
 fn is_word(byte: u8) -> bool {

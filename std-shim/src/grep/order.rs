@@ -65,6 +65,8 @@ impl Prelude {
 pub(super) struct Output {
     pub(super) lead: Lead,
     pub(super) bytes: Vec<u8>,
+    /// It begins with a word about the file, before which nothing is written.
+    pub(super) bare: bool,
     /// The file's later parts are not shown.
     pub(super) ends_file: bool,
 }
@@ -287,6 +289,7 @@ fn write_to(stream: &mut Stream<'_>, output: &mut Output) -> io::Result<()> {
         return Ok(());
     }
     let (separate, heading): (bool, &[u8]) = match &output.lead {
+        _ if output.bare => (false, b""),
         Lead::None => (false, b""),
         Lead::File => (true, b""),
         Lead::Part(prelude) if prelude.begun.swap(true, Ordering::Relaxed) => (false, b""),
@@ -302,6 +305,7 @@ fn write_to(stream: &mut Stream<'_>, output: &mut Output) -> io::Result<()> {
     if matches!(output.lead, Lead::File) {
         output.lead = Lead::None;
     }
+    output.bare = false;
     Ok(())
 }
 

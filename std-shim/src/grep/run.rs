@@ -66,6 +66,9 @@ pub struct Outcome {
     pub searched: bool,
 }
 
+/// With more roots, files are searched as those of a tree are.
+const SLICED_ROOTS_MAX: usize = 10;
+
 /// What all threads share.
 pub(super) struct Shared<'r, 'o> {
     pub(super) options: &'r GrepOptions,
@@ -77,6 +80,8 @@ pub(super) struct Shared<'r, 'o> {
     pub(super) stats: Mutex<Stats>,
     pub(super) stdout: Option<(u64, u64)>,
     pub(super) stdin_taken: AtomicBool,
+    /// All roots are regular files, and few: a NUL counts in what is found of them.
+    pub(super) sliced: bool,
     complain: &'r (dyn Fn(&str) + Sync),
 }
 
@@ -142,6 +147,7 @@ pub fn run(
             crate::sys::stdout_identity()
         },
         stdin_taken: AtomicBool::new(false),
+        sliced: roots.len() <= SLICED_ROOTS_MAX && roots.iter().all(|root| root.is_file()),
         complain,
     };
     let threads = match options.threads {

@@ -190,7 +190,8 @@ impl Walk {
             any_git: !self.options.require_git,
             ..Rules::default()
         };
-        if self.heeds_none() || !self.options.ignore_parent {
+        // Whether the root is in a repository matters even if the rules above it don't.
+        if self.heeds_none() || !(self.options.ignore_parent || self.options.ignore_vcs) {
             return rules;
         }
         let Ok(absolute) = root.canonicalize() else {
@@ -213,7 +214,7 @@ impl Walk {
         rules.root = Some(Arc::new(Root {
             named: without_dot(root).to_path_buf(),
             absolute,
-            above_has_rules,
+            above_has_rules: above_has_rules && self.options.ignore_parent,
         }));
         rules
     }

@@ -141,7 +141,7 @@ fn random_searches_are_the_same_bytes() {
     };
     let (first, count) = (
         number("UNDERPIN_SEED", 1),
-        number("UNDERPIN_GREP_SEARCHES", 300),
+        number("UNDERPIN_GREP_SEARCHES", 150),
     );
     let scratch = Scratch::new("random");
     tree::make(scratch.path());

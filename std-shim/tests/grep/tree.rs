@@ -211,8 +211,8 @@ pub(crate) fn make(root: &Path) {
     };
     put("large.txt", &large(random, 300_000));
     // Large enough to be searched in parts.
-    put("huge.txt", &large(random, 5 << 20));
-    let mut bytes = large(random, 5 << 20);
+    put("huge.txt", &large(random, 9 << 17));
+    let mut bytes = large(random, 9 << 17);
     bytes.extend(b"foo \0 and\nfoo again\n");
     bytes.extend(text(random, 300, "\n"));
     bytes.pop();

@@ -23,6 +23,9 @@ pub(super) struct Plan {
 
 impl Plan {
     pub(super) fn new(mut arguments: Grep) -> Result<Self, Failure> {
+        if arguments.unrestricted > 3 {
+            return Err(Failure::new("-u may be given three times at most"));
+        }
         let mut stdin_taken = false;
         let patterns = patterns(&mut arguments, &mut stdin_taken)?;
         let (roots, implicit_roots, one_file) = roots(&mut arguments, stdin_taken)?;

@@ -30,7 +30,7 @@ impl Replaced {
         let (hay, ending) = haystack(buffer, range, matcher, terminator);
         let mut done = range.start;
         let part = |from: usize, to: usize| hay.get(from..to).unwrap_or_default();
-        matcher.each_captures(hay, range.start, |captures, found| {
+        matcher.each_captures(hay, range.start, |groups, found| {
             if found.start >= range.end {
                 return false;
             }
@@ -40,7 +40,7 @@ impl Replaced {
             regex_automata::util::interpolate::bytes(
                 replacement,
                 |group, into| {
-                    if let Some(span) = captures.get_group(group) {
+                    if let Some(span) = groups(group) {
                         into.extend_from_slice(part(span.start, span.end));
                     }
                 },

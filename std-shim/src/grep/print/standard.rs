@@ -30,6 +30,8 @@ pub(in super::super) struct Standard<'p, 'o> {
     matches: Vec<Range<usize>>,
     replaced: Replaced,
     pub(in super::super) count: u64,
+    /// A line was written.
+    pub(in super::super) began: bool,
     binary_at: Option<u64>,
     pub(in super::super) stats: Option<Stats>,
 }
@@ -75,6 +77,7 @@ impl<'p, 'o> Standard<'p, 'o> {
             matches: Vec::new(),
             replaced: Replaced::default(),
             count: 0,
+            began: false,
             binary_at: None,
             stats: options.stats.then(Stats::default),
         }
@@ -291,6 +294,7 @@ impl<'p, 'o> Standard<'p, 'o> {
         if self.out.written() > 0 {
             return;
         }
+        self.began = true;
         if let Some(lead) = self.lead {
             self.out.write(lead);
             self.out.write(&[self.terminator]);

@@ -159,7 +159,7 @@ pub(super) fn kill_nine(job: &mut Job<'_>) -> Result<(), String> {
 }
 
 /// One integration test by its name; none at all is a failure, not a pass.
-fn integration_test(
+pub(super) fn integration_test(
     job: &mut Job<'_>,
     package: &str,
     name: &str,

@@ -3,6 +3,7 @@
 mod bare;
 mod checkers;
 mod clients;
+mod grep;
 mod host;
 mod macos;
 mod preload;
@@ -125,6 +126,15 @@ pub(super) const LEGS: &[Leg] = &[
         needs: &[REDIS],
         limit_s: 900,
         run: host::server,
+    },
+    Leg {
+        name: "grep",
+        proves: "underpin grep writes what ripgrep writes, byte for byte, and survives bad input",
+        how: How::Native,
+        quick: false,
+        needs: &[],
+        limit_s: 1200,
+        run: grep::run,
     },
     Leg {
         name: "kill-9",
