@@ -1,4 +1,5 @@
 //! Facts about files that `std` has only for some systems.
+#![forbid(unsafe_code)]
 
 use std::fs::{File, Metadata};
 use std::io;

@@ -16,7 +16,7 @@ pub(crate) fn ripgrep(test: &str) -> Option<String> {
 }
 
 /// ripgrep's spelling of flags for which we follow GNU grep.
-fn translated<'a>(argument: &'a str) -> &'a str {
+fn translated(argument: &str) -> &str {
     match argument {
         "-L" => "--files-without-match",
         "-h" => "--no-filename",

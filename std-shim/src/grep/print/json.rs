@@ -305,9 +305,6 @@ mod tests {
         );
         assert_eq!(shown(b"\xff"), r#"{"bytes":"/w=="}"#);
         assert_eq!(shown(b"\xffoo"), r#"{"bytes":"/29v"}"#);
-        assert_eq!(
-            shown(b"\xffooba"),
-            r#"{"bytes":"/29vYmE="}"#.replace("/29vYmE=", "/29vYmE=")
-        );
+        assert_eq!(shown(b"\xffooba"), r#"{"bytes":"/29vYmE="}"#);
     }
 }

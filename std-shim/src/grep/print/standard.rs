@@ -175,7 +175,8 @@ impl<'p, 'o> Standard<'p, 'o> {
                     Some(found.start),
                 );
                 let bytes = shown.bytes.get(found.clone()).unwrap_or_default();
-                self.highlighted(shown, bytes, &[0..bytes.len()]);
+                let whole = 0..bytes.len();
+                self.highlighted(shown, bytes, std::slice::from_ref(&whole));
             }
         } else if self.options.per_match {
             for found in shown.matches {
