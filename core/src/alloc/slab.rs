@@ -34,8 +34,9 @@ pub const SLICE_BYTES: usize = 1 << SLICE_SHIFT;
 /// log2 of a line's size.
 pub(super) const LINE_SHIFT: u32 = 7;
 
-/// The key of a slab without an owner.
-pub(super) const KEY_NOBODY: usize = 1;
+/// The key of a slab without an owner: odd, and nothing that a program is likely to keep in a block's second word, where this
+/// would read as a second free (a capacity of 1 is very likely).
+pub(super) const KEY_NOBODY: usize = 0x9E37_79B9_7F4A_7C15_u64 as usize;
 
 /// What a slice is used for.
 pub(super) mod kind {
