@@ -17,6 +17,7 @@
 //! | `timer` | the wheel, and the futures that stand in it |
 //! | `executor` | the loop over a ring ([`Executor`]), for systems with an allocator |
 //! | `static_executor` | the same tasks and timers in static memory ([`StaticExecutor`]), for firmware |
+//! | `sync` | locks, semaphores, channels between the tasks of one executor |
 //! | `io`, `net` | operations that somebody waits for; TCP |
 //! | `loom` | the shared words under the model checker |
 //!
@@ -28,6 +29,13 @@
 //! A task costs its future, its output or both in one place, and a header of 80 bytes. The inbox, the run queue and the wheel are linked
 //! through tasks and futures, so they need no memory of their own. Operations: `Limit` beyond 2^24. What a program spawns is its own to bound.
 #![deny(unsafe_code)]
+#![cfg_attr(
+    not(feature = "alloc"),
+    allow(
+        dead_code,
+        reason = "static executors neither close nor list their tasks"
+    )
+)]
 
 #[cfg(feature = "alloc")]
 mod block_pool;
@@ -50,11 +58,14 @@ mod run_queue;
 mod scheduler;
 #[cfg(not(loom))]
 mod static_executor;
+#[cfg(feature = "alloc")]
+pub mod sync;
 #[cfg_attr(loom, allow(dead_code, reason = "static memory is not modelled"))]
 mod task;
 #[cfg(all(test, not(loom), feature = "alloc"))]
 mod tests;
 mod timer;
+mod waker_cell;
 
 #[cfg(feature = "alloc")]
 pub use buffers::{LEASE_BYTES, Lease};

@@ -38,6 +38,7 @@ pub use runtime::{
     Handle, Remote, Runtime, block_on, handle, interval, now, sleep, sleep_until, spawn, timeout,
     yield_now,
 };
+pub use underpin_core::exec::sync;
 pub use underpin_core::exec::{
     Elapsed, JoinError, JoinHandle, Lease, Metrics, MissedTick, TaskInfo,
 };

@@ -184,10 +184,8 @@ unsafe fn finish<F: Future, H: Host>(stage: *mut Stage<F>, output: Output<F::Out
 
 /// Runs foreign code whose panic nobody is there to hear.
 fn swallow<H: Host>(body: impl FnOnce()) {
-    if let Err(payload) = H::catch(body) {
-        // Its drop could panic again.
-        core::mem::forget(payload);
-    }
+    // The payload's drop could panic again.
+    let _caught = ManuallyDrop::new(H::catch(body));
 }
 
 unsafe fn announce<F: Future, H: Host>(task: TaskPtr) {

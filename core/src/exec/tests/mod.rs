@@ -3,6 +3,7 @@
 
 mod life_cycle;
 mod static_memory;
+mod sync;
 mod timers;
 mod wakers;
 

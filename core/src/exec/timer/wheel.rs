@@ -23,8 +23,9 @@
 //! W4: foreign code (a waker) runs only while the wheel is consistent, so it may insert and remove.
 #![allow(unsafe_code, reason = "an intrusive list")]
 
+use crate::exec::waker_cell::WakerCell;
 use crate::platform::Instant;
-use core::cell::{Cell, UnsafeCell};
+use core::cell::Cell;
 use core::fmt;
 use core::ptr::{NonNull, null};
 use core::task::Waker;
@@ -50,7 +51,7 @@ pub(super) struct Entry {
     next: Cell<*const Entry>,
     /// The tick, and in the low 16 bits the slot (level * 64 + slot), `IDLE` or `FIRED`.
     place: Cell<u64>,
-    waker: UnsafeCell<Option<Waker>>,
+    waker: WakerCell,
 }
 
 impl Entry {
@@ -59,7 +60,7 @@ impl Entry {
             previous: Cell::new(null()),
             next: Cell::new(null()),
             place: Cell::new(IDLE),
-            waker: UnsafeCell::new(None),
+            waker: WakerCell::new(),
         }
     }
 
@@ -73,23 +74,7 @@ impl Entry {
 
     /// Stores who is to be woken, in place of who was.
     pub(super) fn set_waker(&self, waker: &Waker) {
-        // SAFETY: one thread; no reference into the cell is held across a call of foreign code: the old waker is dropped after the
-        // new one is in place.
-        let old = unsafe {
-            match &mut *self.waker.get() {
-                Some(old) if old.will_wake(waker) => None,
-                cell => {
-                    let new = waker.clone();
-                    cell.replace(new)
-                }
-            }
-        };
-        drop(old);
-    }
-
-    fn take_waker(&self) -> Option<Waker> {
-        // SAFETY: as in `set_waker`.
-        unsafe { (*self.waker.get()).take() }
+        self.waker.set(waker);
     }
 }
 
@@ -202,7 +187,7 @@ impl Timers {
             self.count.set(self.count.get() - 1);
         }
         entry.place.set(IDLE);
-        drop(entry.take_waker());
+        drop(entry.waker.take());
     }
 
     fn unlink(&self, entry: &Entry, place: usize) {
@@ -275,7 +260,7 @@ impl Timers {
                 entry.place.set(FIRED);
                 self.count.set(self.count.get() - 1);
                 fired += 1;
-                if let Some(waker) = entry.take_waker() {
+                if let Some(waker) = entry.waker.take() {
                     waker.wake();
                 }
             }

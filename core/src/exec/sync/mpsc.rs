@@ -1,0 +1,332 @@
+//! Channels from many senders to one receiver: bounded, with back-pressure, and unbounded.
+#![forbid(unsafe_code)]
+
+use super::semaphore::{Closed, Semaphore};
+use crate::exec::waker_cell::WakerCell;
+use alloc::collections::VecDeque;
+use alloc::rc::Rc;
+use core::cell::{Cell, RefCell};
+use core::fmt;
+use core::future::poll_fn;
+use core::task::{Context, Poll};
+
+/// Permits of an unbounded channel: more than memory can hold values.
+const UNBOUNDED: usize = usize::MAX >> 1;
+
+struct Channel<T> {
+    values: RefCell<VecDeque<T>>,
+    /// Room for values; closed when the receiver is gone or refuses more.
+    room: Semaphore,
+    bounded: bool,
+    /// Places that were given and not used yet.
+    reserved: Cell<usize>,
+    receiver: WakerCell,
+    senders: Cell<usize>,
+}
+
+impl<T> Channel<T> {
+    fn new(capacity: usize, bounded: bool) -> Rc<Self> {
+        Rc::new(Self {
+            values: RefCell::new(VecDeque::new()),
+            room: Semaphore::new(capacity),
+            bounded,
+            reserved: Cell::new(0),
+            receiver: WakerCell::new(),
+            senders: Cell::new(1),
+        })
+    }
+
+    #[inline]
+    fn push(&self, value: T) {
+        self.values.borrow_mut().push_back(value);
+        self.receiver.wake();
+    }
+
+    #[inline]
+    fn pop(&self) -> Option<T> {
+        let value = self.values.borrow_mut().pop_front()?;
+        if self.bounded {
+            self.room.release(1);
+        }
+        Some(value)
+    }
+
+    fn poll_recv(&self, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        if let Some(value) = self.pop() {
+            return Poll::Ready(Some(value));
+        }
+        if self.senders.get() == 0 || (self.room.is_closed() && self.reserved.get() == 0) {
+            return Poll::Ready(None);
+        }
+        self.receiver.set(cx.waker());
+        Poll::Pending
+    }
+
+    fn close(&self) {
+        self.room.close();
+    }
+
+    fn add_sender(&self) {
+        self.senders.set(self.senders.get() + 1);
+    }
+
+    fn drop_sender(&self) {
+        self.senders.set(self.senders.get() - 1);
+        if self.senders.get() == 0 {
+            self.receiver.wake();
+        }
+    }
+}
+
+/// The receiver is gone, or closed the channel; the value comes back.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct SendError<T>(pub T);
+
+/// Why a value was not sent at once; it comes back.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum TrySendError<T> {
+    /// No room, or others wait for it.
+    Full(T),
+    /// The receiver is gone, or closed the channel.
+    Closed(T),
+}
+
+/// Sends into a bounded channel. Clones send into the same.
+pub struct Sender<T>(Rc<Channel<T>>);
+
+/// Receives from a bounded channel.
+pub struct Receiver<T>(Rc<Channel<T>>);
+
+/// Sends into an unbounded channel. Clones send into the same.
+pub struct UnboundedSender<T>(Rc<Channel<T>>);
+
+/// Receives from an unbounded channel.
+pub struct UnboundedReceiver<T>(Rc<Channel<T>>);
+
+/// A place in the channel for one value; dropping it gives the place back.
+pub struct Reserved<'a, T>(&'a Channel<T>);
+
+/// A channel in which at most `capacity` values wait (at least 1).
+#[must_use]
+pub fn channel<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
+    let channel = Channel::new(capacity.max(1), true);
+    (Sender(Rc::clone(&channel)), Receiver(channel))
+}
+
+/// A channel without a bound: whoever sends faster than the receiver takes fills memory. Prefer [`channel`].
+#[must_use]
+pub fn unbounded<T>() -> (UnboundedSender<T>, UnboundedReceiver<T>) {
+    let channel = Channel::new(UNBOUNDED, false);
+    (
+        UnboundedSender(Rc::clone(&channel)),
+        UnboundedReceiver(channel),
+    )
+}
+
+impl<T> Sender<T> {
+    /// Waits for room and sends. Cancel-safe: a dropped future sent nothing, and its value is dropped.
+    ///
+    /// # Errors
+    /// The value, if the receiver is gone or closed the channel.
+    pub async fn send(&self, value: T) -> Result<(), SendError<T>> {
+        match self.reserve().await {
+            Ok(place) => {
+                place.send(value);
+                Ok(())
+            }
+            Err(Closed) => Err(SendError(value)),
+        }
+    }
+
+    /// Waits for a place. Cancel-safe.
+    ///
+    /// # Errors
+    /// `Closed` if the receiver is gone or closed the channel.
+    pub async fn reserve(&self) -> Result<Reserved<'_, T>, Closed> {
+        self.0.room.acquire(1).await?.forget();
+        Ok(Reserved::new(&self.0))
+    }
+
+    /// Sends, if there is room now and nobody waits for it.
+    ///
+    /// # Errors
+    /// The value.
+    pub fn try_send(&self, value: T) -> Result<(), TrySendError<T>> {
+        if self.0.room.take(1) {
+            self.0.push(value);
+            return Ok(());
+        }
+        Err(if self.0.room.is_closed() {
+            TrySendError::Closed(value)
+        } else {
+            TrySendError::Full(value)
+        })
+    }
+
+    /// Whether the receiver is gone, or closed the channel.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.0.room.is_closed()
+    }
+}
+
+impl<'a, T> Reserved<'a, T> {
+    fn new(channel: &'a Channel<T>) -> Self {
+        channel.reserved.set(channel.reserved.get() + 1);
+        Self(channel)
+    }
+
+    /// Sends. (A receiver that went meanwhile leaves the value to be dropped with the channel.)
+    pub fn send(self, value: T) {
+        let channel = self.0;
+        core::mem::forget(self);
+        channel.reserved.set(channel.reserved.get() - 1);
+        channel.push(value);
+    }
+}
+
+impl<T> Drop for Reserved<'_, T> {
+    fn drop(&mut self) {
+        self.0.reserved.set(self.0.reserved.get() - 1);
+        self.0.room.release(1);
+        if self.0.room.is_closed() {
+            self.0.receiver.wake();
+        }
+    }
+}
+
+impl<T> UnboundedSender<T> {
+    /// Sends.
+    ///
+    /// # Errors
+    /// The value, if the receiver is gone or closed the channel.
+    pub fn send(&self, value: T) -> Result<(), SendError<T>> {
+        if self.0.room.is_closed() {
+            return Err(SendError(value));
+        }
+        self.0.push(value);
+        Ok(())
+    }
+}
+
+macro_rules! sender {
+    ($name:ident) => {
+        impl<T> Clone for $name<T> {
+            fn clone(&self) -> Self {
+                self.0.add_sender();
+                Self(Rc::clone(&self.0))
+            }
+        }
+
+        impl<T> Drop for $name<T> {
+            fn drop(&mut self) {
+                self.0.drop_sender();
+            }
+        }
+
+        impl<T> fmt::Debug for $name<T> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct(stringify!($name)).finish_non_exhaustive()
+            }
+        }
+    };
+}
+
+macro_rules! receiver {
+    ($name:ident) => {
+        impl<T> $name<T> {
+            /// Waits for a value; `None` when no sender is left, or the channel was closed, and all values were taken. Cancel-safe.
+            pub async fn recv(&mut self) -> Option<T> {
+                poll_fn(|cx| self.0.poll_recv(cx)).await
+            }
+
+            /// As [`recv`](Self::recv), for hand-written futures.
+            pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
+                self.0.poll_recv(cx)
+            }
+
+            /// A value, if one is there.
+            pub fn try_recv(&mut self) -> Option<T> {
+                self.0.pop()
+            }
+
+            /// Refuses what would be sent from now on; what was sent can still be received.
+            pub fn close(&mut self) {
+                self.0.close();
+            }
+
+            /// Values that wait.
+            #[must_use]
+            pub fn len(&self) -> usize {
+                self.0.values.borrow().len()
+            }
+
+            /// Whether no value waits.
+            #[must_use]
+            pub fn is_empty(&self) -> bool {
+                self.len() == 0
+            }
+        }
+
+        impl<T> Drop for $name<T> {
+            fn drop(&mut self) {
+                self.0.close();
+                let values = self.0.values.take();
+                drop(values);
+            }
+        }
+
+        impl<T> fmt::Debug for $name<T> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct(stringify!($name))
+                    .field("waiting", &self.len())
+                    .finish_non_exhaustive()
+            }
+        }
+    };
+}
+
+sender!(Sender);
+sender!(UnboundedSender);
+receiver!(Receiver);
+receiver!(UnboundedReceiver);
+
+impl<T> fmt::Debug for Reserved<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reserved").finish_non_exhaustive()
+    }
+}
+
+impl<T> fmt::Debug for SendError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SendError(..)")
+    }
+}
+
+impl<T> fmt::Display for SendError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the channel is closed")
+    }
+}
+
+impl<T> core::error::Error for SendError<T> {}
+
+impl<T> fmt::Debug for TrySendError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Full(_) => "Full(..)",
+            Self::Closed(_) => "Closed(..)",
+        })
+    }
+}
+
+impl<T> fmt::Display for TrySendError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Full(_) => "the channel is full",
+            Self::Closed(_) => "the channel is closed",
+        })
+    }
+}
+
+impl<T> core::error::Error for TrySendError<T> {}
