@@ -2,8 +2,11 @@
 
 use super::store::{CACHE_BYTES, Level, MEMTABLE_BYTES, Open, Pair, Store};
 use crate::case::locked_version;
+use std::io::ErrorKind;
 use std::ops::Bound;
 use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
 use underpin_core::db::{Batch, Db, Options, WriteLevel};
 use underpin_linux::Linux;
 
@@ -336,7 +339,19 @@ fn open_sled(dir: &Path) -> Result<Box<dyn Store>, String> {
     let config = sled::Config::new()
         .path(dir)
         .cache_capacity(CACHE_BYTES as u64);
-    Ok(Box::new(Sled(config.open().map_err(text)?)))
+    // Its threads keep the lock for a while after the last handle of the round before is gone.
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        match config.open() {
+            Ok(db) => return Ok(Box::new(Sled(db))),
+            Err(sled::Error::Io(error))
+                if error.kind() == ErrorKind::Other && Instant::now() < deadline =>
+            {
+                thread::sleep(Duration::from_millis(10));
+            }
+            Err(error) => return Err(text(error)),
+        }
+    }
 }
 
 impl Sled {
