@@ -3,6 +3,7 @@
 mod bare;
 mod checkers;
 mod clients;
+mod emulated;
 mod grep;
 mod host;
 mod macos;
@@ -31,6 +32,24 @@ const VALGRIND: Need = Need::Debian {
 const LLD: Need = Need::Debian {
     programs: &["ld.lld"],
     packages: "lld clang",
+};
+
+const S390X: Need = Need::Debian {
+    programs: &[
+        "qemu-s390x",
+        "s390x-linux-gnu-gcc",
+        "/usr/s390x-linux-gnu/lib/libc.so.6",
+    ],
+    packages: "qemu-user gcc-s390x-linux-gnu libc6-dev-s390x-cross",
+};
+
+const AARCH64: Need = Need::Debian {
+    programs: &[
+        "qemu-aarch64",
+        "aarch64-linux-gnu-gcc",
+        "/usr/aarch64-linux-gnu/lib/libc.so.6",
+    ],
+    packages: "qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross",
 };
 
 const QEMU_ARM: Need = Need::Debian {
@@ -232,6 +251,24 @@ pub(super) const LEGS: &[Leg] = &[
         run: bare::kernel,
     },
     Leg {
+        name: "linux-s390x",
+        proves: "the core's tests of stored bytes and of memory pass on a big-endian processor",
+        how: How::Emulated,
+        quick: false,
+        needs: &[DEBIAN_RUST, S390X],
+        limit_s: 1200,
+        run: emulated::s390x,
+    },
+    Leg {
+        name: "linux-aarch64",
+        proves: "the same for an ARM processor",
+        how: How::Emulated,
+        quick: false,
+        needs: &[DEBIAN_RUST, AARCH64],
+        limit_s: 1200,
+        run: emulated::aarch64,
+    },
+    Leg {
         name: "windows-clippy",
         proves: "no lint in the code for Windows, tests included",
         how: How::CompiledOnly,
@@ -242,7 +279,7 @@ pub(super) const LEGS: &[Leg] = &[
     },
     Leg {
         name: "windows-wine",
-        proves: "the platform for Windows passes its tests and the conformance suite",
+        proves: "the platform for Windows passes its tests and the conformance suite, and the server's loop runs on it",
         how: How::Wine,
         quick: false,
         needs: &[DEBIAN_RUST, MINGW, WINE],

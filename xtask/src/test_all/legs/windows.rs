@@ -50,7 +50,15 @@ pub(super) fn wine(job: &mut Job<'_>) -> Result<(), String> {
                 "--test",
                 "conformance_native",
             ]),
-    )
+    )?;
+    let mut server = WINDOWS.cargo(job, "test");
+    job.run(server.env("WINEPREFIX", &prefix).args([
+        "--package",
+        "underpin",
+        "--lib",
+        "--",
+        "server::event_loop",
+    ]))
 }
 
 /// wine's idea of a Windows machine, made once: Windows 10, with the one library that Rust's std wants and wine lacks.
