@@ -1,9 +1,10 @@
 //! Crashes on the simulator: thousands of lives of a database, each a few boots of a machine that loses power, or whose program
-//! is killed, at a random call, some with failing calls and a small disk on top.
+//! is killed, at a random call, some with failing calls and a small disk on top, some with a thread that keeps the database.
 //!
 //! After every crash the database must open and hold the state after some prefix of what was sent, at least as long as what
 //! was acknowledged as durable. `UNDERPIN_SEED=n` runs the life of one seed again.
 #![allow(
+    unsafe_code,
     clippy::unwrap_used,
     clippy::print_stderr,
     clippy::std_instead_of_alloc,
@@ -15,8 +16,10 @@ use core::panic::AssertUnwindSafe;
 use core::sync::atomic::{AtomicU64, Ordering};
 use std::collections::BTreeMap;
 use std::panic::catch_unwind;
+use underpin::sys::native;
 use underpin_core::db::{Batch, Db, Error, KeyspaceId, Maintenance, Options, WriteLevel};
-use underpin_core::platform::sim::{DiskSnapshot, Rng, Sim, SimFaults, SimOptions};
+use underpin_core::platform::sim::{DiskSnapshot, Rng, Sim, SimFaults, SimOptions, SimThread};
+use underpin_core::platform::{ThreadOptions, Threads};
 
 /// Each is up to `BOOTS` crash points.
 const LIVES: u64 = 3000;
@@ -133,6 +136,8 @@ impl History {
 struct Life {
     rng: Rng,
     options: Options,
+    kept: bool,
+    keeper: Option<SimThread>,
     faults: SimFaults,
     history: History,
     stamp: u64,
@@ -167,6 +172,8 @@ impl Life {
             faults.read_error_ppm = 2000;
         }
         Self {
+            kept: rng.below(4) == 0,
+            keeper: None,
             rng,
             options,
             faults,
@@ -228,7 +235,18 @@ impl Life {
                 .ok()?;
         }
         sim.set_faults(self.faults.clone());
+        if self.kept {
+            self.keeper = start_keeper(sim, &db);
+        }
         Some(db)
+    }
+
+    /// Ends the thread that keeps the database, if there is one.
+    fn end_keeper(&mut self, sim: &Sim, db: &Db<Sim>) {
+        if let Some(keeper) = self.keeper.take() {
+            db.dismiss_keepers();
+            let _ = sim.join(keeper);
+        }
     }
 
     /// Works until the power goes or the steps are used up.
@@ -239,7 +257,7 @@ impl Life {
         for _ in 0..STEPS_MAX {
             let result = self.step(&db);
             if !sim.is_on() {
-                return;
+                break;
             }
             let reopen = match result {
                 Ok(close) => close,
@@ -261,6 +279,7 @@ impl Life {
                 } else {
                     self.history.handed_over
                 };
+                self.end_keeper(sim, &db);
                 drop(db);
                 let Some(again) = self.open(sim, survivors) else {
                     return;
@@ -268,6 +287,7 @@ impl Life {
                 db = again;
             }
         }
+        self.end_keeper(sim, &db);
     }
 
     /// One random call. Says whether to reopen.
@@ -384,6 +404,23 @@ fn contents(db: &Db<Sim>) -> Result<Model, Error> {
     Ok(model)
 }
 
+/// A thread of the machine that keeps `db`; `None` if the machine is off.
+fn start_keeper(sim: &Sim, db: &Db<Sim>) -> Option<SimThread> {
+    unsafe extern "C" fn keep(argument: *mut u8) {
+        // SAFETY: the box that was leaked below, once.
+        let db = unsafe { Box::from_raw(argument.cast::<Db<Sim>>()) };
+        db.keep();
+    }
+    let argument = Box::into_raw(Box::new(db.clone())).cast::<u8>();
+    // SAFETY: `keep` takes the box.
+    let thread = unsafe { sim.spawn(&ThreadOptions::new(), keep, argument) };
+    if thread.is_err() {
+        // SAFETY: nobody has taken it.
+        drop(unsafe { Box::from_raw(argument.cast::<Db<Sim>>()) });
+    }
+    thread.ok()
+}
+
 /// Returns the number of crashes.
 fn live(seed: u64) -> u64 {
     let mut life = Life::new(seed);
@@ -396,7 +433,7 @@ fn live(seed: u64) -> u64 {
         let bound = [25, 60, 300][life.rng.index(3)];
         options = options.with_power_loss_at_disk_call(1 + life.rng.below(bound));
         options.disk = disk;
-        let sim = Sim::new(options);
+        let sim = Sim::with_host(options, native());
         life.boot(&sim, survivors);
         survivors = life.history.durable;
         if sim.is_on() {
@@ -413,6 +450,7 @@ fn live(seed: u64) -> u64 {
     let mut options = SimOptions::new(seed);
     options.disk = disk;
     let sim = Sim::new(options);
+    life.kept = false;
     let db = life.open(&sim, survivors).expect("the power stays on");
     sim.set_faults(SimFaults::none());
     db.verify().unwrap();

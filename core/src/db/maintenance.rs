@@ -25,7 +25,7 @@ use super::file_name::FileName;
 use super::iter::Source;
 use super::keyspace::KeyspaceId;
 use super::memtable::{Memtable, MemtableCursor};
-use super::options::{Maintenance, WriteLevel};
+use super::options::WriteLevel;
 use super::shared::Shared;
 use super::table::{Table, TableInfo};
 use super::version::{LEVELS, Manifest, StoreError, Tree, Version, View};
@@ -155,10 +155,11 @@ impl<P: Files> Shared<P> {
         if let Some(mut state) = self.lock_to_flush(View::has_unflushed)? {
             self.flush_locked(&mut state)?;
         }
-        match self.options.maintenance {
-            Maintenance::Inline => self.merge_if_needed(),
-            Maintenance::Caller => self.commit.lock().check(),
+        if self.is_inline() {
+            return self.merge_if_needed();
         }
+        self.ask_keeper();
+        self.commit.lock().check()
     }
 
     /// For a writer that finds the memtable full.
@@ -170,7 +171,7 @@ impl<P: Files> Shared<P> {
         };
         self.flush_locked(&mut state)?;
         drop(state);
-        if self.options.maintenance == Maintenance::Inline {
+        if self.is_inline() {
             // There is room now. That a merge failed matters once there are as many tables as there may be.
             let _ = self.merge_if_needed();
         }
@@ -222,6 +223,7 @@ impl<P: Files> Shared<P> {
     /// Starts a new log and new memtables.
     fn freeze(&self, state: &mut Guard<'_, P>) -> Result<()> {
         self.commit.lock().check()?;
+        self.sync_ahead()?;
         let log_number = state.number();
         let log = ActiveLog::create(&self.directory, log_number, state.spare.take())?;
         let mut commit = self.lock_quiet();
@@ -270,6 +272,8 @@ impl<P: Files> Shared<P> {
         };
         let (log_number, sequence) = (frozen.log_number, frozen.sequence);
         let memtables = frozen.memtables.clone();
+        let begun = self.directory.platform.now(ClockId::Monotonic);
+        let bytes = memtables.iter().map(|(_, memtable)| memtable.bytes()).sum();
         let view = self.reads.lock().view.clone();
         let mut fresh: Vec<(KeyspaceId, Arc<Table<P>>)> = Vec::new();
         let undo = |fresh: &[(KeyspaceId, Arc<Table<P>>)]| {
@@ -309,6 +313,8 @@ impl<P: Files> Shared<P> {
         let tables: Vec<_> = fresh.iter().map(|(_, table)| table.clone()).collect();
         self.switch(state, manifest, &tables)?;
         state.frozen = None;
+        let ended = self.directory.platform.now(ClockId::Monotonic);
+        self.note_flush(bytes, ended.saturating_duration_since(begun));
         state.counts.flushes += 1;
         state.counts.flush_bytes += tables.iter().map(|table| table.info().bytes).sum::<u64>();
         self.publish(|tree| {
@@ -399,6 +405,7 @@ impl<P: Files> Shared<P> {
     pub(super) fn close(&self) -> Result<()> {
         // A merge stops soon. It must have ended before another process may be in the directory.
         self.closing.store(true, Ordering::Relaxed);
+        self.ask_keeper();
         let _turn = self.merging.lock();
         let mut state = self.maintenance.lock();
         let mut commit = self.commit.lock();

@@ -151,9 +151,7 @@ impl<P: Files> Shared<P> {
         let takes = (bytes as u64).saturating_mul(1_000_000_000) / rate;
         *allowed_at = allowed_at.saturating_add(Duration::from_nanos(takes));
         let nobody = AtomicU32::new(0);
-        while platform.now(ClockId::Monotonic) < *allowed_at
-            && !self.closing.load(Ordering::Relaxed)
-        {
+        while platform.now(ClockId::Monotonic) < *allowed_at && !self.is_leaving() {
             let step = platform
                 .now(ClockId::Monotonic)
                 .saturating_add(Duration::from_millis(20))
@@ -190,7 +188,7 @@ impl<P: Files> Shared<P> {
     /// Whether a clear has dropped the inputs, which only it does during a merge, or the database is being closed.
     fn is_pointless(&self, plan: &Plan<P>) -> bool {
         let mut inputs = plan.job.upper.iter().chain(&plan.job.lower);
-        inputs.any(|table| table.is_obsolete()) || self.closing.load(Ordering::Relaxed)
+        inputs.any(|table| table.is_obsolete()) || self.is_leaving()
     }
 
     /// Puts the new tables, or without any the moved ones, in the place of the inputs, if those are still there.

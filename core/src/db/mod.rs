@@ -18,6 +18,7 @@
 //! | `keyspace`, `keyspaces` | separate maps in one database |
 //! | `transaction` | reads and writes as if alone |
 //! | `maintenance` | flush, clear, close |
+//! | `keeper` | a thread that does it, and what writers wait for |
 //! | `merging`, `compact` | merges beside them: which tables, and how the result comes in |
 //! | `recover`, `verify`, `repair` | opening after a crash; checking every byte; opening after damage |
 //! | `checkpoint` | a copy of the database in use |
@@ -31,7 +32,7 @@
 //!   go on. A flush or merge that fails leaves everything as it was and is tried again.
 //!
 //! # Bounds
-//! Two memtables ([`Maintenance::Caller`]: four) of `memtable_bytes` and a batch, the log buffer, and `cache_bytes` for blocks, indexes and
+//! Two memtables ([`Maintenance::Caller`] and with a thread in [`Db::keep`]: four) of `memtable_bytes` and a batch, the log buffer, and `cache_bytes` for blocks, indexes and
 //! filters; only if indexes and filters alone need more is that passed. A merge adds eight bytes a key of the table it writes.
 //! Each open table has one file handle. What a [`Scan`] or [`Snapshot`] holds comes on top. At level 0 there are at most three
 //! times `tables_max` tables: a flush waits for no merge until there would be more, and then the writer that needs it does wait;
@@ -51,6 +52,7 @@ mod filter;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod iter;
+mod keeper;
 mod keyspace;
 mod keyspaces;
 mod maintenance;
@@ -364,6 +366,19 @@ impl<P: Files> Db<P> {
     /// As [`flush`](Self::flush).
     pub fn maintain(&self) -> Result<()> {
         self.shared.maintain()
+    }
+
+    /// Does maintenance as it becomes needed, until [`close`](Self::close) or [`dismiss_keepers`](Self::dismiss_keepers): for a thread
+    /// of its own. While a thread is in here, writers leave flushes and merges to it, and are slowed down, then held up, if they
+    /// are faster. A failure shows in the writes that need room, and is tried again.
+    pub fn keep(&self) {
+        self.shared.keep();
+    }
+
+    /// Has the threads in [`keep`](Self::keep) return soon, also from the middle of a merge, which is then begun anew later, and those
+    /// that come into it later at once. Writers do the maintenance themselves from then on.
+    pub fn dismiss_keepers(&self) {
+        self.shared.dismiss_keepers();
     }
 
     /// Whether writes are refused until the database is reopened.

@@ -23,6 +23,7 @@ use super::directory::Directory;
 use super::error::{Error, Result};
 use super::file_name::FileName;
 use super::iter::Source;
+use super::keeper::Keepers;
 use super::keyspace::KeyspaceId;
 use super::maintenance::MaintenanceState;
 use super::memtable::{Memtable, MemtableCursor};
@@ -170,6 +171,7 @@ fn assemble<P: Files>(
         merging: Mutex::new((), platform),
         closing: AtomicBool::new(false),
         write_rate: AtomicUsize::new(0),
+        keepers: Keepers::default(),
     }
 }
 

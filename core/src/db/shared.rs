@@ -9,6 +9,7 @@ use super::commit::Commit;
 use super::directory::Directory;
 use super::error::{Error, Result};
 use super::iter::Scan;
+use super::keeper::Keepers;
 use super::keyspace::KeyspaceId;
 use super::maintenance::MaintenanceState;
 use super::options::{Maintenance, Options, WriteLevel};
@@ -44,6 +45,7 @@ pub(super) struct Shared<P: Files> {
     pub(super) closing: AtomicBool,
     /// Bytes a second that writes may have while merges do not keep up; 0 while they do. Relaxed, as above.
     pub(super) write_rate: AtomicUsize,
+    pub(super) keepers: Keepers,
 }
 
 /// What a read begins with.
@@ -96,11 +98,16 @@ impl<P: Files> Shared<P> {
         ))
     }
 
-    /// The size at which a writer empties the memtable itself.
-    pub(super) const fn memtable_bytes_max(&self) -> usize {
-        match self.options.maintenance {
-            Maintenance::Inline => self.options.memtable_bytes,
-            Maintenance::Caller => self.options.memtable_bytes * 2,
+    /// Whether writers flush and merge as soon as that is needed.
+    pub(super) fn is_inline(&self) -> bool {
+        self.options.maintenance == Maintenance::Inline && !self.is_kept()
+    }
+
+    /// The size at which a writer waits for room in the memtable, or empties it itself.
+    pub(super) fn memtable_bytes_max(&self) -> usize {
+        match self.is_inline() {
+            true => self.options.memtable_bytes,
+            false => self.options.memtable_bytes * 2,
         }
     }
 
@@ -110,7 +117,7 @@ impl<P: Files> Shared<P> {
         let slow = self.options.tables_max * 2;
         let rate = match level0.checked_sub(slow) {
             None => 0,
-            Some(_) if self.options.maintenance == Maintenance::Inline => 0,
+            Some(_) if self.is_inline() => 0,
             Some(over) => {
                 let over = over.min(self.options.tables_max);
                 RATE_MAX - RATE_MAX / 16 * 15 / self.options.tables_max * over

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 use super::error::io_error;
+use super::keeper::Keeper;
 use super::options::OpenOptions;
 use crate::sys::{Native, native, path_bytes};
 use core::ops::{Bound, RangeBounds};
@@ -9,6 +10,7 @@ use core::time::Duration;
 use std::fs;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 use underpin_core::db::{self, Batch, KeyspaceId, Stats, VerifyReport, WriteLevel};
 
 /// The database as of one moment; its calls say the database's own [`Error`](db::Error).
@@ -23,6 +25,8 @@ pub type Transaction = db::Transaction<Native>;
 pub struct Db {
     core: db::Db<Native>,
     level: WriteLevel,
+    /// Held so that the thread ends with the last handle.
+    _keeper: Option<Arc<Keeper>>,
 }
 
 impl Db {
@@ -41,9 +45,12 @@ impl Db {
         {
             fs::create_dir_all(parent)?;
         }
-        let core = db::Db::open(native(), path_bytes(directory), options.options);
+        let kept = options.background && !options.options.read_only;
+        let core =
+            db::Db::open(native(), path_bytes(directory), options.options).map_err(io_error)?;
         Ok(Self {
-            core: core.map_err(io_error)?,
+            _keeper: kept.then(|| Keeper::start(&core)).flatten().map(Arc::new),
+            core,
             level: options.level,
         })
     }

@@ -31,10 +31,13 @@
 //!
 //! Writes return when the operating system has them, as with RocksDB and fjall: they survive the end of the program. For a
 //! power loss there are [`Db::persist`], the `*_with` methods, and [`OpenOptions::level`].
+//!
+//! Each open database has a thread that flushes and merges; [`OpenOptions::background`] leaves that to the writers instead.
 #![forbid(unsafe_code)]
 
 mod database;
 mod error;
+mod keeper;
 mod options;
 
 pub use database::{Db, Keyspace, Scan, Snapshot, Transaction};

@@ -13,6 +13,9 @@ pub struct OpenOptions {
     pub options: Options,
     /// How safe a write is when `put`, `remove` and `write` return. Default: [`WriteLevel::Os`].
     pub level: WriteLevel,
+    /// Whether a thread flushes and merges, so that writers need not. Default: yes. If the system has no room for a thread, the
+    /// writers do it.
+    pub background: bool,
 }
 
 impl Default for OpenOptions {
@@ -20,6 +23,7 @@ impl Default for OpenOptions {
         Self {
             options: Options::default(),
             level: WriteLevel::Os,
+            background: true,
         }
     }
 }
@@ -42,6 +46,13 @@ impl OpenOptions {
     #[must_use]
     pub const fn level(mut self, level: WriteLevel) -> Self {
         self.level = level;
+        self
+    }
+
+    /// Whether a thread flushes and merges. Default: yes.
+    #[must_use]
+    pub const fn background(mut self, background: bool) -> Self {
+        self.background = background;
         self
     }
 

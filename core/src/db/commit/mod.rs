@@ -35,7 +35,7 @@ use super::shared::Shared;
 use super::version::View;
 use super::wal::ActiveLog;
 use crate::platform::{ClockId, Durability, Files, MutexGuard};
-use crate::sync::atomic::{AtomicU32, Ordering};
+use crate::sync::atomic::AtomicU32;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -65,6 +65,8 @@ pub(super) struct Commit<P: Files> {
     sleeping: usize,
     /// Nanoseconds that writes are ahead of the rate that they may have.
     ahead_ns: u64,
+    /// Maintenance was asked for, and the memtables have been full since.
+    asked: bool,
     pub(super) refusal: Option<Refusal>,
     pub(super) counts: Counts,
 }
@@ -96,6 +98,7 @@ impl<P: Files> Commit<P> {
             turns: Turns::new(sequence),
             sleeping: 0,
             ahead_ns: 0,
+            asked: false,
             refusal: None,
             counts: Counts::default(),
         }
@@ -202,7 +205,7 @@ impl<P: Files> Shared<P> {
         commit.counts.batches += 1;
         commit.counts.batch_bytes += batch.as_bytes().len() as u64;
         self.reads.lock().sequence = commit.sequence;
-        let rate = self.write_rate.load(Ordering::Relaxed) as u64;
+        let rate = self.rate_with(commit.weight()) as u64;
         let bytes_ns = (batch.as_bytes().len() as u64).saturating_mul(1_000_000_000);
         commit.ahead_ns += bytes_ns.checked_div(rate).unwrap_or_default();
         if level == WriteLevel::Buffered && commit.log.buffer.len() < self.options.log_buffer_bytes
@@ -233,8 +236,21 @@ impl<P: Files> Shared<P> {
                 self.pause(Duration::from_nanos(ahead.min(AHEAD_NS_MAX * 10)));
                 continue;
             }
-            if commit.weight() < self.memtable_bytes_max() {
+            let weight = commit.weight();
+            // Also a drop of a keyspace makes room: only a memtable that is full now was asked for.
+            let full = weight >= self.options.memtable_bytes;
+            if full && !commit.asked {
+                self.ask_keeper();
+            }
+            commit.asked = full;
+            if weight < self.memtable_bytes_max() {
                 return Ok(commit);
+            }
+            if self.leaves_to_keeper() {
+                commit.counts.stopped += 1;
+                self.ask_keeper();
+                drop(self.sleep(commit));
+                continue;
             }
             drop(commit);
             self.make_room()?;

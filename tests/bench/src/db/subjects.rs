@@ -7,8 +7,7 @@ use std::ops::Bound;
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
-use underpin_core::db::{Batch, Db, Options, WriteLevel};
-use underpin_linux::Linux;
+use underpin::kv::{Batch, Db, OpenOptions, WriteLevel};
 
 /// A store's name, its version, and how to open it; ours first.
 pub(super) fn all() -> Vec<(&'static str, String, Open)> {
@@ -27,15 +26,12 @@ fn text(error: impl core::fmt::Display) -> String {
     error.to_string()
 }
 
-struct Ours(Db<Linux>);
+struct Ours(Db);
 
 fn open_ours(dir: &Path) -> Result<Box<dyn Store>, String> {
-    let mut options = Options::default();
-    options.memtable_bytes = MEMTABLE_BYTES;
-    options.cache_bytes = CACHE_BYTES;
-    let path = dir.as_os_str().as_encoded_bytes();
-    let db = Db::open(Linux, path, options).map_err(text)?;
-    Ok(Box::new(Ours(db)))
+    let options = OpenOptions::new().memtable_bytes(MEMTABLE_BYTES);
+    let db = options.cache_bytes(CACHE_BYTES).open(dir);
+    Ok(Box::new(Ours(db.map_err(text)?)))
 }
 
 impl Ours {
@@ -49,7 +45,7 @@ impl Ours {
 
 impl Store for Ours {
     fn put(&self, (key, value): &Pair, level: Level) -> Result<(), String> {
-        self.0.put(key, value, Self::level(level)).map_err(text)
+        self.0.as_core().put(key, value, Self::level(level)).map_err(text)
     }
 
     fn put_all(&self, pairs: &[Pair], level: Level) -> Result<(), String> {
@@ -57,16 +53,16 @@ impl Store for Ours {
         for (key, value) in pairs {
             batch.put(key, value).map_err(text)?;
         }
-        self.0.write(&batch, Self::level(level)).map_err(text)
+        self.0.as_core().write(&batch, Self::level(level)).map_err(text)
     }
 
     fn get(&self, key: &[u8], read: &mut dyn FnMut(&[u8]) -> bool) -> Result<bool, String> {
-        let found = self.0.get_with(key, |value| read(value)).map_err(text)?;
+        let found = self.0.as_core().get_with(key, |value| read(value)).map_err(text)?;
         Ok(found.unwrap_or(false))
     }
 
     fn remove(&self, key: &[u8]) -> Result<(), String> {
-        self.0.remove(key, WriteLevel::Os).map_err(text)
+        self.0.as_core().remove(key, WriteLevel::Os).map_err(text)
     }
 
     fn scan(
@@ -76,7 +72,7 @@ impl Store for Ours {
         visit: &mut dyn FnMut(&[u8], &[u8]) -> bool,
     ) -> Result<(), String> {
         let from = from.map_or(Bound::Unbounded, Bound::Included);
-        let mut scan = self.0.scan(from, Bound::Unbounded).map_err(text)?;
+        let mut scan = self.0.as_core().scan(from, Bound::Unbounded).map_err(text)?;
         loop {
             let next = if reverse {
                 scan.next_back()
