@@ -15,9 +15,7 @@ use super::latch::Latch;
 use super::worker::{State, Worker};
 use crate::deque::{Slot, Word};
 use crate::sync::atomic::AtomicUsize;
-use alloc::boxed::Box;
 use core::cell::UnsafeCell;
-use core::marker::PhantomData;
 use core::mem::{ManuallyDrop, MaybeUninit};
 
 /// The head of a half of a join, before its closure.
@@ -171,90 +169,5 @@ impl<E: Env> JobRef<E> {
 impl<E: Env> Head<E> {
     pub(super) fn new(run: unsafe fn(*mut Self, &State<E>)) -> Self {
         Self { run }
-    }
-}
-
-/// Words of a closure that fit into a block.
-const INLINE_WORDS: usize = 7;
-
-/// Room for one spawned job: 64 bytes where a word has eight.
-#[repr(C, align(16))]
-pub(super) struct Block<E: Env> {
-    head: Head<E>,
-    closure: MaybeUninit<[usize; INLINE_WORDS]>,
-}
-
-/// Free blocks of one worker.
-#[allow(clippy::vec_box, reason = "a block's address goes into queues")]
-pub(super) struct Blocks<E: Env>(alloc::vec::Vec<Box<MaybeUninit<Block<E>>>>);
-
-/// Free blocks that a worker keeps at most: 64 KiB.
-const BLOCKS_MAX: usize = 1024;
-
-impl<E: Env> Blocks<E> {
-    pub(super) fn new() -> Self {
-        Self(alloc::vec::Vec::new())
-    }
-
-    fn give_back(&mut self, block: Box<MaybeUninit<Block<E>>>) {
-        if self.0.len() < BLOCKS_MAX {
-            self.0.push(block);
-        }
-    }
-}
-
-struct Spawned<F>(PhantomData<F>);
-
-impl<F> Spawned<F> {
-    const FITS: bool = size_of::<F>() <= size_of::<[usize; INLINE_WORDS]>()
-        && align_of::<F>() <= align_of::<usize>();
-
-    /// # Safety
-    /// `head` is that of a block that [`spawned`] filled with an `F`, and this is its one run.
-    unsafe fn run<E: Env>(head: *mut Head<E>, state: &State<E>)
-    where
-        F: FnOnce(&State<E>),
-    {
-        // SAFETY: the block came from a box.
-        let block = unsafe { Box::from_raw(head.cast::<MaybeUninit<Block<E>>>()) };
-        // SAFETY: it is filled.
-        let place = unsafe { &raw const (*block.as_ptr()).closure };
-        let closure = if Self::FITS {
-            // SAFETY: an F is there, and is read once.
-            unsafe { place.cast::<F>().read() }
-        } else {
-            // SAFETY: a box of an F is there, and is read once.
-            *unsafe { place.cast::<Box<F>>().read() }
-        };
-        state.with_blocks(|blocks| blocks.give_back(block));
-        closure(state);
-    }
-}
-
-/// Makes a spawned job from a block of `blocks`, or a new one.
-///
-/// The closure must not unwind, and must be `Send` in the sense of its maker: it may borrow what `scope` keeps alive.
-pub(super) fn spawned<E: Env, F: FnOnce(&State<E>)>(
-    blocks: Option<&mut Blocks<E>>,
-    scope: *const (),
-    closure: F,
-) -> JobRef<E> {
-    let mut block = blocks
-        .and_then(|blocks| blocks.0.pop())
-        .unwrap_or_else(Box::new_uninit);
-    let filled = block.as_mut_ptr();
-    // SAFETY: the block is this function's, and has room for what FITS says.
-    unsafe {
-        (&raw mut (*filled).head).write(Head::new(Spawned::<F>::run::<E>));
-        let place = &raw mut (*filled).closure;
-        if Spawned::<F>::FITS {
-            place.cast::<F>().write(closure);
-        } else {
-            place.cast::<Box<F>>().write(Box::new(closure));
-        }
-    }
-    JobRef {
-        head: Box::into_raw(block).cast(),
-        scope,
     }
 }

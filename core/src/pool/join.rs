@@ -4,7 +4,7 @@
 //! unless a thief asks: then the join makes the oldest pending halves public. Without a thief a join is a few plain loads and stores.
 //!
 //! ```text
-//!   push b -> asked? share -> run a -> pop b -- private -----------------> run b here
+//!   push b (asked? share) -> run a -> pop b -- private -----------------> run b here
 //!                                        |- public, taken back ----------> run b here
 //!                                        '- stolen: help the thief, wait -> its result
 //! ```
@@ -17,7 +17,6 @@
 
 use super::env::Env;
 use super::job::{Half, StackHalf};
-use super::split::Mark;
 use super::worker::{State, Worker};
 use core::mem::forget;
 
@@ -35,26 +34,19 @@ impl<E: Env> Worker<'_, E> {
     {
         let state = self.state;
         let half = StackHalf::<E, B, RB>::new(b);
-        let Some(mark) = state.stack.push(&raw const half.half) else {
-            // Deeper than any sharing needs: in turn.
-            // SAFETY: the half was never pushed.
-            return (a(self), unsafe { half.closure() }(self));
-        };
-        if state.stack.is_asked() {
-            state.share();
+        if !state.stack.push(&raw const half.half) {
+            push_and_share(state, &raw const half.half);
         }
         let unwinding = Unwinding {
             state,
             half: &raw const half.half,
-            mark,
         };
         let ra = a(self);
         forget(unwinding);
-        if state.stack.pop(mark) || take_back(state, mark) {
+        if state.stack.pop() || take_back(state, &raw const half.half) {
             // SAFETY: J3: it is private again.
             return (ra, unsafe { half.closure() }(self));
         }
-        wait(state, &raw const half.half, mark);
         // SAFETY: the latch was set.
         match unsafe { half.result() } {
             Ok(rb) => (ra, rb),
@@ -66,45 +58,50 @@ impl<E: Env> Worker<'_, E> {
     }
 }
 
+/// Somebody asked; or the stack is deeper than any sharing needs, and this half stays out of it.
 #[cold]
-fn take_back<E: Env>(state: &State<E>, mark: Mark<Half<E>>) -> bool {
-    state.env().preempt();
-    let back = state.stack.reclaim(mark);
-    if back {
-        state.reclaimed();
+#[inline(never)]
+fn push_and_share<E: Env>(state: &State<E>, half: *const Half<E>) {
+    state.stack.push_anyway(half);
+    if state.stack.is_asked() {
+        state.share();
     }
-    back
 }
 
+/// The half that was popped is public: takes it back, or else waits until its thief has run it.
 #[cold]
-fn wait<E: Env>(state: &State<E>, half: *const Half<E>, mark: Mark<Half<E>>) {
-    state.stack.hold(mark);
+#[inline(never)]
+fn take_back<E: Env>(state: &State<E>, half: *const Half<E>) -> bool {
+    state.env().preempt();
+    if state.stack.reclaim() {
+        state.reclaimed();
+        return true;
+    }
+    state.stack.hold();
     state.wait_for_half(half);
-    state.stack.release(mark);
+    state.stack.release();
+    false
 }
 
 /// Ends the second half while the first one's panic unwinds through the frame (J1).
 struct Unwinding<'a, E: Env> {
     state: &'a State<E>,
     half: *const Half<E>,
-    mark: Mark<Half<E>>,
 }
 
 impl<E: Env> Drop for Unwinding<'_, E> {
-    // Inlined, so that the three stay in registers while the first half runs.
+    // Inlined, so that the two stay in registers while the first half runs.
     #[inline(always)]
     fn drop(&mut self) {
-        abandon(self.state, self.half, self.mark);
+        abandon(self.state, self.half);
     }
 }
 
 #[cold]
 #[inline(never)]
-fn abandon<E: Env>(state: &State<E>, half: *const Half<E>, mark: Mark<Half<E>>) {
-    if state.stack.pop(mark) || take_back(state, mark) {
+fn abandon<E: Env>(state: &State<E>, half: *const Half<E>) {
+    if state.stack.pop() || take_back(state, half) {
         // SAFETY: J3; its own panic is caught in there. The result stays where it is: nobody will take it.
         unsafe { ((*half).run)(half, state) };
-    } else {
-        wait(state, half, mark);
     }
 }

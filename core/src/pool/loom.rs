@@ -74,15 +74,19 @@ fn steal(stack: &Stack, only: Option<Memo>) -> bool {
     }
 }
 
+/// As a join does: whether the newest job is the owner's to run.
+fn pop(stack: &Stack) -> bool {
+    stack.0.pop() || stack.0.reclaim()
+}
+
 /// The owner takes back two public jobs while thieves steal: each job is run once, and its runner sees what the owner wrote before.
 fn take_back(thieves: usize) {
     ::loom::model(move || {
         let jobs = Arc::new([Job::new(), Job::new()]);
         let stack = stack();
-        let marks: Vec<_> = jobs
-            .iter()
-            .map(|job| stack.0.push(&raw const *job).unwrap())
-            .collect();
+        for job in jobs.iter() {
+            stack.0.push_anyway(&raw const *job);
+        }
         assert!(stack.0.share(true, |_| {}));
         let threads: Vec<_> = (0..thieves)
             .map(|_| {
@@ -95,9 +99,9 @@ fn take_back(thieves: usize) {
             })
             .collect();
         let mut own = 0;
-        for (index, mark) in marks.into_iter().enumerate().rev() {
-            if stack.0.pop(mark) || stack.0.reclaim(mark) {
-                jobs[index].run();
+        for job in jobs.iter().rev() {
+            if pop(&stack) {
+                job.run();
                 own += 1;
             }
         }
@@ -123,7 +127,7 @@ fn loom_split_reuses_slots() {
         let jobs = Arc::new([Job::new(), Job::new()]);
         let stack = stack();
         let latch = Arc::new(Latch::new());
-        let mark = stack.0.push(&raw const jobs[0]).unwrap();
+        stack.0.push_anyway(&raw const jobs[0]);
         assert!(stack.0.share(false, |_| {}));
         let thief = {
             let (stack, jobs, latch) = (stack.clone(), jobs.clone(), latch.clone());
@@ -138,19 +142,19 @@ fn loom_split_reuses_slots() {
             })
         };
         let mut own = 0;
-        if stack.0.pop(mark) || stack.0.reclaim(mark) {
+        if pop(&stack) {
             jobs[0].run();
             own += 1;
         } else {
-            stack.0.hold(mark);
+            stack.0.hold();
             while !latch.is_set() {
                 thread::yield_now();
             }
-            stack.0.release(mark);
+            stack.0.release();
         }
-        let mark = stack.0.push(&raw const jobs[1]).unwrap();
+        stack.0.push_anyway(&raw const jobs[1]);
         assert!(stack.0.share(false, |_| {}));
-        if stack.0.pop(mark) || stack.0.reclaim(mark) {
+        if pop(&stack) {
             jobs[1].run();
             own += 1;
         }
@@ -165,7 +169,7 @@ fn loom_split_epoch_keeps_strangers_out() {
         let jobs = Arc::new([Job::new(), Job::new()]);
         let stack = stack();
         let (memo, before) = stack.0.begin(0);
-        let mark = stack.0.push(&raw const jobs[0]).unwrap();
+        stack.0.push_anyway(&raw const jobs[0]);
         assert!(stack.0.share(false, |_| {}));
         let thief = {
             let (stack, jobs) = (stack.clone(), jobs.clone());
@@ -174,12 +178,12 @@ fn loom_split_epoch_keeps_strangers_out() {
                 assert_eq!(jobs[1].0.load(Ordering::Relaxed), 0, "a stranger's job");
             })
         };
-        if stack.0.pop(mark) || stack.0.reclaim(mark) {
+        if pop(&stack) {
             stack.0.end(before);
             let (_, before) = stack.0.begin(0);
-            let mark = stack.0.push(&raw const jobs[1]).unwrap();
+            stack.0.push_anyway(&raw const jobs[1]);
             assert!(stack.0.share(false, |_| {}));
-            assert!(stack.0.pop(mark) || stack.0.reclaim(mark));
+            assert!(pop(&stack));
             stack.0.end(before);
         }
         thief.join().unwrap();
@@ -241,7 +245,7 @@ fn loom_sleep_misses_no_work() {
             park: LoomPark,
         }
         let shared = Arc::new(Shared {
-            sleep: Sleep::new(1),
+            sleep: Sleep::new(1, 1),
             parker: Parker::new(),
             work: AtomicUsize::new(0),
             park: LoomPark::new(),

@@ -21,6 +21,7 @@
 //!
 //! Protocols and proofs: `README.md` beside this file.
 
+mod block;
 mod builder;
 mod env;
 pub mod iter;

@@ -1,9 +1,10 @@
 //! The pool's shared part: its workers, its queues, its threads.
 #![allow(unsafe_code, reason = "starts threads with a raw argument")]
 
+use super::block::spawned;
 use super::builder::Settings;
 use super::env::Env;
-use super::job::{Head, JobRef, spawned};
+use super::job::{Head, JobRef};
 use super::latch::Latch;
 use super::metrics::{Counter, Event};
 use super::sleep::Sleep;
@@ -63,7 +64,7 @@ impl<E: Env> Registry<E> {
                 workers: (0..count)
                     .map(|index| State::new(index, weak.as_ptr(), platform))
                     .collect(),
-                sleep: Sleep::new(count),
+                sleep: Sleep::new(count, threads),
                 injector: Injector::new(platform.clone()),
                 urgent: Injector::new(platform.clone()),
                 ending: AtomicBool::new(false),

@@ -12,8 +12,9 @@
 //! A panic in the body or in a job is kept, the first one; the scope waits for all jobs in every case, then goes on with it.
 #![allow(unsafe_code, reason = "jobs borrow from a frame that waits for them")]
 
+use super::block::spawned;
 use super::env::{Env, Payload};
-use super::job::{JobRef, spawned};
+use super::job::JobRef;
 use super::registry::Registry;
 use super::worker::{Spin, State, Task, Worker};
 use crate::deque::Injector;

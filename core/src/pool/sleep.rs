@@ -58,19 +58,21 @@ impl Parker {
 pub(super) struct Sleep {
     searching: Line<AtomicU32>,
     parked: Line<AtomicU32>,
-    /// Threads from outside that work in the pool now: each takes the place of a worker.
+    /// Threads from outside that work in the pool now: each takes the place of a thread of the pool, while there are such.
     guests: Line<AtomicU32>,
+    threads: u32,
     bits: Box<[AtomicUsize]>,
 }
 
 const WORD: usize = usize::BITS as usize;
 
 impl Sleep {
-    pub(super) fn new(workers: usize) -> Self {
+    pub(super) fn new(workers: usize, threads: usize) -> Self {
         Self {
             searching: Line(AtomicU32::new(0)),
             parked: Line(AtomicU32::new(0)),
             guests: Line(AtomicU32::new(0)),
+            threads: u32::try_from(threads).unwrap_or(u32::MAX),
             bits: (0..workers.div_ceil(WORD))
                 .map(|_| AtomicUsize::new(0))
                 .collect(),
@@ -79,12 +81,23 @@ impl Sleep {
 
     /// Whether somebody sleeps; out of date at once.
     pub(super) fn has_parked(&self) -> bool {
-        self.parked.0.load(Ordering::Relaxed) > self.guests.0.load(Ordering::Relaxed)
+        self.parked.0.load(Ordering::Relaxed) > self.guests()
+    }
+
+    /// Places of the pool's threads that guests have taken.
+    fn guests(&self) -> u32 {
+        self.guests.0.load(Ordering::Relaxed).min(self.threads)
     }
 
     /// Whether somebody is searching or sleeps.
     pub(super) fn has_idle(&self) -> bool {
         self.searching.0.load(Ordering::Relaxed) != 0 || self.has_parked()
+    }
+
+    /// Whether more threads are awake than the pool was built for, since guests came in. Spawned jobs must be run all the same.
+    pub(super) fn is_crowded(&self) -> bool {
+        let guests = self.guests();
+        guests != 0 && self.parked.0.load(Ordering::Relaxed) < guests
     }
 
     pub(super) fn counts(&self) -> (u32, u32) {
@@ -148,11 +161,7 @@ impl Sleep {
         if self.searching.0.load(Ordering::SeqCst) != 0 {
             return false;
         }
-        let guests = if spare_guests {
-            self.guests.0.load(Ordering::Relaxed)
-        } else {
-            0
-        };
+        let guests = if spare_guests { self.guests() } else { 0 };
         self.parked.0.load(Ordering::SeqCst) > guests && self.wake_one(parker, platform)
     }
 

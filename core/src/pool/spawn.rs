@@ -2,8 +2,8 @@
 #![allow(unsafe_code, reason = "a broadcast lends its frame to all workers")]
 
 use super::Pool;
+use super::block::spawned;
 use super::env::{Env, Payload};
-use super::job::spawned;
 use super::metrics::WorkerMetrics;
 use super::scope::{Scope, ScopeFifo, drop_payload};
 use super::worker::{State, Worker};

@@ -12,17 +12,17 @@
 //! ```
 //!
 //! # Invariants
-//! - S1: `tail <= split <= top`. Thieves raise `tail` to at most `split`; all else is the owner's.
+//! - S1: `tail <= split <= top`, and `split` is at most the last slot's end, which `top` may pass. Thieves raise `tail` to at most `split`; all else is the owner's.
 //! - S2: the owner writes slots at or above `split` only, and at or above `tail` after a steal only once the stolen job is done.
 //! - S3: `split` rises only while `tail = split`. A thief's compare-exchange can then not succeed, so a store suffices.
 //! - S4: a job at or above `split` is known to its owner alone.
 //! - S5: an epoch stands for one running job: it is drawn when the job starts, and set again when a job that ran on top of it ends.
 //!
 //! # Bounds
-//! [`DEPTH_MAX`] pending halves; a push past it is refused and the join runs both halves in turn.
+//! [`DEPTH_MAX`] pending halves in slots; those past it are counted only, and nobody else ever sees them.
 #![allow(unsafe_code, reason = "positions are pointers into the slots")]
 
-use crate::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
+use crate::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 use alloc::boxed::Box;
 use core::cell::Cell;
 use core::ptr::null_mut;
@@ -116,13 +116,14 @@ pub(super) struct SplitStack<T> {
     slots: Box<[AtomicPtr<T>]>,
     /// Owner: the newest epoch drawn.
     epochs: Cell<usize>,
-    /// Set by thieves that found nothing, cleared by the owner when it shares.
-    asked: Line<AtomicU32>,
+    /// Up to where a push needs no second look: `end`; null once a thief that found nothing asked, until the owner shares. So
+    /// one comparison answers both questions of a push.
+    limit: Line<AtomicPtr<AtomicPtr<T>>>,
     shared: Line<AtomicUsize>,
 }
 
-/// Where a job lies; from `push`, for `pop`.
-pub(super) type Mark<T> = *const AtomicPtr<T>;
+/// Where a job lies.
+type Mark<T> = *const AtomicPtr<T>;
 
 impl<T> SplitStack<T> {
     pub(super) fn new() -> Self {
@@ -135,7 +136,7 @@ impl<T> SplitStack<T> {
             end: range.end,
             slots,
             epochs: Cell::new(0),
-            asked: Line(AtomicU32::new(1)),
+            limit: Line(AtomicPtr::new(null_mut())),
             shared: Line(AtomicUsize::new(0)),
         }
     }
@@ -148,48 +149,60 @@ impl<T> SplitStack<T> {
         self.slots.as_ptr().wrapping_add(position)
     }
 
-    /// Owner: adds a job; `None` if there is no room.
+    /// Owner: adds a job; false, and nothing is added, if a thief wants work or there is no room.
     #[inline(always)]
-    pub(super) fn push(&self, job: *const T) -> Option<Mark<T>> {
+    pub(super) fn push(&self, job: *const T) -> bool {
         let top = self.top.get();
-        if top == self.end {
-            return None;
+        if top >= self.limit.0.load(Ordering::Relaxed).cast_const() {
+            return false;
         }
         // SAFETY: top is below the end, so it is a slot.
         unsafe { &*top }.store(job.cast_mut(), Ordering::Relaxed);
         self.top.set(top.wrapping_add(1));
-        Some(top)
+        true
     }
 
-    /// Owner: takes the newest job off. Whether it was private still; if not, [`reclaim`](Self::reclaim) is next.
+    /// Owner: adds a job, asked or not. Past the last slot it is counted and stays private for good.
+    pub(super) fn push_anyway(&self, job: *const T) {
+        let top = self.top.get();
+        if top < self.end {
+            // SAFETY: top is below the end, so it is a slot.
+            unsafe { &*top }.store(job.cast_mut(), Ordering::Relaxed);
+        }
+        self.top.set(top.wrapping_add(1));
+    }
+
+    /// Owner: takes the newest job off; whether it was private still. If not, [`reclaim`](Self::reclaim) is next.
     #[inline(always)]
-    pub(super) fn pop(&self, mark: Mark<T>) -> bool {
+    pub(super) fn pop(&self) -> bool {
+        // The place is computed anew rather than kept over the first half: that would take a register, which is a store and a load too.
+        let mark = self.top.get().wrapping_sub(1);
         self.top.set(mark);
         mark >= self.split.get()
     }
 
-    /// Owner: whether a thief wants work.
+    /// Whether a thief wants work.
     #[inline(always)]
     pub(super) fn is_asked(&self) -> bool {
-        self.asked.0.load(Ordering::Relaxed) != 0
+        self.limit.0.load(Ordering::Relaxed).is_null()
     }
 
     /// Anyone: asks the owner to share.
     pub(super) fn ask(&self) {
-        if self.asked.0.load(Ordering::Relaxed) == 0 {
-            self.asked.0.store(1, Ordering::Relaxed);
+        if !self.is_asked() {
+            self.limit.0.store(null_mut(), Ordering::Relaxed);
         }
     }
 
     /// Owner: shares the older half of the private jobs, or all of them, unless some are public already. `prepare` sees each before
     /// anyone else can. Returns whether there is something public now.
     pub(super) fn share(&self, all: bool, mut prepare: impl FnMut(*const T)) -> bool {
-        self.asked.0.store(0, Ordering::Relaxed);
+        self.limit.0.store(self.end.cast_mut(), Ordering::Relaxed);
         let seen = Shared::unpack(self.shared.0.load(Ordering::Relaxed));
         if seen.tail < seen.split {
             return true;
         }
-        let private = self.position(self.top.get()) - seen.split;
+        let private = self.position(self.top.get().min(self.end)) - seen.split;
         let count = if all { private } else { private.div_ceil(2) };
         if count == 0 {
             return false;
@@ -208,7 +221,8 @@ impl<T> SplitStack<T> {
 
     /// Owner: takes back a public job that `pop` uncovered. False if it was stolen.
     #[cold]
-    pub(super) fn reclaim(&self, mark: Mark<T>) -> bool {
+    pub(super) fn reclaim(&self) -> bool {
+        let mark = self.top.get();
         let position = self.position(mark);
         let mut word = self.shared.0.load(Ordering::Relaxed);
         loop {
@@ -236,13 +250,15 @@ impl<T> SplitStack<T> {
     }
 
     /// Owner: keeps the slot of a stolen job while it is waited for, so that jobs that run meanwhile lie above it.
-    pub(super) fn hold(&self, mark: Mark<T>) {
-        self.top.set(mark.wrapping_add(1));
-        self.split.set(mark.wrapping_add(1));
+    pub(super) fn hold(&self) {
+        let above = self.top.get().wrapping_add(1);
+        self.top.set(above);
+        self.split.set(above);
     }
 
-    /// Owner: the stolen job of `mark` is done; its slot is free again.
-    pub(super) fn release(&self, mark: Mark<T>) {
+    /// Owner: the stolen job that it [held](Self::hold) is done; its slot is free again.
+    pub(super) fn release(&self) {
+        let mark = self.top.get().wrapping_sub(1);
         let position = self.position(mark);
         let seen = Shared::unpack(self.shared.0.load(Ordering::Relaxed));
         debug_assert!(seen.tail == position + 1 && seen.split == position + 1);
@@ -263,7 +279,7 @@ impl<T> SplitStack<T> {
         let epoch = (self.epochs.get() + 1) & ((1 << EPOCH_BITS.min(MEMO_BITS)) - 1);
         self.epochs.set(epoch);
         let before = self.set_epoch(epoch);
-        let base = self.position(self.top.get());
+        let base = self.position(self.top.get().min(self.end));
         (
             Memo {
                 worker,

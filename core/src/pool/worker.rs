@@ -8,8 +8,9 @@
 //!   program's own subtree wants it.
 #![allow(unsafe_code, reason = "runs jobs by raw pointer")]
 
+use super::block::Blocks;
 use super::env::Env;
-use super::job::{Blocks, Half, JobRef};
+use super::job::{Half, JobRef};
 use super::metrics::{Counter, Counters, Event};
 use super::registry::Registry;
 use super::sleep::Parker;
@@ -306,6 +307,8 @@ impl<E: Env> State<E> {
     fn steal(&self) -> Option<Task<E>> {
         let workers = &self.registry().workers[..self.registry().used()];
         let start = self.roll() as usize % workers.len();
+        // Halves are run by their owner if nobody comes; beside guests this thread may be one too many.
+        let crowded = self.registry().sleep.is_crowded();
         for offset in 0..workers.len() {
             let index = (start + offset) % workers.len();
             if index == self.index {
@@ -324,6 +327,9 @@ impl<E: Env> State<E> {
                     }
                     Steal::Empty => break,
                 }
+            }
+            if crowded {
+                continue;
             }
             match victim.stack.steal(None) {
                 Stolen::Job(half) => {
@@ -484,7 +490,7 @@ impl<E: Env> State<E> {
                 if registry.is_ending() || until() {
                     break None;
                 }
-                if spin.turn(self.env(), || self.now_ns()) {
+                if !sleep.is_crowded() && spin.turn(self.env(), || self.now_ns()) {
                     continue;
                 }
                 sleep.announce_park(self.index, &self.parker.0);

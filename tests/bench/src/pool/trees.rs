@@ -189,7 +189,7 @@ fn fib_us(w: Worker<'_>, n: u32) -> u64 {
     if n < 2 {
         return u64::from(n);
     }
-    let (a, b) = w.join(|w| fib_us(w, n - 1), |w| fib_us(w, n - 2));
+    let (a, b) = w.join(move |w| fib_us(w, n - 1), move |w| fib_us(w, n - 2));
     a + b
 }
 
@@ -197,7 +197,7 @@ fn fib_rayon(n: u32) -> u64 {
     if n < 2 {
         return u64::from(n);
     }
-    let (a, b) = rayon::join(|| fib_rayon(n - 1), || fib_rayon(n - 2));
+    let (a, b) = rayon::join(move || fib_rayon(n - 1), move || fib_rayon(n - 2));
     a + b
 }
 
@@ -205,7 +205,7 @@ fn fib_chili(s: &mut chili::Scope<'_>, n: u32) -> u64 {
     if n < 2 {
         return u64::from(n);
     }
-    let (b, a) = s.join(|s| fib_chili(s, n - 2), |s| fib_chili(s, n - 1));
+    let (b, a) = s.join(move |s| fib_chili(s, n - 2), move |s| fib_chili(s, n - 1));
     a + b
 }
 
@@ -214,8 +214,8 @@ fn fib_chili_every(s: &mut chili::Scope<'_>, n: u32) -> u64 {
         return u64::from(n);
     }
     let (b, a) = s.join_with_heartbeat_every::<1, _, _, _, _>(
-        |s| fib_chili_every(s, n - 2),
-        |s| fib_chili_every(s, n - 1),
+        move |s| fib_chili_every(s, n - 2),
+        move |s| fib_chili_every(s, n - 1),
     );
     a + b
 }
@@ -233,7 +233,7 @@ fn fib(workers: usize, time: Time, n: u32) -> Case {
         ours: us(move || ours_of(workers).enter(|w| timed(time, 1, want, &want, || fib_us(w, n)))),
         peers: vec![
             rayon_is(move || {
-                rayon_of(workers).install(|| timed(time, 1, want, &want, || fib_rayon(n)))
+                rayon_of(workers).install(|| timed(time, 1, want, &want, move || fib_rayon(n)))
             }),
             chili_is(move || {
                 let mut scope = chili_of(workers).scope();
