@@ -24,16 +24,17 @@ mod pool;
 mod random;
 mod record;
 mod report;
+mod runtime;
 mod search;
 
 use case::{Case, Settings};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// A part: its name, and its cases if it has any yet.
+/// A part: its name and its cases.
 struct Part {
     name: &'static str,
-    cases: Option<Cases>,
+    cases: Cases,
 }
 
 type Cases = fn(&Settings) -> Result<Vec<Case>, String>;
@@ -41,27 +42,27 @@ type Cases = fn(&Settings) -> Result<Vec<Case>, String>;
 const PARTS: &[Part] = &[
     Part {
         name: "alloc",
-        cases: Some(alloc::cases),
+        cases: alloc::cases,
     },
     Part {
         name: "pool",
-        cases: Some(pool::cases),
+        cases: pool::cases,
     },
     Part {
         name: "async",
-        cases: None,
+        cases: runtime::cases,
     },
     Part {
         name: "search",
-        cases: Some(search::cases),
+        cases: search::cases,
     },
     Part {
         name: "db",
-        cases: Some(db::cases),
+        cases: db::cases,
     },
     Part {
         name: "platform",
-        cases: Some(platform::cases),
+        cases: platform::cases,
     },
 ];
 
@@ -128,15 +129,8 @@ fn run() -> Result<(), String> {
         if !named.is_empty() && !named.iter().any(|name| name == part.name) {
             continue;
         }
-        let Some(cases) = part.cases else {
-            closing.push(format!(
-                "bench {}: not there yet, nothing measured",
-                part.name
-            ));
-            continue;
-        };
         let mut measured = Vec::new();
-        for case in cases(&settings)? {
+        for case in (part.cases)(&settings)? {
             if filter.as_ref().is_none_or(|text| case.name.contains(text)) {
                 measured.push(harness::measure(case, &settings)?);
             }

@@ -1,0 +1,102 @@
+//! The load generator: many connections, one message under way on each, over epoll on the calling thread.
+
+use rustix::event::{Timespec, epoll};
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+
+/// Bytes of a message.
+pub(super) const MESSAGE_BYTES: usize = 100;
+
+/// Open connections.
+pub(super) struct Load {
+    epoll: rustix::fd::OwnedFd,
+    streams: Vec<TcpStream>,
+    /// The number in the message that is under way on each connection.
+    sent: Vec<u64>,
+    next: u64,
+}
+
+fn message(number: u64) -> [u8; MESSAGE_BYTES] {
+    let mut bytes = [0x61; MESSAGE_BYTES];
+    bytes[..8].copy_from_slice(&number.to_le_bytes());
+    bytes[MESSAGE_BYTES - 8..].copy_from_slice(&(!number).to_le_bytes());
+    bytes
+}
+
+impl Load {
+    pub(super) fn connect(address: SocketAddr, connections: usize) -> io::Result<Self> {
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+        let mut streams = Vec::with_capacity(connections);
+        for index in 0..connections {
+            let stream = TcpStream::connect(address)?;
+            stream.set_nodelay(true)?;
+            stream.set_nonblocking(true)?;
+            let data = epoll::EventData::new_u64(index as u64);
+            epoll::add(&epoll, &stream, data, epoll::EventFlags::IN)?;
+            streams.push(stream);
+        }
+        Ok(Self {
+            epoll,
+            streams,
+            sent: vec![0; connections],
+            next: 0,
+        })
+    }
+
+    /// Bytes that it has from the allocator.
+    pub(super) fn bytes(&self) -> usize {
+        self.streams.capacity() * size_of::<TcpStream>() + self.sent.capacity() * size_of::<u64>()
+    }
+
+    fn send(&mut self, index: usize) -> io::Result<()> {
+        let bytes = message(self.next);
+        self.sent[index] = self.next;
+        self.next += 1;
+        let count = self.streams[index].write(&bytes)?;
+        if count == bytes.len() {
+            Ok(())
+        } else {
+            Err(io::Error::other("a short write of one message"))
+        }
+    }
+
+    /// Sends `messages` messages, a new one on each connection that was answered, and checks every answer.
+    pub(super) fn run(&mut self, messages: u64) -> io::Result<()> {
+        let mut to_send = messages;
+        for index in 0..self.streams.len().min(messages as usize) {
+            self.send(index)?;
+            to_send -= 1;
+        }
+        let mut answered = 0;
+        let wait = Timespec {
+            tv_sec: 10,
+            tv_nsec: 0,
+        };
+        let mut events = Vec::with_capacity(256);
+        while answered < messages {
+            events.clear();
+            epoll::wait(
+                &self.epoll,
+                rustix::buffer::spare_capacity(&mut events),
+                Some(&wait),
+            )?;
+            if events.is_empty() {
+                return Err(io::Error::other("no answer within ten seconds"));
+            }
+            for event in &events {
+                let index = event.data.u64() as usize;
+                let mut bytes = [0; MESSAGE_BYTES + 1];
+                let count = self.streams[index].read(&mut bytes)?;
+                if bytes[..count] != message(self.sent[index]) {
+                    return Err(io::Error::other(format!("a wrong answer of {count} bytes")));
+                }
+                answered += 1;
+                if to_send > 0 {
+                    to_send -= 1;
+                    self.send(index)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,50 @@
+//! The runtime against tokio (one thread), smol, monoio and compio, and against bare loops over the system's own queues.
+//!
+//! Figures are processor time: of the thread that runs the tasks or, where a load generator is needed, of the process without the
+//! generator's thread. It is steadier than wall time, and it is what a server pays.
+//!
+//! Equal for all: the same futures where the case is about the scheduler; each runtime's own timers, channels and sockets where it is
+//! about those; the C library's allocator.
+
+mod echo;
+mod load;
+mod memory;
+mod subject;
+mod tasks;
+mod timers;
+
+use crate::case::{Case, Settings};
+use std::time::Duration;
+
+/// The cases.
+pub(crate) fn cases(settings: &Settings) -> Result<Vec<Case>, String> {
+    let mut cases = tasks::cases(settings);
+    cases.extend(timers::cases(settings));
+    cases.extend(echo::cases(settings));
+    cases.extend(memory::cases(settings));
+    Ok(cases)
+}
+
+/// The processor time of the calling thread.
+fn thread_cpu() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}
+
+/// The processor time of all threads but the calling one.
+fn others_cpu() -> Duration {
+    process_cpu().saturating_sub(thread_cpu())
+}
+
+/// The processor time of all threads.
+fn process_cpu() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}
+
+/// Sees to it that the process may have both ends of so many connections. (Not asked for a few: valgrind takes a raised limit badly.)
+fn room_for(connections: usize) {
+    if connections > 400 {
+        let _ = underpin::sys::raise_handle_limit(connections as u64 * 2 + 100);
+    }
+}
