@@ -54,6 +54,8 @@ struct Slot {
     /// None for a ghost.
     block: Option<Arc<Block>>,
     uses: u8,
+    /// In the small queue.
+    small: bool,
 }
 
 /// Fibonacci hashing, twice: the high bits depend on all bits of the key.
@@ -106,11 +108,21 @@ impl<P: Park + Clone> BlockCache<P> {
         }
     }
 
+    /// Bytes that a shard may have.
+    fn shard_bytes_max(&self) -> usize {
+        let charged = self.charged.load(Ordering::Relaxed);
+        self.bytes_max.saturating_sub(charged) / SHARDS
+    }
+
+    /// Puts another form of a block in its place, if it is still there.
+    pub(super) fn replace(&self, key: Key, block: &Arc<Block>) {
+        let hash = hash(key);
+        let bytes_max = self.shard_bytes_max();
+        self.shard(hash).lock().replace(key, block, bytes_max);
+    }
+
     pub(super) fn insert(&self, key: Key, block: &Arc<Block>) {
-        let left = self
-            .bytes_max
-            .saturating_sub(self.charged.load(Ordering::Relaxed));
-        let bytes_max = left / SHARDS;
+        let bytes_max = self.shard_bytes_max();
         let cost = cost(block);
         if cost > bytes_max / 4 {
             return;
@@ -163,6 +175,7 @@ impl Shard {
                     key,
                     block: Some(block.clone()),
                     uses: 0,
+                    small: true,
                 };
                 self.slots
                     .insert_unique(hash(key), slot, |slot| hash(slot.key));
@@ -171,6 +184,23 @@ impl Shard {
             }
         }
         self.bytes += cost;
+        self.trim(bytes_max);
+    }
+
+    fn replace(&mut self, key: Key, block: &Arc<Block>, bytes_max: usize) {
+        let Some(slot) = self.slot(key) else { return };
+        let Some(held) = &mut slot.block else { return };
+        let (before, after) = (cost(held), cost(block));
+        *held = block.clone();
+        let small = slot.small;
+        self.bytes = self.bytes - before + after;
+        if small {
+            self.small_bytes = self.small_bytes - before + after;
+        }
+        self.trim(bytes_max);
+    }
+
+    fn trim(&mut self, bytes_max: usize) {
         while self.bytes > bytes_max {
             let done = if self.small_bytes > bytes_max / 10 || self.main.is_empty() {
                 self.evict_small()
@@ -192,6 +222,7 @@ impl Shard {
             return true;
         };
         let bytes = slot.block.as_deref().map_or(0, cost);
+        slot.small = false;
         if slot.uses > 0 {
             slot.uses = 0;
             self.main.push_back(key);
@@ -238,7 +269,8 @@ mod tests {
     use crate::platform::sim::{Sim, SimOptions};
 
     fn block() -> Arc<Block> {
-        let mut bytes = alloc::vec![0; 1000];
+        // Entries of three zeros.
+        let mut bytes = alloc::vec![0; 999];
         bytes.extend_from_slice(&[0, 0, 0, 0, 1, 0, 0, 0]);
         Arc::new(Block::new(bytes, FileName::Table(1), 0, 2).unwrap())
     }
@@ -269,14 +301,21 @@ mod tests {
     fn queues_and_slots_agree_whatever_is_read() {
         let cache = BlockCache::new(64 << 10, &Sim::new(SimOptions::new(1)));
         let mut random = 3u64;
+        let larger = Arc::new(block().with_lookup().unwrap());
+        assert!(cost(&larger) > cost(&block()));
         for _ in 0..20_000 {
             random = random
                 .wrapping_mul(6_364_136_223_846_793_005)
                 .wrapping_add(1);
             let key = (1, (random >> 33) % 200);
-            if cache.get(key).is_none() {
-                cache.insert(key, &block());
+            match cache.get(key) {
+                None => cache.insert(key, &block()),
+                Some(_) if random.is_multiple_of(3) => {
+                    cache.replace(key, &larger);
+                }
+                Some(_) => {}
             }
+            cache.replace((2, random), &larger);
         }
         for shard in &cache.shards {
             let shard = shard.lock();
@@ -286,6 +325,11 @@ mod tests {
                 .filter_map(|slot| slot.block.as_deref().map(cost))
                 .sum();
             assert_eq!(held, shard.bytes);
+            let small = shard.slots.iter().filter(|slot| slot.small);
+            let small: usize = small
+                .filter_map(|slot| slot.block.as_deref().map(cost))
+                .sum();
+            assert_eq!(small, shard.small_bytes);
             let ghosts = shard.slots.iter().filter(|slot| slot.block.is_none());
             assert!(ghosts.count() <= shard.ghosts.len());
         }

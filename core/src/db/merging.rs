@@ -18,7 +18,7 @@
 
 use super::compact::{self, Build, Job, build};
 use super::error::{Error, Result};
-use super::iter::{LevelCursor, Source};
+use super::iter::{LevelCursor, LevelTables, Source};
 use super::keyspace::KeyspaceId;
 use super::shared::Shared;
 use super::table::{Table, TableCursor};
@@ -105,9 +105,15 @@ impl<P: Files> Shared<P> {
             let upper = upper.iter().cloned();
             sources.extend(upper.map(|table| Source::Table(TableCursor::new(table, false))));
         } else {
-            sources.push(Source::Level(LevelCursor::new(upper.clone(), false)));
+            sources.push(Source::Level(LevelCursor::new(
+                LevelTables::Some(upper.clone()),
+                false,
+            )));
         }
-        sources.push(Source::Level(LevelCursor::new(lower.clone(), false)));
+        sources.push(Source::Level(LevelCursor::new(
+            LevelTables::Some(lower.clone()),
+            false,
+        )));
         let parts = Build {
             directory: &self.directory,
             options: &self.options,

@@ -60,6 +60,7 @@ mod memtable;
 mod merging;
 mod operands;
 mod options;
+mod prefix;
 mod ranges;
 mod read;
 mod recover;

@@ -2,7 +2,7 @@
 //!
 //! Sources stand newest first and each has a key once. Those that are at an entry are kept in order, by key and then by age; a step
 //! moves the ones at the current key and puts each back where it belongs. When one source has a run of keys, that is one comparison
-//! a step.
+//! a step, mostly of numbers.
 //!
 //! # What a key comes to
 //! Its newest entry counts, unless a newer source has removed a range that takes it in. Merges are gathered until a value,
@@ -13,6 +13,7 @@ use super::source::Source;
 use crate::db::entry::{Entry, Kind};
 use crate::db::error::{Error, Result};
 use crate::db::operands::{MergeOperator, Operands};
+use crate::db::prefix::prefix;
 use crate::platform::Files;
 use alloc::vec::Vec;
 use core::cmp::Ordering;
@@ -21,12 +22,20 @@ use core::ops::Bound;
 /// What the current key comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// As the entry of source `order[0]` says.
+    /// As the entry of the first source in `order` says.
     Entry,
     /// A removed range hides it.
     Hidden,
     /// This, with `merged`.
     Merged(Kind),
+}
+
+/// A source at an entry.
+#[derive(Clone, Copy, Debug)]
+struct Head {
+    /// Of its key, such that the lesser one comes first in the direction of the walk.
+    prefix: u64,
+    at: usize,
 }
 
 /// A place in the merged order. Starts at no entry.
@@ -39,7 +48,7 @@ pub(in crate::db) struct MergeCursor<P: Files> {
     complete: bool,
     reverse: bool,
     /// Sources at an entry, in order.
-    order: Vec<usize>,
+    order: Vec<Head>,
     /// How many of them are at the current key.
     group: usize,
     /// Sources with removed ranges.
@@ -94,9 +103,24 @@ impl<P: Files> MergeCursor<P> {
 
     /// Goes on to the next key in the direction of the seek.
     pub(in crate::db) fn step(&mut self) -> Result<()> {
+        if self.group == 1 {
+            let at = self.order[0].at;
+            self.sources[at].step(self.reverse)?;
+            match self.head(at) {
+                None => drop(self.order.remove(0)),
+                Some(head) => {
+                    let rest = self.order.iter().skip(1);
+                    let after = rest.take_while(|other| !self.is_before(head, **other));
+                    let place = after.count();
+                    self.order.copy_within(1..=place, 0);
+                    self.order[place] = head;
+                }
+            }
+            return self.settle();
+        }
         let mut moving = core::mem::take(&mut self.moving);
         moving.clear();
-        moving.extend(self.order.drain(..self.group));
+        moving.extend(self.order.drain(..self.group).map(|head| head.at));
         self.group = 0;
         for &at in &moving {
             self.sources[at].step(self.reverse)?;
@@ -108,7 +132,7 @@ impl<P: Files> MergeCursor<P> {
 
     /// What the key here comes to; `None` inside for a key that a removed range hides.
     pub(in crate::db) fn entry(&self) -> Option<(&[u8], Option<Entry<'_>>)> {
-        let entry = self.sources[*self.order.first()?].entry()?;
+        let entry = self.sources[self.order.first()?.at].entry()?;
         let resolved = match self.state {
             State::Entry => Some(entry),
             State::Hidden => None,
@@ -125,17 +149,30 @@ impl<P: Files> MergeCursor<P> {
         self.sources[at].entry().map(|entry| entry.key)
     }
 
+    fn head(&self, at: usize) -> Option<Head> {
+        let prefix = prefix(self.key(at)?);
+        let prefix = if self.reverse { !prefix } else { prefix };
+        Some(Head { prefix, at })
+    }
+
+    /// Whether a source comes before another one.
+    fn is_before(&self, a: Head, b: Head) -> bool {
+        let by_key = || {
+            let order = self.key(a.at).cmp(&self.key(b.at));
+            if self.reverse { order.reverse() } else { order }
+        };
+        let order = a.prefix.cmp(&b.prefix).then_with(by_key);
+        order.then(a.at.cmp(&b.at)) == Ordering::Less
+    }
+
     /// Puts a source into the order, if it is at an entry.
     fn enter(&mut self, at: usize) {
-        let Some(key) = self.key(at) else {
+        let Some(head) = self.head(at) else {
             return;
         };
-        let place = self.order.iter().position(|&other| {
-            let order = key.cmp(self.key(other).unwrap_or_default());
-            let order = if self.reverse { order.reverse() } else { order };
-            order.then(at.cmp(&other)) == Ordering::Less
-        });
-        self.order.insert(place.unwrap_or(self.order.len()), at);
+        let mut heads = self.order.iter();
+        let place = heads.position(|&other| self.is_before(head, other));
+        self.order.insert(place.unwrap_or(self.order.len()), head);
     }
 
     /// Finds the sources at the first key, and what it comes to.
@@ -144,16 +181,17 @@ impl<P: Files> MergeCursor<P> {
         let Some(&first) = self.order.first() else {
             return Ok(());
         };
-        let Some(entry) = self.sources[first].entry() else {
+        let Some(entry) = self.sources[first.at].entry() else {
             return Ok(());
         };
         self.group = 1;
         while let Some(&next) = self.order.get(self.group)
-            && self.key(next) == Some(entry.key)
+            && next.prefix == first.prefix
+            && self.key(next.at) == Some(entry.key)
         {
             self.group += 1;
         }
-        if !self.ranged.is_empty() && self.is_hidden(entry.key, first) {
+        if !self.ranged.is_empty() && self.is_hidden(entry.key, first.at) {
             self.state = State::Hidden;
         } else if entry.kind == Kind::Merge {
             return self.merge();
@@ -182,7 +220,7 @@ impl<P: Files> MergeCursor<P> {
         let mut base = None;
         let mut key = &[][..];
         let mut ended = self.complete;
-        for &at in &order[..self.group] {
+        for &Head { at, .. } in &order[..self.group] {
             let Some(entry) = sources[at].entry() else {
                 break;
             };

@@ -7,4 +7,4 @@ mod source;
 
 pub(super) use merge::MergeCursor;
 pub use scan::Scan;
-pub(super) use source::{LevelCursor, Source, candidate};
+pub(super) use source::{LevelCursor, LevelTables, Source, candidate};

@@ -6,10 +6,11 @@ use crate::db::error::Result;
 use crate::db::memtable::MemtableCursor;
 use crate::db::ranges::{RemovedRange, RemovedRanges};
 use crate::db::table::{Table, TableCursor};
+use crate::db::version::Version;
 use crate::platform::Files;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::ops::Bound;
+use core::ops::{Bound, Deref};
 
 /// One sorted source, with each key once.
 #[derive(Debug)]
@@ -86,18 +87,36 @@ pub(in crate::db) fn candidate<'a, P: Files>(
     tables.get(after.checked_sub(1)?)
 }
 
+/// Tables that do not overlap, in the order of their keys.
+#[derive(Debug)]
+pub(in crate::db) enum LevelTables<P: Files> {
+    Some(Vec<Arc<Table<P>>>),
+    /// A whole level: a scan does not count up each of its tables.
+    Level(Arc<Version<P>>, usize),
+}
+
+impl<P: Files> Deref for LevelTables<P> {
+    type Target = [Arc<Table<P>>];
+
+    fn deref(&self) -> &Self::Target {
+        match self {
+            Self::Some(tables) => tables,
+            Self::Level(version, level) => &version.levels[*level],
+        }
+    }
+}
+
 /// A place in a level. Starts at no entry.
 #[derive(Debug)]
 pub(in crate::db) struct LevelCursor<P: Files> {
-    /// In the order of their keys.
-    tables: Vec<Arc<Table<P>>>,
+    tables: LevelTables<P>,
     at: usize,
     cursor: Option<TableCursor<P>>,
     cached: bool,
 }
 
 impl<P: Files> LevelCursor<P> {
-    pub(in crate::db) const fn new(tables: Vec<Arc<Table<P>>>, cached: bool) -> Self {
+    pub(in crate::db) const fn new(tables: LevelTables<P>, cached: bool) -> Self {
         Self {
             tables,
             at: 0,

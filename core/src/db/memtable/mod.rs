@@ -32,6 +32,7 @@ mod cursor;
 pub(super) use cursor::MemtableCursor;
 
 use super::entry::Kind;
+use super::prefix::prefix;
 use super::ranges::{RemovedRange, RemovedRanges};
 use crate::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 use arena::Arena;
@@ -453,19 +454,6 @@ impl Node {
     unsafe fn after(node: *const Self) -> *const Self {
         // SAFETY: every node has a link at level 0.
         unsafe { (*Self::link(node, 0)).load(Ordering::Acquire) }
-    }
-}
-
-/// See [`Node`]'s field.
-fn prefix(key: &[u8]) -> u64 {
-    match key.first_chunk::<8>() {
-        Some(bytes) => u64::from_be_bytes(*bytes),
-        None => key
-            .iter()
-            .zip((0..8).rev())
-            .fold(0, |prefix, (&byte, place)| {
-                prefix | u64::from(byte) << (8 * place)
-            }),
     }
 }
 

@@ -1,4 +1,5 @@
-//! Reads a block: search by halves over the restart keys, then entry by entry.
+//! A block in memory: its entries, and the one of a key, found by halves over the restart keys and then entry by entry, or by
+//! the block's lookup if it has one.
 //!
 //! The checksum was right before a block gets here, but nothing relies on that: what makes no sense is
 //! `Corrupt` with the entry's offset.
@@ -8,11 +9,11 @@
     deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)
 )]
 
-use crate::codec::Reader;
-use crate::db::entry::{Entry, Kind};
+use super::lookup::Lookup;
+use crate::codec::varint;
+use crate::db::entry::Kind;
 use crate::db::error::{Error, Result};
 use crate::db::file_name::FileName;
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::cmp::Ordering;
 use core::ops::Range;
@@ -28,16 +29,17 @@ pub(in crate::db) struct Block {
     offset: u64,
     /// Of the table: version 1 has no merges.
     version: u32,
+    lookup: Option<Lookup>,
 }
 
 /// An entry's parts. The key is its own end only; `shared` bytes of the key before come first.
-struct Parts<'a> {
-    shared: usize,
-    suffix: &'a [u8],
-    sequence: u64,
-    kind: Kind,
-    value: Range<usize>,
-    end: usize,
+pub(super) struct Parts<'a> {
+    pub(super) shared: usize,
+    pub(super) suffix: &'a [u8],
+    pub(super) sequence: u64,
+    pub(super) kind: Kind,
+    pub(super) value: Range<usize>,
+    pub(super) end: usize,
 }
 
 impl Block {
@@ -69,20 +71,44 @@ impl Block {
             file,
             offset,
             version,
+            lookup: None,
         })
     }
 
-    /// Memory in use.
-    pub(in crate::db) const fn bytes(&self) -> usize {
-        self.bytes.len()
+    /// The same block with a lookup, for one that is searched again and again.
+    pub(in crate::db) fn with_lookup(&self) -> Result<Self> {
+        Ok(Self {
+            bytes: self.bytes.clone(),
+            lookup: Some(Lookup::new(self)?),
+            ..*self
+        })
     }
 
-    fn corrupt(&self, at: usize, what: &'static str) -> Error {
+    pub(super) const fn has_lookup(&self) -> bool {
+        self.lookup.is_some()
+    }
+
+    /// Memory in use.
+    pub(in crate::db) fn bytes(&self) -> usize {
+        let lookup = self.lookup.as_ref().map_or(0, Lookup::memory_bytes);
+        self.bytes.len().saturating_add(lookup)
+    }
+
+    /// Where the entries end.
+    pub(super) const fn entries_end(&self) -> usize {
+        self.entries_end
+    }
+
+    pub(super) const fn restart_count(&self) -> usize {
+        self.restart_count
+    }
+
+    pub(super) fn corrupt(&self, at: usize, what: &'static str) -> Error {
         Error::corrupt(self.file, self.offset.saturating_add(at as u64), what, 1, 0)
     }
 
     /// Where entry `index` of those with whole keys is.
-    fn restart(&self, index: usize) -> Result<usize> {
+    pub(super) fn restart(&self, index: usize) -> Result<usize> {
         let at = self.entries_end.saturating_add(index.saturating_mul(4));
         let place = self
             .bytes
@@ -93,163 +119,43 @@ impl Block {
         place.ok_or_else(|| self.corrupt(at, "restart place"))
     }
 
-    fn entry(&self, at: usize) -> Result<Parts<'_>> {
-        let bytes = self.bytes.get(at..self.entries_end).unwrap_or_default();
-        let mut reader = Reader::new(bytes);
-        let mut read = || {
-            let shared = reader.length()?;
-            let suffix = reader.length()?;
-            let tag = reader.varint()?;
-            let (sequence, kind) = match self.version {
-                1 => (tag >> 1, Kind::from_bits(tag & 1)?),
-                _ => (tag >> 2, Kind::from_bits(tag & 3)?),
-            };
-            let value = match kind {
-                Kind::Remove => 0,
-                Kind::Put | Kind::Merge => reader.length()?,
-            };
-            let suffix = reader.bytes(suffix)?;
-            let start = at.saturating_add(reader.offset());
-            reader.bytes(value)?;
-            let end = at.saturating_add(reader.offset());
-            Some(Parts {
-                shared,
-                suffix,
-                sequence,
-                kind,
-                value: start..end,
-                end,
-            })
+    /// The entry that starts at `at`.
+    #[inline]
+    pub(super) fn entry(&self, at: usize) -> Result<Parts<'_>> {
+        self.parts(at)
+            .ok_or_else(|| self.corrupt(at, "entry of a block"))
+    }
+
+    #[inline]
+    fn parts(&self, at: usize) -> Option<Parts<'_>> {
+        let bytes = self.bytes.get(at..self.entries_end)?;
+        let (shared, rest) = length(bytes)?;
+        let (suffix, rest) = length(rest)?;
+        let (tag, rest) = varint::read(rest)?;
+        let (sequence, kind) = match self.version {
+            1 => (tag >> 1, Kind::from_bits(tag & 1)?),
+            _ => (tag >> 2, Kind::from_bits(tag & 3)?),
         };
-        read().ok_or_else(|| self.corrupt(at, "entry of a block"))
-    }
-}
-
-/// A place in a block. Starts at no entry.
-#[derive(Debug)]
-pub(super) struct BlockCursor {
-    block: Arc<Block>,
-    /// Where the entry here starts, and where it ends.
-    at: usize,
-    next: usize,
-    valid: bool,
-    key: Vec<u8>,
-    sequence: u64,
-    kind: Kind,
-    value: Range<usize>,
-}
-
-impl BlockCursor {
-    pub(super) const fn new(block: Arc<Block>) -> Self {
-        Self {
-            block,
-            at: 0,
-            next: 0,
-            valid: false,
-            key: Vec::new(),
-            sequence: 0,
-            kind: Kind::Remove,
-            value: 0..0,
-        }
-    }
-
-    /// Goes to the next entry, the first at the start.
-    pub(super) fn advance(&mut self) -> Result<()> {
-        self.valid = false;
-        if self.next >= self.block.entries_end {
-            return Ok(());
-        }
-        let entry = self.block.entry(self.next)?;
-        if entry.shared > self.key.len() {
-            return Err(self.block.corrupt(self.next, "shared length of a key"));
-        }
-        self.key.truncate(entry.shared);
-        self.key.extend_from_slice(entry.suffix);
-        self.sequence = entry.sequence;
-        self.kind = entry.kind;
-        self.value = entry.value;
-        self.at = self.next;
-        self.next = entry.end;
-        self.valid = true;
-        Ok(())
-    }
-
-    /// Goes to the first entry whose key is not less than `key`.
-    pub(super) fn seek(&mut self, key: &[u8]) -> Result<()> {
-        self.next = self.block.restart_before(key)?;
-        self.key.clear();
-        loop {
-            self.advance()?;
-            if !self.valid || self.key.as_slice() >= key {
-                return Ok(());
-            }
-        }
-    }
-
-    /// Goes to the entry before, or to none at the first.
-    pub(super) fn retreat(&mut self) -> Result<()> {
-        let target = if self.valid {
-            self.at
-        } else {
-            self.block.entries_end
+        let (value, rest) = match kind {
+            Kind::Remove => (0, rest),
+            Kind::Put | Kind::Merge => length(rest)?,
         };
-        self.valid = false;
-        if target == 0 {
-            return Ok(());
-        }
-        // The last restart before the entry; from there on forward.
-        let (mut low, mut high) = (0, self.block.restart_count);
-        while high.saturating_sub(low) > 1 {
-            let middle = low.midpoint(high);
-            if self.block.restart(middle)? < target {
-                low = middle;
-            } else {
-                high = middle;
-            }
-        }
-        self.next = self.block.restart(low)?;
-        self.key.clear();
-        loop {
-            let start = self.next;
-            self.advance()?;
-            if !self.valid || self.next >= target {
-                return Ok(());
-            }
-            if self.next <= start {
-                return Err(self.block.corrupt(start, "entry of a block"));
-            }
-        }
-    }
-
-    /// Goes to the last entry.
-    pub(super) fn seek_last(&mut self) -> Result<()> {
-        self.valid = false;
-        self.retreat()
-    }
-
-    /// The entry here.
-    pub(super) fn entry(&self) -> Option<Entry<'_>> {
-        self.valid.then(|| Entry {
-            key: self.key.as_slice(),
-            sequence: self.sequence,
-            kind: self.kind,
-            value: self.slice(&self.value),
+        let (suffix, rest) = rest.split_at_checked(suffix)?;
+        let start = self.entries_end.checked_sub(rest.len())?;
+        rest.get(..value)?;
+        let end = start.checked_add(value)?;
+        Some(Parts {
+            shared,
+            suffix,
+            sequence,
+            kind,
+            value: start..end,
+            end,
         })
     }
 
-    /// The key here.
-    pub(super) fn key(&self) -> Option<&[u8]> {
-        self.valid.then_some(self.key.as_slice())
-    }
-
-    fn slice(&self, range: &Range<usize>) -> &[u8] {
-        self.block.bytes.get(range.clone()).unwrap_or_default()
-    }
-}
-
-impl Block {
     /// The last restart whose key is not greater than `key`, or the first.
-    fn restart_before(&self, key: &[u8]) -> Result<usize> {
+    pub(super) fn restart_before(&self, key: &[u8]) -> Result<usize> {
         let (mut low, mut high) = (0, self.restart_count);
         while high.saturating_sub(low) > 1 {
             let middle = low.midpoint(high);
@@ -262,9 +168,17 @@ impl Block {
         self.restart(low)
     }
 
-    /// What the entry of `key` says, and where its value is. No key is put together: of each entry it is known how many bytes it
-    /// has in common with `key`, and so whether its suffix needs a look.
+    /// What the entry of `key` says, and where its value is.
     pub(super) fn find(&self, key: &[u8]) -> Result<Option<(Kind, Range<usize>)>> {
+        match &self.lookup {
+            Some(lookup) => lookup.find(self, key),
+            None => self.find_by_restarts(key),
+        }
+    }
+
+    /// As [`find`](Self::find), without the lookup. No key is put together: of each entry it is known how many bytes it
+    /// has in common with `key`, and so whether its suffix needs a look.
+    pub(super) fn find_by_restarts(&self, key: &[u8]) -> Result<Option<(Kind, Range<usize>)>> {
         if self.restart_count == 0 {
             return Ok(None);
         }
@@ -298,16 +212,31 @@ impl Block {
     }
 
     /// Bytes of the block, such as a value that a cursor found.
+    #[inline]
     pub(super) fn slice(&self, range: Range<usize>) -> &[u8] {
         self.bytes.get(range).unwrap_or_default()
+    }
+}
+
+/// A length and what follows it. Most take one byte.
+#[inline]
+fn length(bytes: &[u8]) -> Option<(usize, &[u8])> {
+    match bytes {
+        [short @ 0..0x80, rest @ ..] => Some((usize::from(*short), rest)),
+        _ => {
+            let (length, rest) = varint::read(bytes)?;
+            Some((usize::try_from(length).ok()?, rest))
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::block_builder::BlockBuilder;
+    use super::super::block_cursor::BlockCursor;
     use super::*;
     use alloc::format;
+    use alloc::sync::Arc;
 
     fn block(interval: usize, count: usize) -> Arc<Block> {
         let mut builder = BlockBuilder::new(interval);
@@ -343,17 +272,17 @@ mod tests {
                     .then(|| (format!("key{:05}", index * 2).into_bytes(), index as u64));
                 assert_eq!(entry, expected);
                 let key = format!("key{wanted:05}");
-                let found = cursor.block.find(key.as_bytes()).unwrap();
+                let found = cursor.block().find(key.as_bytes()).unwrap();
                 let held = wanted % 2 == 0 && index < count;
                 assert_eq!(found.is_some(), held, "{key}");
                 if let Some((kind, value)) = found {
                     let removed = index % 3 == 0;
                     assert_eq!(kind == Kind::Remove, removed);
                     let expected = if removed { "" } else { &key };
-                    assert_eq!(cursor.block.slice(value), expected.as_bytes());
+                    assert_eq!(cursor.block().slice(value), expected.as_bytes());
                 }
                 for other in ["", "ke", "key", &key[..7], &format!("{key}0")] {
-                    assert!(cursor.block.find(other.as_bytes()).unwrap().is_none());
+                    assert!(cursor.block().find(other.as_bytes()).unwrap().is_none());
                 }
                 cursor.retreat().unwrap();
                 let before = index.min(count).checked_sub(1);
@@ -361,6 +290,88 @@ mod tests {
                     cursor.key().map(<[u8]>::to_vec),
                     before.map(|index| format!("key{:05}", index * 2).into_bytes())
                 );
+            }
+        }
+    }
+
+    #[test]
+    fn a_cursor_that_turns_around_sees_what_lies_there() {
+        for (interval, count) in [(1, 9), (4, 30), (16, 16), (16, 50)] {
+            let mut cursor = BlockCursor::new(block(interval, count));
+            let mut random = 1u32;
+            let mut at = count;
+            cursor.seek_last().unwrap();
+            for _ in 0..2000 {
+                at -= 1;
+                let key = format!("key{:05}", at * 2).into_bytes();
+                let entry = cursor.entry().unwrap();
+                assert_eq!((entry.key, entry.sequence), (&key[..], at as u64));
+                assert_eq!(entry.kind == Kind::Remove, at % 3 == 0);
+                assert!(entry.value.is_empty() || entry.value == key);
+                random ^= random << 13;
+                random ^= random >> 17;
+                random ^= random << 5;
+                if random.is_multiple_of(5) && at + 2 < count {
+                    cursor.advance().unwrap();
+                    at += 2;
+                } else if at == 0 {
+                    cursor.retreat().unwrap();
+                    assert!(cursor.entry().is_none());
+                    cursor.seek_last().unwrap();
+                    at = count;
+                } else {
+                    cursor.retreat().unwrap();
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_lookup_finds_what_restarts_find() {
+        let ends: &[&[u8]] = &[
+            b"",
+            b"\0",
+            b"\0\0",
+            b"a",
+            b"abcdefgh",
+            b"abcdefgh\0",
+            b"abcdefghijklmnop",
+            b"abcdefghijklmnoq",
+            b"b",
+            b"ba",
+            b"bb",
+            b"bbbbbbbb1",
+            b"bbbbbbbb2",
+            b"bbbbbbbb3",
+            b"bbbbbbbb4",
+            b"bbbbbbbb5",
+            b"bbbbbbbb6",
+            b"bbbbbbbb7",
+        ];
+        for common in [&b""[..], b"p", b"a long beginning/"] {
+            for interval in [1, 3, 16] {
+                for step in 1..3 {
+                    let keys: Vec<_> = ends.iter().map(|end| [common, end].concat()).collect();
+                    let mut builder = BlockBuilder::new(interval);
+                    for (index, key) in keys.iter().enumerate().step_by(step) {
+                        builder.push(key, index as u64, Kind::Put, key);
+                    }
+                    let mut bytes = Vec::new();
+                    builder.finish(&mut bytes);
+                    let plain = Block::new(bytes, FileName::Table(1), 0, 2).unwrap();
+                    let indexed = plain.with_lookup().unwrap();
+                    assert!(indexed.bytes() > plain.bytes());
+                    for (index, key) in keys.iter().enumerate() {
+                        let found = indexed.find(key).unwrap();
+                        assert_eq!(found, plain.find(key).unwrap());
+                        assert_eq!(found.is_some(), index % step == 0);
+                        for end in [&b"\0"[..], b"x", b"bbbbbbbb9"] {
+                            let other = [key, end].concat();
+                            assert_eq!(indexed.find(&other).unwrap(), plain.find(&other).unwrap());
+                        }
+                    }
+                    assert_eq!(indexed.find(b"").unwrap(), plain.find(b"").unwrap());
+                }
             }
         }
     }
@@ -377,7 +388,10 @@ mod tests {
                 };
                 let mut cursor = BlockCursor::new(Arc::new(block));
                 let _ = cursor.seek(b"key00010");
-                let _ = cursor.block.find(b"key00010");
+                let _ = cursor.block().find(b"key00010");
+                if let Ok(indexed) = cursor.block().with_lookup() {
+                    let _ = indexed.find(b"key00010");
+                }
                 let _ = cursor.retreat();
                 for _ in 0..40 {
                     if cursor.advance().is_err() {

@@ -8,9 +8,11 @@
     deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)
 )]
 
-use super::block::{Block, BlockCursor};
+use super::block::Block;
+use super::block_cursor::BlockCursor;
 use super::layout::BlockPlace;
 use crate::db::error::Result;
+use crate::db::prefix::prefix;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -110,20 +112,6 @@ impl Index {
         self.keys
             .len()
             .saturating_add(self.len().saturating_mul(BLOCK_BYTES))
-    }
-}
-
-/// The first eight bytes as a number that orders as they do.
-fn prefix(key: &[u8]) -> u64 {
-    match key.first_chunk::<8>() {
-        Some(bytes) => u64::from_be_bytes(*bytes),
-        None => {
-            let mut bytes = [0; 8];
-            for (to, from) in bytes.iter_mut().zip(key) {
-                *to = *from;
-            }
-            u64::from_be_bytes(bytes)
-        }
     }
 }
 

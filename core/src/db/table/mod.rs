@@ -7,6 +7,8 @@
 //! The footer says where the last four blocks are; the index has, per data block, its last key and place.
 //! Byte-exact grammar: `FORMAT.md`.
 //!
+//! A block that point reads come back to in the cache gets a `lookup`, which is in memory alone.
+//!
 //! # Invariants
 //! - T1: a table is written, synced and closed before a manifest names it, and never changed afterwards.
 //! - T2: keys strictly ascend over the whole table; one entry a key.
@@ -16,11 +18,13 @@
 
 mod block;
 mod block_builder;
+mod block_cursor;
 mod builder;
 mod check;
 mod cursor;
 mod index;
 mod layout;
+mod lookup;
 mod reader;
 mod salvage;
 

@@ -167,7 +167,7 @@ impl<P: Files> Table<P> {
         let Some(place) = self.place(self.index.find(key)) else {
             return Ok(None);
         };
-        let block = self.block(place)?;
+        let block = self.block_to_search(place)?;
         let found = block.find(key)?;
         Ok(found.map(|(kind, value)| Found { kind, block, value }))
     }
@@ -201,6 +201,24 @@ impl<P: Files> Table<P> {
         let block = self.read_data(place)?;
         self.cache.insert(key, &block);
         Ok(block)
+    }
+
+    /// As [`block`](Self::block). One that comes from the cache has, or gets, a lookup.
+    fn block_to_search(&self, place: BlockPlace) -> Result<Arc<Block>> {
+        let key = (self.info.number, place.offset);
+        match self.cache.get(key) {
+            Some(block) if block.has_lookup() => Ok(block),
+            Some(block) => {
+                let block = Arc::new(block.with_lookup()?);
+                self.cache.replace(key, &block);
+                Ok(block)
+            }
+            None => {
+                let block = self.read_data(place)?;
+                self.cache.insert(key, &block);
+                Ok(block)
+            }
+        }
     }
 
     /// A data block from the file.

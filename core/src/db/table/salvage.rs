@@ -5,7 +5,7 @@
     deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)
 )]
 
-use super::block::BlockCursor;
+use super::block_cursor::BlockCursor;
 use super::builder::{TableBuilder, TableInfo};
 use super::reader::Table;
 use crate::db::error::{Error, Result};

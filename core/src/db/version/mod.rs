@@ -15,7 +15,7 @@ pub(super) use manifest::{KeyspaceInfo, Manifest, StoreError};
 use super::cache::BlockCache;
 use super::directory::Directory;
 use super::error::{Error, Result};
-use super::iter::{LevelCursor, Source};
+use super::iter::{LevelCursor, LevelTables, Source};
 use super::keyspace::KeyspaceId;
 use super::memtable::{Memtable, MemtableCursor};
 use super::operands::MergeOperator;
@@ -126,7 +126,8 @@ impl<P: Files> Tree<P> {
                 let tables = tables.iter().cloned();
                 sources.extend(tables.map(|table| Source::Table(TableCursor::new(table, true))));
             } else if !tables.is_empty() {
-                sources.push(Source::Level(LevelCursor::new(tables.clone(), true)));
+                let tables = LevelTables::Level(self.version.clone(), level);
+                sources.push(Source::Level(LevelCursor::new(tables, true)));
             }
         }
         sources

@@ -1,0 +1,189 @@
+//! Walks a block either way.
+//!
+//! Entries are linked forward alone: each has its key's end and how much of the key before it goes on. So going back decodes a run of
+//! entries from one with a whole key on, once, and then takes them from behind.
+#![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)
+)]
+
+use super::block::Block;
+use crate::db::entry::{Entry, Kind};
+use crate::db::error::Result;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::ops::Range;
+
+/// An entry before the current one.
+#[derive(Clone, Debug)]
+struct Behind {
+    at: usize,
+    next: usize,
+    /// Where its key starts in `behind_keys`; it goes on to the end, once those after it are gone.
+    key_start: usize,
+    sequence: u64,
+    kind: Kind,
+    value: Range<usize>,
+}
+
+/// A place in a block. Starts at no entry.
+#[derive(Debug)]
+pub(super) struct BlockCursor {
+    block: Arc<Block>,
+    /// Where the entry here starts, and where it ends.
+    at: usize,
+    next: usize,
+    valid: bool,
+    key: Vec<u8>,
+    sequence: u64,
+    kind: Kind,
+    value: Range<usize>,
+    /// Those between the last whole key and here, if the cursor came from behind; the one right before is last.
+    behind: Vec<Behind>,
+    behind_keys: Vec<u8>,
+}
+
+impl BlockCursor {
+    pub(super) const fn new(block: Arc<Block>) -> Self {
+        Self {
+            block,
+            at: 0,
+            next: 0,
+            valid: false,
+            key: Vec::new(),
+            sequence: 0,
+            kind: Kind::Remove,
+            value: 0..0,
+            behind: Vec::new(),
+            behind_keys: Vec::new(),
+        }
+    }
+
+    /// Goes to the next entry, the first at the start.
+    #[inline]
+    pub(super) fn advance(&mut self) -> Result<()> {
+        self.forget_behind();
+        self.read_next()
+    }
+
+    fn forget_behind(&mut self) {
+        self.behind.clear();
+        self.behind_keys.clear();
+    }
+
+    #[inline]
+    fn read_next(&mut self) -> Result<()> {
+        self.valid = false;
+        if self.next >= self.block.entries_end() {
+            return Ok(());
+        }
+        let entry = self.block.entry(self.next)?;
+        if entry.shared > self.key.len() {
+            return Err(self.block.corrupt(self.next, "shared length of a key"));
+        }
+        self.key.truncate(entry.shared);
+        self.key.extend_from_slice(entry.suffix);
+        self.sequence = entry.sequence;
+        self.kind = entry.kind;
+        self.value = entry.value;
+        self.at = self.next;
+        self.next = entry.end;
+        self.valid = true;
+        Ok(())
+    }
+
+    /// Goes to the first entry whose key is not less than `key`.
+    pub(super) fn seek(&mut self, key: &[u8]) -> Result<()> {
+        self.next = self.block.restart_before(key)?;
+        self.key.clear();
+        loop {
+            self.advance()?;
+            if !self.valid || self.key.as_slice() >= key {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Goes to the entry before, or to none at the first.
+    pub(super) fn retreat(&mut self) -> Result<()> {
+        if let Some(entry) = self.behind.pop() {
+            self.key.clear();
+            let key = self.behind_keys.get(entry.key_start..).unwrap_or_default();
+            self.key.extend_from_slice(key);
+            self.behind_keys.truncate(entry.key_start);
+            (self.at, self.next) = (entry.at, entry.next);
+            (self.sequence, self.kind, self.value) = (entry.sequence, entry.kind, entry.value);
+            return Ok(());
+        }
+        let target = if self.valid {
+            self.at
+        } else {
+            self.block.entries_end()
+        };
+        self.valid = false;
+        if target == 0 {
+            return Ok(());
+        }
+        // The last restart before the entry; from there on forward.
+        let (mut low, mut high) = (0, self.block.restart_count());
+        while high.saturating_sub(low) > 1 {
+            let middle = low.midpoint(high);
+            if self.block.restart(middle)? < target {
+                low = middle;
+            } else {
+                high = middle;
+            }
+        }
+        self.next = self.block.restart(low)?;
+        self.key.clear();
+        loop {
+            let start = self.next;
+            self.read_next()?;
+            if !self.valid || self.next >= target {
+                return Ok(());
+            }
+            if self.next <= start {
+                return Err(self.block.corrupt(start, "entry of a block"));
+            }
+            self.behind.push(Behind {
+                at: self.at,
+                next: self.next,
+                key_start: self.behind_keys.len(),
+                sequence: self.sequence,
+                kind: self.kind,
+                value: self.value.clone(),
+            });
+            self.behind_keys.extend_from_slice(&self.key);
+        }
+    }
+
+    /// Goes to the last entry.
+    pub(super) fn seek_last(&mut self) -> Result<()> {
+        self.forget_behind();
+        self.valid = false;
+        self.retreat()
+    }
+
+    #[cfg(test)]
+    pub(super) fn block(&self) -> &Block {
+        &self.block
+    }
+
+    /// The entry here.
+    #[inline]
+    pub(super) fn entry(&self) -> Option<Entry<'_>> {
+        self.valid.then(|| Entry {
+            key: self.key.as_slice(),
+            sequence: self.sequence,
+            kind: self.kind,
+            value: self.block.slice(self.value.clone()),
+        })
+    }
+
+    /// The key here.
+    #[inline]
+    pub(super) fn key(&self) -> Option<&[u8]> {
+        self.valid.then_some(self.key.as_slice())
+    }
+}
