@@ -77,8 +77,12 @@ int main(void) {
     static const size_t sizes[] = {8, 64, 1024, 4096, 65536, 262144, 1048576};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
         hot(sizes[i]);
-    for (int round = 0; round < 100; round++)
-        give(take_zeroed(1, 64));
+    for (int round = 0; round < 100; round++) {
+        for (int i = 0; i < HOT; i++)
+            blocks[i] = take_zeroed(1, 64);
+        for (int i = 0; i < HOT; i++)
+            give(blocks[i]);
+    }
     MEASURE("calloc", 64, HOT, blocks[i] = take_zeroed(1, 64));
     for (int i = 0; i < HOT; i++)
         give(blocks[i]);

@@ -12,7 +12,7 @@
 mod words;
 
 use std::collections::BTreeMap;
-use underpin_core::allocator::{Allocator, Hooks, Misuse, Options};
+use underpin_core::allocator::{Allocator, Heap, Hooks, Misuse, Options};
 use underpin_core::platform::sim::{Sim, SimFaults, SimOptions};
 use underpin_tests::seeds;
 use words::TestWords;
@@ -272,6 +272,181 @@ fn a_full_range_gives_null_and_works_again_after_a_free() {
     assert!(alloc.malloc(isize::MAX as usize + 1).is_null());
     assert!(alloc.aligned(48, 1).is_null(), "no power of two");
     alloc.thread_end();
+}
+
+/// `count` blocks of each size, each filled with a byte of its own; returns those whose turn in `keep` it is, the others freed.
+fn scattered(alloc: &Alloc, sizes: &[usize], count: usize, keep: u64) -> Model {
+    let mut random = Random(7);
+    let mut model = Model::default();
+    for &size in sizes {
+        for index in 0..count {
+            let (block, fill) = (alloc.malloc(size), index as u8);
+            let live = Live {
+                size,
+                fill,
+                align: 1,
+            };
+            model.add(alloc, block, live);
+        }
+    }
+    model.live.retain(|_, (block, live)| {
+        let kept = random.below(100) < keep;
+        if !kept {
+            Model::verify(*block, live, live.size);
+            // SAFETY: a live block.
+            unsafe { alloc.free(*block) };
+        }
+        kept
+    });
+    alloc.check().unwrap();
+    model
+}
+
+const HOLEY_SIZES: &[usize] = &[16, 48, 200, 512, 1_000];
+
+#[test]
+fn pages_within_slabs_come_back_and_are_used_again() {
+    let sim = Sim::new(SimOptions::new(1).with_faults(SimFaults::none()));
+    let alloc = allocator(&sim);
+    words::reset();
+    let model = scattered(&alloc, HOLEY_SIZES, 1_000, 3);
+    let slabs = alloc.stats().slab_bytes();
+    let returned = alloc.trim();
+    alloc.check().unwrap();
+    // Every page would be too much to ask: blocks of 16 bytes leave few pages without one in use.
+    assert!(returned > slabs / 2, "{returned} of {slabs}");
+    assert_eq!(alloc.trim(), 0, "what is returned is returned once");
+    let before = alloc.stats();
+    let more = scattered(&alloc, HOLEY_SIZES, 1_000, 100);
+    let after = alloc.stats();
+    assert!(
+        after.slab_bytes() < before.slab_bytes() + slabs / 4,
+        "holes are filled before slabs are added: {after}"
+    );
+    free_all(&alloc, model);
+    free_all(&alloc, more);
+    alloc.check().unwrap();
+    alloc.trim();
+    assert_eq!(alloc.stats().slab_bytes(), 0);
+    alloc.thread_end();
+}
+
+#[test]
+fn slabs_that_are_mostly_free_are_purged_without_their_owner() {
+    let sim = Sim::new(SimOptions::new(1).with_faults(SimFaults::none()));
+    let alloc = allocator(&sim);
+    words::reset();
+    let mut options = options();
+    options.purge_delay_ms = 0;
+    let model = scattered(&alloc, &[512, 1_024, 2_048], 1_500, 3);
+    assert!(alloc.stats().abandoned_count > 40, "{}", alloc.stats());
+    alloc.configure(&options);
+    let returned = alloc.purge();
+    alloc.check().unwrap();
+    assert!(returned > 2 << 20, "{returned}");
+    let before = alloc.stats();
+    let more = scattered(&alloc, &[512, 1_024, 2_048], 1_000, 100);
+    let after = alloc.stats();
+    assert!(
+        after.abandoned_count < before.abandoned_count / 2,
+        "{after}"
+    );
+    free_all(&alloc, model);
+    free_all(&alloc, more);
+    alloc.check().unwrap();
+    alloc.trim();
+    assert_eq!(alloc.stats().slab_bytes(), 0, "{}", alloc.stats());
+    alloc.thread_end();
+}
+
+#[test]
+fn pages_that_the_system_fails_to_take_or_give_change_no_contents() {
+    seeds::check(rounds(), |seed| {
+        let mut faults = SimFaults::none();
+        faults.commit_error_ppm = 300_000;
+        let sim = Sim::new(SimOptions::new(seed).with_faults(faults));
+        let alloc = allocator(&sim);
+        words::reset();
+        let mut random = Random(seed * 2 + 1);
+        let mut model = Model::default();
+        for _ in 0..4 {
+            run(&alloc, &mut random, 400, &mut model);
+            alloc.trim();
+            alloc.check().unwrap();
+        }
+        free_all(&alloc, model);
+        alloc.check().unwrap();
+        alloc.thread_end();
+    });
+}
+
+#[test]
+fn a_heap_as_a_value_takes_its_blocks_along_or_leaves_them() {
+    seeds::check(rounds(), |seed| {
+        let sim = Sim::new(SimOptions::new(seed).with_faults(SimFaults::none()));
+        let alloc = allocator(&sim);
+        words::reset();
+        let mut random = Random(seed * 2 + 1);
+        let mut outside = Model::default();
+        run(&alloc, &mut random, 100, &mut outside);
+        let used = alloc.stats().used_bytes();
+        for end in 0..4 {
+            let heap = Heap::new_in(&alloc).unwrap();
+            let mut model = Model::default();
+            for step in 0..300 {
+                let (size, fill) = (random.size(), step as u8);
+                let align = 1 << random.below(12);
+                let block = if random.below(2) == 0 {
+                    heap.allocate(size, align)
+                } else {
+                    let block = heap.allocate_zeroed(size, align);
+                    Model::verify(
+                        block,
+                        &Live {
+                            size,
+                            fill: 0,
+                            align,
+                        },
+                        size,
+                    );
+                    block
+                };
+                model.add(&alloc, block, Live { size, fill, align });
+                let Some(key) = model.pick(&mut random).filter(|_| random.below(2) == 0) else {
+                    continue;
+                };
+                let (block, live) = model.live.remove(&key).unwrap();
+                Model::verify(block, &live, live.size);
+                // SAFETY: a live block of the heap.
+                unsafe {
+                    match random.below(3) {
+                        0 => heap.free(block),
+                        1 => alloc.free(block),
+                        _ => {
+                            let size = random.size().max(1);
+                            let moved = heap.reallocate(block, size, live.align);
+                            Model::verify(moved, &live, size.min(live.size));
+                            model.add(&alloc, moved, Live { size, ..live });
+                        }
+                    }
+                }
+            }
+            if end % 2 == 0 {
+                drop(heap);
+                drop(model);
+            } else {
+                heap.leave();
+                free_all(&alloc, model);
+            }
+            run(&alloc, &mut random, 50, &mut outside);
+            alloc.check().unwrap();
+        }
+        free_all(&alloc, outside);
+        alloc.trim();
+        alloc.check().unwrap();
+        assert_eq!(alloc.stats().used_bytes(), 0, "{used}: {}", alloc.stats());
+        alloc.thread_end();
+    });
 }
 
 #[test]

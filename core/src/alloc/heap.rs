@@ -16,20 +16,24 @@
 //! - I3: a slab of this heap is in the list of owned slabs; it is in its queue, or `FULL`, never both.
 #![allow(unsafe_code, reason = "lists run through free blocks")]
 
-use super::home::{Home, RunsGuard};
+use super::holes;
+use super::home::Home;
 use super::outgoing::Outgoing;
 use super::size_class::{self, CLASSES};
 use super::slab::{Block, KEY_NOBODY, SLICE_BYTES, Slab, SlabList, flag, kind};
 use super::space::{Space, State};
 use crate::platform::Platform;
 use crate::sync::spin_hint;
-use core::ptr::{null, null_mut};
+use core::ptr::{NonNull, null, null_mut};
 use core::sync::atomic::Ordering::{Acquire, Relaxed};
 
 /// Bytes of fresh blocks that are carved at once: a page, so that a class that is used once touches one.
 const CARVE_BYTES: u32 = 4096;
 /// A full slab goes back into its queue when this share of it is free: that makes the next visit worth it.
 const REQUEUE_SHARE: u32 = 16;
+/// A slab in the queue that has no more than this share in use is left to whoever needs it, so that its free pages can go back
+/// while this thread does nothing.
+const LEAVE_SHARE: u32 = 8;
 /// Empty slices that a heap keeps.
 const SPARE_SLICES: usize = 8;
 /// Slow paths between looks at what could be given back.
@@ -49,6 +53,8 @@ pub(super) struct Heap {
     spare_count: usize,
     pub(super) outgoing: Outgoing,
     ticks: u32,
+    /// What slabs of this heap carry: `VALUE`, or nothing for a thread's.
+    slab_flags: u8,
 }
 
 impl Heap {
@@ -63,7 +69,44 @@ impl Heap {
             spare_count: 0,
             outgoing: Outgoing::new(),
             ticks: 0,
+            slab_flags: 0,
         }
+    }
+
+    /// Makes this the heap of a value, which has no blocks yet.
+    pub(super) fn make_value(&mut self) {
+        self.slab_flags = flag::VALUE;
+    }
+
+    pub(super) fn is_value(&self) -> bool {
+        self.slab_flags != 0
+    }
+
+    /// Makes the heap of a value one that can be abandoned.
+    pub(super) fn make_ordinary<P: Platform>(&mut self, _: &Space<P>) {
+        self.slab_flags = 0;
+        let mut next = self.owned;
+        // SAFETY: the list links lines of the table.
+        while let Some(slab) = unsafe { next.as_ref() } {
+            slab.clear(flag::VALUE);
+            next = slab.owned_next().load(Relaxed);
+        }
+    }
+
+    /// Gives every slab back, whatever of it is in use.
+    pub(super) fn drop_all<P: Platform>(&mut self, space: &Space<P>) {
+        self.home().ready.store(null_mut(), Relaxed);
+        let mut state = space.lock();
+        // SAFETY: the list links lines of the table.
+        while let Some(slab) = unsafe { self.owned.as_ref() } {
+            self.disown(slab);
+            slab.key.store(KEY_NOBODY, Relaxed);
+            slab.remote().reset();
+            slab.flags.store(0, Relaxed);
+            space.give(&mut state, space.index(slab), 1, false);
+        }
+        drop(state);
+        self.return_spare(space);
     }
 
     pub(super) fn home(&self) -> &'static Home {
@@ -71,14 +114,28 @@ impl Heap {
         unsafe { &*self.home }
     }
 
-    /// The large blocks at hand.
-    pub(super) fn runs(&self) -> RunsGuard<'static> {
-        self.home().runs()
-    }
-
     /// The key of a slab of this heap.
     pub(super) fn key<P: Platform>(&self, space: &Space<P>, slab: &Slab) -> usize {
         space.start(slab).addr() ^ self.token
+    }
+
+    /// What came back to the slab in use, if there is nothing else to look after: a list of free blocks that is now the caller's.
+    #[inline(always)]
+    pub(super) fn take_returned(&mut self, class: usize) -> Option<NonNull<u8>> {
+        // SAFETY: queues link lines of the table.
+        let slab = unsafe { self.queues[class].front().as_ref() }?;
+        let local = NonNull::new(slab.local.load(Relaxed))?;
+        if self.ticks >= TICK_PERIOD
+            || !self.home().ready.load(Relaxed).is_null()
+            || slab.has(flag::HOLES)
+        {
+            return None;
+        }
+        self.ticks += 1;
+        slab.local.store(null_mut(), Relaxed);
+        slab.left.store(slab.carved.load(Relaxed), Relaxed);
+        slab.extra.store(0, Relaxed);
+        Some(local)
     }
 
     /// A block of `class` when none is at hand; leaves more at hand. Null if there is no memory.
@@ -122,14 +179,24 @@ impl Heap {
 
     /// Takes all blocks of one of the slab's lists, or carves some; null if there are none. The slab is the caller's and not full.
     fn take_blocks<P: Platform>(space: &Space<P>, slab: &Slab) -> *mut u8 {
-        let local = slab.local.load(Relaxed);
-        if !local.is_null() {
-            slab.local.store(null_mut(), Relaxed);
-            slab.left.store(slab.carved.load(Relaxed), Relaxed);
-            return local;
+        let mut local = slab.local.load(Relaxed);
+        if local.is_null() {
+            if let Some(index) = slab.remote().take().first() {
+                return space.start(slab).wrapping_add(index as usize * 16);
+            }
+            if slab.has(flag::HOLES) {
+                if !holes::fill(space, slab) {
+                    return null_mut();
+                }
+                local = slab.local.load(Relaxed);
+            }
         }
-        if let Some(index) = slab.remote().take().first() {
-            return space.start(slab).wrapping_add(index as usize * 16);
+        if !local.is_null() {
+            let out = slab.carved.load(Relaxed) - holes::block_count(space, slab);
+            slab.local.store(null_mut(), Relaxed);
+            slab.left.store(out, Relaxed);
+            slab.extra.store(0, Relaxed);
+            return local;
         }
         let (carved, capacity) = (slab.carved.load(Relaxed), slab.capacity.load(Relaxed));
         if carved == capacity {
@@ -164,7 +231,8 @@ impl Heap {
         space: &'a Space<P>,
         class: usize,
     ) -> Option<&'a Slab> {
-        if space.abandoned.load(Relaxed) > 0
+        if !self.is_value()
+            && space.abandoned.load(Relaxed) > 0
             && let Some(slab) = self.adopt(space, class)
         {
             return Some(slab);
@@ -181,6 +249,7 @@ impl Heap {
         };
         slab.home().store(self.home.cast_mut(), Relaxed);
         slab.init_slab(class);
+        slab.flags.store(self.slab_flags, Relaxed);
         slab.key.store(self.key(space, slab), Relaxed);
         self.own(slab);
         self.queues[class].push_front(slab);
@@ -196,10 +265,11 @@ impl Heap {
     fn adopt<'a, P: Platform>(&mut self, space: &'a Space<P>, class: usize) -> Option<&'a Slab> {
         let mut state = space.lock();
         // SAFETY: the list links lines of the table.
-        let slab = unsafe { state.abandoned[class].front().as_ref() }?;
-        state.abandoned[class].remove(slab);
-        space.abandoned.fetch_sub(1, Relaxed);
-        slab.flags.store(0, Relaxed);
+        let slab = unsafe {
+            let backed = state.abandoned[class].front().as_ref();
+            backed.or_else(|| state.punched[class].front().as_ref())
+        }?;
+        space.unlist_abandoned(&mut state, slab);
         slab.home().store(self.home.cast_mut(), Relaxed);
         slab.remote().set_abandoned(false);
         slab.key.store(self.key(space, slab), Relaxed);
@@ -241,16 +311,36 @@ impl Heap {
                 slab.set(flag::READY);
             }
             self.requeue(slab);
+        } else if slab.used() > 0 {
+            self.mostly_free(space, slab);
+            return;
         }
         if slab.used() == 0 {
             self.retire(space, slab);
         }
     }
 
-    /// A full slab has blocks again.
-    fn requeue(&mut self, slab: &Slab) {
+    /// Leaves a slab that is mostly free to others, if this heap has enough without it.
+    fn mostly_free<P: Platform>(&mut self, space: &Space<P>, slab: &Slab) {
         slab.left.store(slab.used(), Relaxed);
         slab.extra.store(0, Relaxed);
+        let class = usize::from(slab.class.load(Relaxed));
+        if self.is_value() || slab.has(flag::READY) || self.queues[class].is_among_first_two(slab) {
+            return;
+        }
+        self.queues[class].remove(slab);
+        self.disown(slab);
+        collect(space, slab);
+        leave(space, &mut space.lock(), slab, 0);
+    }
+
+    /// A full slab has blocks again.
+    fn requeue(&mut self, slab: &Slab) {
+        let used = slab.used();
+        let few = slab.capacity.load(Relaxed) / LEAVE_SHARE;
+        let extra = if used > few { few } else { 0 };
+        slab.left.store(used - extra, Relaxed);
+        slab.extra.store(extra, Relaxed);
         slab.clear(flag::FULL);
         self.queues[usize::from(slab.class.load(Relaxed))].push_back(slab);
     }
@@ -292,29 +382,12 @@ impl Heap {
             let remote = slab.remote().peek().count();
             if remote > 0 && remote == slab.used() {
                 // Everything came back, all of it from elsewhere.
-                self.collect(space, slab);
+                collect(space, slab);
             }
             if slab.used() == 0 {
                 self.retire(space, slab);
             }
         }
-    }
-
-    /// Moves remote blocks to the local list of a slab that is not full.
-    fn collect<P: Platform>(&mut self, space: &Space<P>, slab: &Slab) {
-        let seen = slab.remote().take();
-        let Some(index) = seen.first() else { return };
-        let first = space.start(slab).wrapping_add(index as usize * 16);
-        let mut last = first;
-        for _ in 1..seen.count() {
-            // SAFETY: remote_free I1: the list holds `count` blocks, now the caller's.
-            last = unsafe { Block(last).next() };
-        }
-        // SAFETY: as above.
-        unsafe { Block(last).set_next(slab.local.load(Relaxed)) };
-        slab.local.store(first, Relaxed);
-        slab.left.store(slab.used() - seen.count(), Relaxed);
-        slab.extra.store(0, Relaxed);
     }
 
     /// Frees a block of a slab of this heap.
@@ -345,12 +418,15 @@ impl Heap {
     pub(super) fn tick<P: Platform>(&mut self, space: &Space<P>) {
         self.ticks = 0;
         self.outgoing.flush(space);
-        self.runs().age(space);
+        if !space.has_purger() {
+            self.home().slots.age(space, &mut space.lock());
+        }
         space.purge_old();
     }
 
-    /// Gives back all that is not in use.
-    pub(super) fn trim<P: Platform>(&mut self, space: &Space<P>) {
+    /// Gives back all that is not in use, with `punch` pages within slabs too. Returns how many bytes of those.
+    pub(super) fn trim<P: Platform>(&mut self, space: &Space<P>, punch: bool) -> usize {
+        let mut bytes = 0;
         self.ticks = 0;
         self.outgoing.flush(space);
         self.return_heads(space);
@@ -362,13 +438,16 @@ impl Heap {
             if slab.has(flag::FULL) {
                 continue;
             }
-            self.collect(space, slab);
+            collect(space, slab);
             if slab.used() == 0 && !slab.has(flag::READY) {
                 self.drop_slab(space, slab);
+            } else if punch {
+                bytes += holes::punch(space, slab);
             }
         }
-        self.runs().clear(space);
+        self.home().slots.clear(space, &mut space.lock());
         self.return_spare(space);
+        bytes
     }
 
     fn return_spare<P: Platform>(&mut self, space: &Space<P>) {
@@ -397,7 +476,7 @@ impl Heap {
 
     /// The owner ends: every slab is given back, or left for others to adopt.
     pub(super) fn abandon<P: Platform>(&mut self, space: &Space<P>) {
-        self.trim(space);
+        self.trim(space, false);
         let mut next = self.owned;
         // SAFETY: the list links lines of the table.
         while let Some(slab) = unsafe { next.as_ref() } {
@@ -418,8 +497,8 @@ impl Heap {
         // SAFETY: as above.
         while let Some(slab) = unsafe { self.owned.as_ref() } {
             self.disown(slab);
-            self.collect(space, slab);
-            leave(space, &mut state, slab);
+            collect(space, slab);
+            leave(space, &mut state, slab, 0);
         }
         self.queues = [const { SlabList::new() }; CLASSES];
     }
@@ -427,7 +506,7 @@ impl Heap {
     /// After a fork, in the child, for the heap of a thread that is gone: what was not in slabs.
     pub(super) fn salvage<P: Platform>(&mut self, space: &Space<P>) {
         self.outgoing.salvage(space);
-        self.home().runs_of_the_dead().salvage(space);
+        self.home().slots.clear(space, &mut space.lock());
         self.spare_count = self.spare_count.min(SPARE_SLICES);
         while let Some(slab) = self.pop_spare() {
             let index = space.index(slab);
@@ -462,7 +541,10 @@ impl Heap {
             if carved > slab.capacity.load(Relaxed) || free > carved {
                 return Err("a slab's counts do not fit");
             }
-            if count_list(space, slab, slab.local.load(Relaxed), free) != Some(free) {
+            let Some(listed) = free.checked_sub(holes::block_count(space, slab)) else {
+                return Err("more blocks in holes than are free");
+            };
+            if count_list(space, slab, slab.local.load(Relaxed), listed) != Some(listed) {
                 return Err("a slab's local list and its counts disagree");
             }
             if slab.remote().peek().count() > slab.used() {
@@ -520,25 +602,42 @@ fn count_list<P: Platform>(
     Some(count)
 }
 
-/// Gives a slab that nobody owns any more back, or enters it where heaps look for slabs to adopt.
-fn leave<P: Platform>(space: &Space<P>, state: &mut State, slab: &Slab) {
+/// Gives a slab that nobody owns any more back, or enters it where heaps look for slabs to adopt; `flags` are `PUNCHED` or none.
+pub(super) fn leave<P: Platform>(space: &Space<P>, state: &mut State, slab: &Slab, flags: u8) {
     let used = slab.used();
     slab.left.store(used, Relaxed);
     slab.extra.store(0, Relaxed);
     slab.key.store(KEY_NOBODY, Relaxed);
     slab.home().store(null_mut(), Relaxed);
     if used > 0 {
-        slab.flags.store(flag::ABANDONED, Relaxed);
+        let lasting = slab.flags.load(Relaxed) & flag::LASTING;
+        slab.flags.store(lasting | flags | flag::ABANDONED, Relaxed);
         // From here on, whoever frees the last block looks after the slab.
         if slab.remote().set_abandoned(true).count() < used {
-            state.abandoned[usize::from(slab.class.load(Relaxed))].push_back(slab);
-            space.abandoned.fetch_add(1, Relaxed);
+            space.list_abandoned(state, slab);
             return;
         }
         slab.remote().reset();
     }
     slab.flags.store(0, Relaxed);
     space.give(state, space.index(slab), 1, false);
+}
+
+/// Moves remote blocks to the local list of a slab that is the caller's and not full.
+pub(super) fn collect<P: Platform>(space: &Space<P>, slab: &Slab) {
+    let seen = slab.remote().take();
+    let Some(index) = seen.first() else { return };
+    let first = space.start(slab).wrapping_add(index as usize * 16);
+    let mut last = first;
+    for _ in 1..seen.count() {
+        // SAFETY: remote_free I1: the list holds `count` blocks, now the caller's.
+        last = unsafe { Block(last).next() };
+    }
+    // SAFETY: as above.
+    unsafe { Block(last).set_next(slab.local.load(Relaxed)) };
+    slab.local.store(first, Relaxed);
+    slab.left.store(slab.used() - seen.count(), Relaxed);
+    slab.extra.store(0, Relaxed);
 }
 
 /// After a fork, in the child: takes apart the heap of a thread that is not there any more and may have stopped anywhere.
@@ -576,7 +675,7 @@ pub(super) unsafe fn take_apart<P: Platform>(space: &Space<P>, state: &mut State
         let slab = space.line(index);
         if slab.is(kind::SLAB) && slab.home().load(Relaxed) == heap.home.cast_mut() {
             recount(space, slab);
-            leave(space, state, slab);
+            leave(space, state, slab, 0);
         }
         index += space.line(index).slices.load(Relaxed).max(1);
     }
@@ -601,9 +700,11 @@ fn recount<P: Platform>(space: &Space<P>, slab: &Slab) {
         // SAFETY: as above.
         unsafe { Block(last).set_next(null_mut()) };
     }
-    slab.flags.store(0, Relaxed);
+    let lasting = slab.flags.load(Relaxed) & flag::LASTING;
+    slab.flags.store(lasting, Relaxed);
     let _ = slab.remote().disarm();
     let remote = slab.remote().peek().count();
-    slab.left.store((carved - free).max(remote), Relaxed);
+    let out = carved.saturating_sub(free + holes::block_count(space, slab));
+    slab.left.store(out.max(remote), Relaxed);
     slab.extra.store(0, Relaxed);
 }

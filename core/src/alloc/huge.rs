@@ -5,12 +5,11 @@
 #![allow(unsafe_code, reason = "moves raw memory")]
 
 use super::heap::Heap;
-use super::run_cache::RUN_SLICES_MAX;
 use super::slab::{SLICE_BYTES, SLICE_SHIFT, Slab, flag, kind};
 use super::space::{Space, slices_for};
 use crate::platform::Platform;
 use core::ptr::NonNull;
-use core::sync::atomic::Ordering::{AcqRel, Relaxed};
+use core::sync::atomic::Ordering::Relaxed;
 
 /// Below this, copying is cheaper than changing page tables.
 const MOVE_BYTES_MIN: usize = 1 << 20;
@@ -34,22 +33,31 @@ impl Extent {
     }
 }
 
+/// A block of at least `size` bytes from the heap's slots, if there is one of that length.
+#[inline]
+pub(super) fn at_hand<P: Platform>(space: &Space<P>, heap: &Heap, size: usize) -> Option<*mut u8> {
+    let run = heap.home().slots.take(slices_for(size))?;
+    let page_mask = space.page_mask.load(Relaxed);
+    run.run_bytes()
+        .store((size + page_mask) & !page_mask, Relaxed);
+    run.flags.store(0, Relaxed);
+    run.kind.store(kind::RUN, Relaxed);
+    Some(space.start(run))
+}
+
 /// A block of at least `size` bytes at a multiple of `align`, and whether it reads as zero.
 pub(super) fn allocate<P: Platform>(
     space: &Space<P>,
-    heap: Option<&mut Heap>,
+    heap: Option<&Heap>,
     size: usize,
     align: usize,
 ) -> Option<(*mut u8, bool)> {
     let extent = Extent::of(space, size)?;
-    let cached = heap
-        .filter(|_| align <= SLICE_BYTES && extent.slices <= RUN_SLICES_MAX)
-        .and_then(|heap| heap.runs().take(space, extent.slices));
-    if let Some(run) = cached {
-        run.run_bytes().store(extent.bytes, Relaxed);
-        run.flags.store(0, Relaxed);
-        run.kind.store(kind::RUN, Relaxed);
-        return Some((space.start(run), false));
+    if let Some(heap) = heap
+        && align <= SLICE_BYTES
+        && let Some(block) = at_hand(space, heap, size.max(1))
+    {
+        return Some((block, false));
     }
     let align = u32::try_from(align.div_ceil(SLICE_BYTES)).ok()?;
     space.purge_old();
@@ -61,28 +69,27 @@ pub(super) fn allocate<P: Platform>(
     Some((space.start(run), zero))
 }
 
-/// Frees the block that starts at `run`; false if it is not there to be freed.
-pub(super) fn free<P: Platform>(space: &Space<P>, heap: Option<&mut Heap>, run: &Slab) -> bool {
-    // Of two threads that free the same block, one learns of it here.
-    if run
-        .kind
-        .compare_exchange(kind::RUN, kind::CACHED, AcqRel, Relaxed)
-        .is_err()
-    {
-        return false;
+/// Frees the block that starts at `run`, a line of kind `RUN`.
+#[inline]
+pub(super) fn free<P: Platform>(space: &Space<P>, heap: Option<&Heap>, run: &Slab) {
+    run.kind.store(kind::CACHED, Relaxed);
+    if !heap.is_some_and(|heap| heap.home().slots.push(run)) {
+        give(space, run);
     }
-    let slices = run.slices.load(Relaxed);
-    match heap {
-        Some(heap) if slices <= RUN_SLICES_MAX => heap.runs().push(space, run),
-        _ => {
-            let mut state = space.lock();
-            let index = space.index(run);
-            space.give(&mut state, index, slices, false);
-            drop(state);
-            space.purge_old();
-        }
-    }
-    true
+}
+
+#[cold]
+#[inline(never)]
+fn give<P: Platform>(space: &Space<P>, run: &Slab) {
+    let mut state = space.lock();
+    space.give(
+        &mut state,
+        space.index(run),
+        run.slices.load(Relaxed),
+        false,
+    );
+    drop(state);
+    space.purge_old();
 }
 
 /// Makes the block at `run` hold `size` bytes where it is, if it can.

@@ -25,10 +25,10 @@ use super::purge::DIRTY_BYTES_MIN;
 use super::size_class::{
     BLOCK_ALIGN, CLASSES, MEDIUM_BYTES_MAX, SMALL_BYTES_MAX, aligned_request, class_of,
 };
-use super::slab::{Block, SLICE_BYTES, Slab, kind};
+use super::slab::{Block, SLICE_BYTES, Slab, flag, kind};
 use super::space::{Space, State};
 use super::stats::Stats;
-use super::{huge, misuse::Misuse};
+use super::{holes, huge, misuse::Misuse, value};
 use crate::platform::{Instant, Mutex, Platform, THREAD_WORDS, ThreadWords};
 use core::cell::UnsafeCell;
 use core::ptr::{NonNull, null_mut};
@@ -134,7 +134,21 @@ impl<P: Platform, W: ThreadWords> Allocator<P, W> {
         if size > SMALL_BYTES_MAX {
             return None;
         }
-        let class = size.div_ceil(BLOCK_ALIGN);
+        self.take_at_hand(size.div_ceil(BLOCK_ALIGN))
+    }
+
+    /// The same for requests that are not small and not large.
+    #[inline(always)]
+    pub fn medium_at_hand(&self, size: usize) -> Option<NonNull<u8>> {
+        if size <= SMALL_BYTES_MAX || size > MEDIUM_BYTES_MAX {
+            return None;
+        }
+        self.take_at_hand(class_of(size))
+    }
+
+    /// The first block of the thread's list of `class`, which is a class.
+    #[inline(always)]
+    fn take_at_hand(&self, class: usize) -> Option<NonNull<u8>> {
         let base = self.words.base();
         // SAFETY: the class is below `HEAP_WORD`; the words are the allocator's.
         let block = NonNull::new(unsafe { self.words.load(base, class) })?;
@@ -149,10 +163,50 @@ impl<P: Platform, W: ThreadWords> Allocator<P, W> {
     /// As [`malloc`](Self::malloc), for what [`at_hand`](Self::at_hand) did not serve.
     #[inline(never)]
     pub fn malloc_slow(&self, size: usize) -> *mut u8 {
-        if size <= SMALL_BYTES_MAX {
-            return self.malloc_empty(class_of(size));
+        match self.medium_at_hand(size) {
+            Some(block) => block.as_ptr(),
+            None => self.malloc_beyond(size),
         }
-        self.malloc_other(size)
+    }
+
+    /// As [`malloc`](Self::malloc), for what neither [`at_hand`](Self::at_hand) nor [`medium_at_hand`](Self::medium_at_hand) served.
+    #[inline]
+    pub fn malloc_beyond(&self, size: usize) -> *mut u8 {
+        if size > MEDIUM_BYTES_MAX {
+            return self.malloc_large(size);
+        }
+        let class = class_of(size);
+        let base = self.words.base();
+        // SAFETY: the index is in range.
+        let heap = unsafe { self.words.load(base, HEAP_WORD) };
+        if heap.addr() > ENDED.addr() {
+            // SAFETY: I1; nothing below enters the allocator again.
+            let heap: &mut Heap = unsafe { &mut *heap.cast() };
+            if let Some(block) = heap.take_returned(class) {
+                // SAFETY: the class is in range; the list holds free blocks that are this thread's, and its own was empty.
+                unsafe {
+                    let block = Block(block.as_ptr());
+                    self.words.store(base, class, block.next());
+                    block.set_mark(0);
+                }
+                return block.as_ptr();
+            }
+        }
+        self.malloc_empty(class)
+    }
+
+    #[inline]
+    fn malloc_large(&self, size: usize) -> *mut u8 {
+        // SAFETY: the index is in range.
+        let heap = unsafe { self.words.load(self.words.base(), HEAP_WORD) };
+        if heap.addr() > ENDED.addr() {
+            // SAFETY: I1.
+            let block = huge::at_hand(&self.space, unsafe { &*heap.cast() }, size);
+            if let Some(block) = block {
+                return block;
+            }
+        }
+        self.large(size, 1).0
     }
 
     /// Frees a block that this allocator gave out; null is nothing.
@@ -195,8 +249,9 @@ impl<P: Platform, W: ThreadWords> Allocator<P, W> {
     ///
     /// # Safety
     /// As for `free`.
+    #[inline(always)]
     pub unsafe fn free_elsewhere(&self, address: *mut u8) {
-        self.free_other(address);
+        self.pass_on(address);
     }
 
     /// Where [`free`](Self::free) goes on for a block that is marked as free.
@@ -299,6 +354,28 @@ impl<P: Platform, W: ThreadWords> Allocator<P, W> {
         }
     }
 
+    pub(super) fn space(&self) -> &Space<P> {
+        &self.space
+    }
+
+    /// A heap for a value, with its lists at `heads`.
+    pub(super) fn value_heap(&self, heads: *mut *mut u8) -> Option<NonNull<Heap>> {
+        let heap = self.cut_heap(&mut self.space.lock(), heads, 0)?;
+        // SAFETY: a heap of the caller's own. Its address stands for no thread, and is a multiple of 16.
+        unsafe {
+            (*heap).token = (*heap).home.addr();
+            (*heap).make_value();
+        }
+        NonNull::new(heap)
+    }
+
+    /// # Safety
+    /// The heap came from [`value_heap`](Self::value_heap), has no slabs, and nobody uses it any more.
+    pub(super) unsafe fn forget_value_heap(&self, heap: NonNull<Heap>) {
+        // SAFETY: the caller's promise.
+        unsafe { Self::forget_heap(&mut self.space.lock(), heap.as_ptr()) };
+    }
+
     /// The thread ends: its slabs go to others. What it allocates after this is served by a heap that such threads share.
     pub fn thread_end(&self) {
         let base = self.words.base();
@@ -314,6 +391,7 @@ impl<P: Platform, W: ThreadWords> Allocator<P, W> {
             self.words.store(base, HEAP_WORD, ENDED);
             Self::forget_heap(&mut self.space.lock(), heap);
         }
+        self.look_after(0);
     }
 
     #[inline(never)]
@@ -338,30 +416,11 @@ impl<P: Platform, W: ThreadWords> Allocator<P, W> {
         }
     }
 
-    #[inline]
-    fn malloc_other(&self, size: usize) -> *mut u8 {
-        if size <= MEDIUM_BYTES_MAX {
-            let class = class_of(size);
-            let base = self.words.base();
-            // SAFETY: as in `malloc`.
-            unsafe {
-                let block = self.words.load(base, class);
-                if block.is_null() {
-                    return self.malloc_empty(class);
-                }
-                self.words.store(base, class, Block(block).next());
-                Block(block).set_mark(0);
-                return block;
-            }
-        }
-        self.large(size, 1).0
-    }
-
     #[cold]
     #[inline(never)]
     fn large(&self, size: usize, align: usize) -> (*mut u8, bool) {
         // SAFETY: nothing below enters the allocator again.
-        let heap = unsafe { self.heap() };
+        let heap = unsafe { self.heap() }.map(|heap| &*heap);
         huge::allocate(&self.space, heap, size, align).unwrap_or((null_mut(), false))
     }
 
@@ -405,7 +464,7 @@ impl<P: Platform, W: ThreadWords> Allocator<P, W> {
     /// Calls the purger if there is enough to give back, with `more` that may be in a cache.
     #[inline]
     fn look_after(&self, more: usize) {
-        if self.space.dirty_bytes.load(Relaxed) + more >= DIRTY_BYTES_MIN {
+        if self.space.returnable_bytes() + more >= DIRTY_BYTES_MIN {
             self.space.call_purger(self.hooks.purger_start);
         }
     }
@@ -421,9 +480,50 @@ impl<P: Platform, W: ThreadWords> Allocator<P, W> {
     }
 
     /// Not a block of one of this thread's slabs.
-    #[cold]
     #[inline(never)]
     fn free_other(&self, address: *mut u8) {
+        self.pass_on(address);
+    }
+
+    #[inline(always)]
+    fn pass_on(&self, address: *mut u8) {
+        // SAFETY: the index is in range.
+        let heap = unsafe { self.words.load(self.words.base(), HEAP_WORD) };
+        if heap.addr() > ENDED.addr() {
+            // SAFETY: I1; nothing below enters the allocator again. The rest is the caller's promise.
+            if unsafe {
+                (*heap.cast::<Heap>())
+                    .outgoing
+                    .push_open(&self.space, address)
+            } {
+                return;
+            }
+        }
+        self.free_unknown(address);
+    }
+
+    #[inline(never)]
+    fn free_unknown(&self, address: *mut u8) {
+        let line = self.space.line_for(address.addr());
+        // SAFETY: the index is in range.
+        let heap = unsafe { self.words.load(self.words.base(), HEAP_WORD) };
+        if address.addr().is_multiple_of(SLICE_BYTES)
+            && heap.addr() > ENDED.addr()
+            && self.space.offset(address.addr()).is_some()
+            && line.is(kind::RUN)
+            && !line.has(flag::VALUE)
+        {
+            let bytes = line.run_bytes().load(Relaxed);
+            // SAFETY: I1; nothing below enters the allocator again.
+            huge::free(&self.space, Some(unsafe { &*heap.cast() }), line);
+            return self.look_after(bytes);
+        }
+        self.free_rare(address);
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn free_rare(&self, address: *mut u8) {
         if address.is_null() {
             return;
         }
@@ -436,14 +536,12 @@ impl<P: Platform, W: ThreadWords> Allocator<P, W> {
         let line = self.space.line_for(address.addr());
         match line.kind.load(Relaxed) {
             kind::SLAB => self.free_remote(line, address),
+            kind::RUN if offset.is_multiple_of(SLICE_BYTES) && line.has(flag::VALUE) => {
+                value::free_run(&self.space, line);
+            }
             kind::RUN if offset.is_multiple_of(SLICE_BYTES) => {
                 // SAFETY: nothing below enters the allocator again.
-                let heap = unsafe { self.heap() };
-                let bytes = line.run_bytes().load(Relaxed);
-                if !huge::free(&self.space, heap, line) {
-                    self.misuse("double free", address);
-                }
-                self.look_after(bytes);
+                huge::free(&self.space, unsafe { self.heap() }.map(|heap| &*heap), line);
             }
             kind::RUN | kind::TAIL => self.misuse("free of an address inside a block", address),
             kind::CACHED | kind::FREE if offset.is_multiple_of(16) => {
@@ -461,7 +559,7 @@ impl<P: Platform, W: ThreadWords> Allocator<P, W> {
         let block = Block(address);
         // SAFETY: a block of the slab; that it is the caller's is the caller's promise.
         unsafe {
-            if block.mark() == key {
+            if block.mark() == key || holes::has(&self.space, slab, address) {
                 self.misuse("double free", address);
             }
             block.set_mark(key);
@@ -469,8 +567,11 @@ impl<P: Platform, W: ThreadWords> Allocator<P, W> {
                 Some(heap) if key == heap.key(&self.space, slab) => {
                     heap.free_local(&self.space, slab, address);
                 }
-                Some(heap) => heap.outgoing.push(&self.space, slab, address),
-                None => {
+                Some(heap) if !slab.has(flag::VALUE) => {
+                    heap.outgoing.push(&self.space, slab, address);
+                }
+                // A heap that is a value may end while a chain waits.
+                _ => {
                     block.set_next(null_mut());
                     outgoing::send(&self.space, slab, address, address, 1);
                 }
@@ -539,19 +640,36 @@ impl<P: Platform, W: ThreadWords> Allocator<P, W> {
     /// A block of at least `size` bytes that read as zero.
     #[inline(always)]
     pub fn zeroed(&self, size: usize) -> *mut u8 {
-        if size <= SMALL_BYTES_MAX {
-            let block = self.malloc(size);
-            if !block.is_null() {
-                // SAFETY: the block has that many bytes.
-                unsafe { block.write_bytes(0, size) };
-            }
-            return block;
+        match self.zeroed_at_hand(size) {
+            Some(block) => block.as_ptr(),
+            None => self.zeroed_other(size, 1),
         }
+    }
+
+    /// As [`at_hand`](Self::at_hand), reading as zero.
+    #[inline(always)]
+    pub fn zeroed_at_hand(&self, size: usize) -> Option<NonNull<u8>> {
+        let block = self.at_hand(size)?;
+        // SAFETY: the block has that many bytes, rounded up to 16, and 16 if there are none.
+        unsafe {
+            if size <= CLEARED_BYTES_MAX {
+                clear_small(block.as_ptr(), size);
+            } else {
+                block.write_bytes(0, size);
+            }
+        }
+        Some(block)
+    }
+
+    /// As [`zeroed`](Self::zeroed), for what [`zeroed_at_hand`](Self::zeroed_at_hand) did not serve.
+    #[inline(never)]
+    pub fn zeroed_slow(&self, size: usize) -> *mut u8 {
         self.zeroed_other(size, 1)
     }
 
     #[inline(never)]
     fn zeroed_other(&self, size: usize, align: usize) -> *mut u8 {
+        // Alignments beyond 64 KiB and sizes beyond 32 KiB are runs; only those may be known to read as zero.
         let (block, zero) = if size.max(align) <= MEDIUM_BYTES_MAX {
             (self.aligned(align, size), false)
         } else {
@@ -640,10 +758,9 @@ impl<P: Platform, W: ThreadWords> Allocator<P, W> {
     /// Gives back to the system what is free: of this thread's caches, and of the range. Returns how many bytes.
     pub fn trim(&self) -> usize {
         // SAFETY: nothing below enters the allocator again.
-        if let Some(heap) = unsafe { self.heap() } {
-            heap.trim(&self.space);
-        }
-        self.space.purge(0)
+        let heap = unsafe { self.heap() };
+        let punched = heap.map_or(0, |heap| heap.trim(&self.space, true));
+        punched + self.space.purge(0)
     }
 
     /// Gives back to the system what has been free for longer than [`Options::purge_delay_ms`]; may be called by any thread, and
@@ -709,7 +826,8 @@ impl<P: Platform, W: ThreadWords> Allocator<P, W> {
             while !next.is_null() {
                 let heap = &raw mut (*next.cast::<HeapCell>()).heap;
                 next = (*next).next.load(Relaxed);
-                if heap.cast() != mine && heap != late {
+                // Heaps that are values belong to whoever has the value.
+                if heap.cast() != mine && heap != late && !(*heap).is_value() {
                     take_apart(&self.space, state, &mut *heap);
                     Self::forget_heap(state, heap);
                 }
@@ -720,6 +838,35 @@ impl<P: Platform, W: ThreadWords> Allocator<P, W> {
             while !next.is_null() {
                 (*next.cast::<HeapCell>()).heap.salvage(&self.space);
                 next = (*next).next.load(Relaxed);
+            }
+        }
+    }
+}
+
+/// Up to this size, clearing is a few stores.
+const CLEARED_BYTES_MAX: usize = 128;
+
+/// Clears a block of at least `size` bytes, rounded up to 16.
+///
+/// # Safety
+/// The block is the caller's and as large as that, and 16 bytes at least; `size` is at most [`CLEARED_BYTES_MAX`].
+#[inline(always)]
+unsafe fn clear_small(block: *mut u8, size: usize) {
+    const ZERO: [u64; 2] = [0; 2];
+    let last = size.div_ceil(16).saturating_sub(1);
+    let units: *mut [u64; 2] = block.cast();
+    // SAFETY: units 0 to `last` are the block's; the stores overlap where it is short.
+    unsafe {
+        units.write(ZERO);
+        units.add(last).write(ZERO);
+        if last > 1 {
+            units.add(1).write(ZERO);
+            units.add(last - 1).write(ZERO);
+            if last > 3 {
+                units.add(2).write(ZERO);
+                units.add(3).write(ZERO);
+                units.add(last - 2).write(ZERO);
+                units.add(last - 3).write(ZERO);
             }
         }
     }

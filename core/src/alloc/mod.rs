@@ -9,8 +9,9 @@
 //! | address space, free runs, coalescing | `space.rs` |
 //! | refilling, full and empty slabs, thread exit, fork | `heap.rs`, `home.rs` |
 //! | blocks that other threads free | `remote_free.rs`, `outgoing.rs` |
-//! | blocks above 32 KiB | `huge.rs`, `run_cache.rs` |
-//! | giving memory back | `purge.rs` |
+//! | blocks above 32 KiB | `huge.rs`, `run_slots.rs` |
+//! | heaps as values: [`Heap`] | `value.rs` |
+//! | giving memory back: free runs, pages within slabs | `purge.rs`, `holes.rs` |
 //! | a heap over given memory, without a system: [`region`] | `region/` |
 //! | options, statistics, messages | `options.rs`, `stats.rs`, `misuse.rs` |
 //!
@@ -21,6 +22,8 @@
 
 #[cfg(not(loom))]
 mod heap;
+#[cfg(not(loom))]
+mod holes;
 #[cfg(not(loom))]
 mod home;
 #[cfg(not(loom))]
@@ -50,7 +53,7 @@ pub mod region;
 )]
 mod remote_free;
 #[cfg(not(loom))]
-mod run_cache;
+mod run_slots;
 pub mod size_class;
 #[cfg(not(loom))]
 mod slab;
@@ -58,6 +61,8 @@ mod slab;
 mod space;
 #[cfg(not(loom))]
 mod stats;
+#[cfg(not(loom))]
+mod value;
 
 #[cfg(not(loom))]
 pub use malloc::{Allocator, Hooks, KEY_MASK};
@@ -67,3 +72,5 @@ pub use options::{OPTIONS, OptionRow, Options};
 pub use slab::{SLICE_BYTES, layout};
 #[cfg(not(loom))]
 pub use stats::{ClassStats, Stats};
+#[cfg(not(loom))]
+pub use value::Heap;

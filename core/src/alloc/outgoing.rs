@@ -1,11 +1,16 @@
 //! Blocks on their way to other threads' slabs, collected so that one atomic operation returns many.
 //!
-//! A direct-mapped cache: one chain per slab, kept until another slab wants the place, the chain holds enough, or all chains
-//! together do. What waits here is bounded by [`TOTAL_BYTES_MAX`] plus a block.
+//! A direct-mapped cache: one chain per slab, kept until another slab wants the place or the chain holds enough. What waits here is
+//! bounded by [`PLACES`] times [`CHAIN_BYTES`] plus a block.
+//!
+//! # Invariants
+//! - I1: a slab with a chain here has blocks out (those of the chain), so that it stays the slab it is.
 #![allow(unsafe_code, reason = "chains run through free blocks")]
 
 use super::home::Home;
-use super::slab::{Block, Slab, flag};
+use super::malloc::KEY_MASK;
+use super::size_class::BLOCK_ALIGN;
+use super::slab::{Block, SLICE_BYTES, SLICE_SHIFT, Slab, flag, starts_block};
 use super::space::Space;
 use crate::platform::Platform;
 use core::ptr::{null, null_mut};
@@ -13,22 +18,39 @@ use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
 
 const PLACES: usize = 32;
 /// A chain of this many bytes is sent.
-const CHAIN_BYTES_MAX: u32 = 8 * 1024;
-/// All chains are sent when together they hold this much.
-const TOTAL_BYTES_MAX: u32 = 64 * 1024;
+const CHAIN_BYTES: u32 = 4 * 1024;
 
+/// Blocks of one slab, and what is looked at for each of them.
 #[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
 struct Chain {
-    slab: *const Slab,
+    /// The slab's first byte; [`NOWHERE`] for no slab's.
+    start: usize,
+    /// The slab's key when the chain began.
+    key: usize,
+    /// The slab's `inverse`, and one less.
+    inverse: u32,
+    limit: u32,
+    /// Blocks that still fit.
+    room: u32,
     head: *mut u8,
     tail: *mut u8,
+    slab: *const Slab,
     count: u32,
 }
 
+/// No address that is a multiple of 16 masked with [`KEY_MASK`].
+const NOWHERE: usize = 1 << 4;
+
 const NO_CHAIN: Chain = Chain {
-    slab: null(),
+    start: NOWHERE,
+    key: 0,
+    inverse: 0,
+    limit: 0,
+    room: 0,
     head: null_mut(),
     tail: null_mut(),
+    slab: null(),
     count: 0,
 };
 
@@ -36,18 +58,56 @@ const NO_CHAIN: Chain = Chain {
 #[derive(Debug)]
 pub(super) struct Outgoing {
     chains: [Chain; PLACES],
-    bytes: u32,
+}
+
+#[inline(always)]
+fn place_of(address: usize) -> usize {
+    (address >> SLICE_SHIFT) % PLACES
 }
 
 impl Outgoing {
     pub(super) const fn new() -> Self {
         Self {
             chains: [NO_CHAIN; PLACES],
-            bytes: 0,
         }
     }
 
-    /// Adds a block of `slab`.
+    /// Adds a block if there is a chain of its slab, and nothing about it is odd; false, and no change, otherwise.
+    ///
+    /// # Safety
+    /// As for [`Allocator::free`](super::Allocator::free), for a block of no slab of this thread.
+    #[inline(always)]
+    pub(super) unsafe fn push_open<P: Platform>(
+        &mut self,
+        space: &Space<P>,
+        address: *mut u8,
+    ) -> bool {
+        let chain = &mut self.chains[place_of(address.addr())];
+        let unit = (address.addr() % SLICE_BYTES / BLOCK_ALIGN) as u32;
+        // As `starts_block`; the mask keeps the bits that must be zero.
+        if address.addr() & KEY_MASK != chain.start
+            || unit.wrapping_mul(chain.inverse) > chain.limit
+        {
+            return false;
+        }
+        let block = Block(address);
+        // SAFETY: an address in a slab (I1) where a block may start; that it is the caller's is the caller's promise.
+        unsafe {
+            if block.mark() == chain.key {
+                return false;
+            }
+            block.set_mark(chain.key);
+            block.set_next(chain.head);
+        }
+        chain.head = address;
+        chain.room -= 1;
+        if chain.room == 0 {
+            self.send_place(space, place_of(address.addr()));
+        }
+        true
+    }
+
+    /// Begins a chain with a block of `slab`.
     ///
     /// # Safety
     /// `block` is a free block of `slab`, the caller's, and marked.
@@ -57,94 +117,77 @@ impl Outgoing {
         slab: &Slab,
         block: *mut u8,
     ) {
-        let place = space.index(slab) as usize % PLACES;
-        let block_bytes = slab.block_bytes.load(Relaxed);
-        let chain = &mut self.chains[place];
-        if !core::ptr::eq(chain.slab, slab) {
-            if chain.count > 0 {
-                let sent = *chain;
-                *chain = NO_CHAIN;
-                // SAFETY: the chains hold free blocks of their slabs.
-                self.bytes -= unsafe { send_chain(space, sent) };
-            }
-            self.chains[place] = Chain {
-                slab,
-                head: null_mut(),
-                tail: block,
-                count: 0,
-            };
-        }
-        let chain = &mut self.chains[place];
+        let place = place_of(block.addr());
+        self.send_place(space, place);
+        let count = (CHAIN_BYTES / slab.block_bytes.load(Relaxed)).max(1);
         // SAFETY: the block is the caller's.
-        unsafe { Block(block).set_next(chain.head) };
-        chain.head = block;
-        chain.count += 1;
-        self.bytes += block_bytes;
-        if chain.count * block_bytes >= CHAIN_BYTES_MAX {
-            let sent = *chain;
-            *chain = NO_CHAIN;
-            // SAFETY: as above.
-            self.bytes -= unsafe { send_chain(space, sent) };
+        unsafe { Block(block).set_next(null_mut()) };
+        self.chains[place] = Chain {
+            start: space.start(slab).addr(),
+            key: slab.key.load(Relaxed),
+            inverse: slab.inverse.load(Relaxed),
+            limit: slab.inverse.load(Relaxed).wrapping_sub(1),
+            room: count - 1,
+            head: block,
+            tail: block,
+            slab,
+            count,
+        };
+        if count == 1 {
+            self.send_place(space, place);
         }
-        if self.bytes >= TOTAL_BYTES_MAX {
-            self.flush(space);
+    }
+
+    /// Sends the chain at `place`, if there is one.
+    #[cold]
+    #[inline(never)]
+    fn send_place<P: Platform>(&mut self, space: &Space<P>, place: usize) {
+        let chain = core::mem::replace(&mut self.chains[place], NO_CHAIN);
+        // SAFETY: null, or a line of the table.
+        if let Some(slab) = unsafe { chain.slab.as_ref() } {
+            // SAFETY: the chain holds free blocks of its slab.
+            unsafe {
+                send(
+                    space,
+                    slab,
+                    chain.head,
+                    chain.tail,
+                    chain.count - chain.room,
+                )
+            };
         }
     }
 
     /// Sends every chain.
     pub(super) fn flush<P: Platform>(&mut self, space: &Space<P>) {
-        if self.bytes == 0 {
-            return;
+        for place in 0..PLACES {
+            self.send_place(space, place);
         }
-        for chain in &mut self.chains {
-            if chain.count > 0 {
-                let sent = *chain;
-                *chain = NO_CHAIN;
-                // SAFETY: the chains hold free blocks of their slabs.
-                unsafe { send_chain(space, sent) };
-            }
-        }
-        self.bytes = 0;
     }
 
     /// Sends what a thread that died in the middle of anything left behind: chains whose blocks can all be reached.
     pub(super) fn salvage<P: Platform>(&mut self, space: &Space<P>) {
         for chain in &mut self.chains {
-            let found = *chain;
-            *chain = NO_CHAIN;
+            let found = core::mem::replace(chain, NO_CHAIN);
             // SAFETY: null, or a line of the table.
             let Some(slab) = (unsafe { found.slab.as_ref() }) else {
                 continue;
             };
             let mut block = found.head;
-            for step in 1..=found.count {
+            for count in 1..=found.count {
                 if !space.is_block_of(slab, block) {
                     break;
                 }
-                if step == found.count && block == found.tail {
+                if block == found.tail {
                     // SAFETY: a chain of `count` blocks of the slab.
-                    unsafe { send_chain(space, found) };
+                    unsafe { send(space, slab, found.head, found.tail, count) };
                     break;
                 }
                 // SAFETY: a block of the slab, in the dead thread's chain.
                 block = unsafe { Block(block).next() };
             }
         }
-        self.bytes = 0;
     }
-}
-
-/// Returns the chain's bytes.
-///
-/// # Safety
-/// The chain's blocks are free, the caller's, and of the chain's slab.
-unsafe fn send_chain<P: Platform>(space: &Space<P>, chain: Chain) -> u32 {
-    // SAFETY: a line of the table.
-    let slab = unsafe { &*chain.slab };
-    let bytes = chain.count * slab.block_bytes.load(Relaxed);
-    // SAFETY: the caller's promise.
-    unsafe { send(space, slab, chain.head, chain.tail, chain.count) };
-    bytes
 }
 
 /// Splices a chain of `count` blocks onto the remote list of `slab`, and tells whom it concerns.
@@ -199,18 +242,16 @@ impl<P: Platform> Space<P> {
     /// Whether `block` is where a carved block of `slab` starts.
     pub(super) fn is_block_of(&self, slab: &Slab, block: *mut u8) -> bool {
         let offset = block.addr().wrapping_sub(self.start(slab).addr());
-        let bytes = (slab.block_bytes.load(Relaxed) as usize).max(1);
-        offset.is_multiple_of(bytes) && offset / bytes < slab.carved.load(Relaxed) as usize
+        let end = slab.carved.load(Relaxed) as usize * slab.block_bytes.load(Relaxed) as usize;
+        offset < end && starts_block(slab.inverse.load(Relaxed), offset)
     }
 
     /// Frees a slab without an owner if its last block has come back.
     #[cold]
     fn reclaim(&self, slab: &Slab) {
         let mut state = self.lock();
-        let list = usize::from(slab.class.load(Relaxed));
         if slab.has(flag::ABANDONED) && slab.remote().peek().count() == slab.used() {
-            state.abandoned[list].remove(slab);
-            self.abandoned.fetch_sub(1, Relaxed);
+            self.unlist_abandoned(&mut state, slab);
             slab.flags.store(0, Relaxed);
             slab.remote().reset();
             let index = self.index(slab);

@@ -1,4 +1,4 @@
-//! Giving memory back to the system: free runs that have been free for a while.
+//! Giving memory back to the system: free runs that have been free for a while, and pages within slabs that nobody owns.
 //!
 //! Runs go in the order in which they became free. Each is taken out of the bins first, so that the system call runs without the
 //! lock, and comes back as memory that reads as zero.
@@ -11,8 +11,10 @@
 //! ```
 #![allow(unsafe_code, reason = "discards memory")]
 
-use super::slab::{SLICE_SHIFT, kind};
+use super::size_class::CLASSES;
+use super::slab::{SLICE_SHIFT, flag, kind};
 use super::space::Space;
+use super::{heap, holes};
 use crate::platform::Platform;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU32, Ordering::*};
@@ -31,9 +33,15 @@ const UNAVAILABLE: u32 = 3;
 impl<P: Platform> Space<P> {
     /// Gives back what has been free for longer than the option says.
     pub(super) fn purge_old(&self) {
-        if self.dirty_bytes.load(Relaxed) >= DIRTY_BYTES_MIN {
+        if self.returnable_bytes() >= DIRTY_BYTES_MIN {
             self.purge(self.settings.purge_delay_ms.load(Relaxed));
         }
+    }
+
+    /// What could go back soon, roughly.
+    #[inline]
+    pub(super) fn returnable_bytes(&self) -> usize {
+        self.dirty_bytes.load(Relaxed) + (self.unpunched.load(Relaxed) << SLICE_SHIFT)
     }
 
     /// There is something to give back, in a while: starts or wakes the purger.
@@ -58,6 +66,11 @@ impl<P: Platform> Space<P> {
         }
     }
 
+    /// Whether the purger is at work.
+    pub(super) fn has_purger(&self) -> bool {
+        self.purger.load(Relaxed) == RUNNING
+    }
+
     /// In a child process: the purger stayed behind.
     pub(super) fn forget_purger(&self) {
         if self.purger.load(Relaxed) != UNAVAILABLE {
@@ -73,7 +86,7 @@ impl<P: Platform> Space<P> {
             self.platform.wait(&never, 0, Some(until));
             let kept = self.age_caches();
             self.purge(self.settings.purge_delay_ms.load(Relaxed));
-            if kept || self.dirty_bytes.load(Relaxed) > 0 {
+            if kept || self.returnable_bytes() > 0 {
                 continue;
             }
             self.purger.store(ASLEEP, Release);
@@ -89,10 +102,7 @@ impl<P: Platform> Space<P> {
         let mut next = state.homes;
         // SAFETY: homes are never unmapped, and the list is kept under the lock.
         while let Some(home) = unsafe { next.as_ref() } {
-            // A thread at its cache may wait for the lock that is held here: so this does not wait for it.
-            kept |= home
-                .try_runs()
-                .is_none_or(|mut runs| runs.age_into(self, &mut state));
+            kept |= home.slots.age(self, &mut state);
             next = home.next.load(Relaxed);
         }
         kept
@@ -100,6 +110,37 @@ impl<P: Platform> Space<P> {
 
     /// Gives back what has been free for `age_ms`; returns how many bytes.
     pub(super) fn purge(&self, age_ms: u32) -> usize {
+        self.punch_abandoned(age_ms) + self.purge_runs(age_ms)
+    }
+
+    /// Looks for holes in slabs that were left `age_ms` ago or before.
+    fn punch_abandoned(&self, age_ms: u32) -> usize {
+        let (mut bytes, mut class) = (0, 0);
+        let now = self.now_ms();
+        while self.unpunched.load(Relaxed) > 0 && class < CLASSES {
+            let mut state = self.lock();
+            // SAFETY: the list links lines of the table.
+            let oldest = unsafe { state.abandoned[class].front().as_ref() };
+            let Some(slab) =
+                oldest.filter(|slab| now.wrapping_sub(slab.stamp().load(Relaxed)) >= age_ms)
+            else {
+                class += 1;
+                continue;
+            };
+            // In no list, and without the mark that makes whoever frees its last block give it away: it is this thread's.
+            self.unlist_abandoned(&mut state, slab);
+            slab.remote().set_abandoned(false);
+            drop(state);
+            heap::collect(self, slab);
+            if slab.used() > 0 {
+                bytes += holes::punch(self, slab);
+            }
+            heap::leave(self, &mut self.lock(), slab, flag::PUNCHED);
+        }
+        bytes
+    }
+
+    fn purge_runs(&self, age_ms: u32) -> usize {
         let now = self.now_ms();
         let mut total = 0;
         loop {

@@ -42,8 +42,9 @@ pub const fn class_of(size: usize) -> usize {
     }
     let last = size - 1;
     let log2 = last.ilog2();
-    let step = (last >> (log2 - STEPS_LOG2)) & (STEPS - 1);
-    SMALL_CLASSES + (log2 - SMALL_LOG2) as usize * STEPS + step
+    // The step with the leading bit, which counts for STEPS more.
+    let step = last >> (log2 - STEPS_LOG2);
+    SMALL_CLASSES + step + log2 as usize * STEPS - SMALL_LOG2 as usize * STEPS - STEPS
 }
 
 /// The block size of a class.

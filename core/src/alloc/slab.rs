@@ -16,7 +16,7 @@
 //!   others read them as hints.
 //! - I2: `key` is the slab's address mixed with the owner's thread (see `ThreadWords::mix`), an even number; odd values match
 //!   no thread.
-//! - I3: `local` heads a list, through the blocks' first words, of `carved - used` blocks of this slab.
+//! - I3: `local` heads a list, through the blocks' first words, of the `carved - used` blocks of this slab that touch no hole.
 //! - I4: a free block's second word is the key that the slab had when the block was freed or carved.
 #![allow(unsafe_code, reason = "lists run through free blocks")]
 
@@ -66,6 +66,16 @@ pub(super) mod flag {
     pub(crate) const ZERO: u8 = 4;
     /// The slab waits in the space's list of those without an owner.
     pub(crate) const ABANDONED: u8 = 8;
+    /// Its holes have been looked for since it was left.
+    pub(crate) const PUNCHED: u8 = 16;
+    /// Pages of its holes may have to be committed again: the system took them and failed to give others.
+    pub(crate) const UNSURE: u8 = 32;
+    /// Some of its pages were given back.
+    pub(crate) const HOLES: u8 = 64;
+    /// A slab or run of a heap that is a value: see `value.rs`.
+    pub(crate) const VALUE: u8 = 128;
+    /// What stays with a slab when it changes hands.
+    pub(crate) const LASTING: u8 = UNSURE | HOLES;
 }
 
 /// A line of the table.
@@ -87,8 +97,8 @@ pub(super) struct Slab {
     pub(super) previous: AtomicPtr<Slab>,
     /// Length of a run in slices; kept at the first and last line of a free one.
     pub(super) slices: AtomicU32,
-    /// Bit per page whose blocks are in no list, because the page was, or will be, given back.
-    pub(super) holes: AtomicU16,
+    /// 2^32 by `block_bytes` in units of 16, rounded up: see [`starts_block`](Self::starts_block).
+    pub(super) inverse: AtomicU32,
     second: SecondHalf,
 }
 
@@ -105,6 +115,8 @@ struct SecondHalf {
     owned_previous: AtomicPtr<Slab>,
     /// Bytes of a large block, whole pages.
     run_bytes: AtomicUsize,
+    /// Bit per page that was given back; see `holes.rs`.
+    holes: AtomicU16,
 }
 
 const _: () = assert!(size_of::<Slab>() == 1 << LINE_SHIFT);
@@ -140,7 +152,7 @@ impl Slab {
             next: AtomicPtr::new(core::ptr::null_mut()),
             previous: AtomicPtr::new(core::ptr::null_mut()),
             slices: AtomicU32::new(0),
-            holes: AtomicU16::new(0),
+            inverse: AtomicU32::new(0),
             second: SecondHalf {
                 remote: RemoteList::new(),
                 stamp: AtomicU32::new(0),
@@ -149,6 +161,7 @@ impl Slab {
                 owned_next: AtomicPtr::new(core::ptr::null_mut()),
                 owned_previous: AtomicPtr::new(core::ptr::null_mut()),
                 run_bytes: AtomicUsize::new(0),
+                holes: AtomicU16::new(0),
             },
         }
     }
@@ -173,6 +186,10 @@ impl Slab {
     }
     pub(super) fn run_bytes(&self) -> &AtomicUsize {
         &self.second.run_bytes
+    }
+
+    pub(super) fn holes(&self) -> &AtomicU16 {
+        &self.second.holes
     }
 
     pub(super) fn is(&self, wanted: u8) -> bool {
@@ -207,11 +224,25 @@ impl Slab {
         self.carved.store(0, Relaxed);
         self.capacity.store(SLICE_BYTES as u32 / bytes, Relaxed);
         self.flags.store(0, Relaxed);
-        self.holes.store(0, Relaxed);
+        self.second.holes.store(0, Relaxed);
+        self.inverse.store(inverse_of(bytes), Relaxed);
         self.slices.store(1, Relaxed);
         self.second.remote.reset();
         self.kind.store(kind::SLAB, Relaxed);
     }
+}
+
+/// What [`starts_block`] multiplies with, for blocks of `bytes`.
+const fn inverse_of(bytes: u32) -> u32 {
+    (1_u64 << 32).div_ceil(bytes as u64 / 16) as u32
+}
+
+/// Whether a block can start `offset` bytes into a slab, for the slab's `inverse`: whether the offset in units of 16 is a multiple
+/// of the block's (Lemire, Kaser, Kurz: "Faster remainder by direct computation", 2019).
+#[inline(always)]
+pub(super) const fn starts_block(inverse: u32, offset: usize) -> bool {
+    offset.is_multiple_of(16)
+        && ((offset / 16) as u32).wrapping_mul(inverse) <= inverse.wrapping_sub(1)
 }
 
 /// A doubly linked list of slabs by `next` and `previous`, kept by one thread or under a lock.
@@ -236,6 +267,12 @@ impl SlabList {
     /// Whether `slab` is the only one.
     pub(super) fn is_only(&self, slab: &Slab) -> bool {
         core::ptr::eq(self.head, slab) && core::ptr::eq(self.tail, slab)
+    }
+
+    /// Whether `slab`, which is in this list, is its first or second.
+    pub(super) fn is_among_first_two(&self, slab: &Slab) -> bool {
+        core::ptr::eq(self.head, slab)
+            || core::ptr::eq(self.head, slab.previous.load(Relaxed).cast_const())
     }
 
     pub(super) fn push_front(&mut self, slab: &Slab) {
@@ -319,5 +356,26 @@ impl Block {
     pub(super) unsafe fn set_mark(self, mark: usize) {
         // SAFETY: blocks hold two words, aligned to 16.
         unsafe { self.0.cast::<usize>().add(1).write(mark) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn block_starts_are_found_without_a_division() {
+        for class in 0..size_class::CLASSES {
+            let bytes = size_class::bytes_of(class);
+            let inverse = inverse_of(bytes as u32);
+            for offset in (0..SLICE_BYTES).step_by(16) {
+                assert_eq!(
+                    starts_block(inverse, offset),
+                    offset.is_multiple_of(bytes),
+                    "{offset} in blocks of {bytes}"
+                );
+            }
+            assert!(!starts_block(inverse, 8));
+        }
     }
 }

@@ -56,6 +56,10 @@ pub(super) struct Space<P: Platform> {
     pub(super) mask: AtomicUsize,
     base: AtomicPtr<u8>,
     bytes: AtomicUsize,
+    /// The system's page size less one.
+    pub(super) page_mask: AtomicUsize,
+    /// Abandoned slabs whose holes nobody has looked for.
+    pub(super) unpunched: AtomicUsize,
     /// Abandoned slabs in all, so that nobody takes the lock to find none.
     pub(super) abandoned: AtomicUsize,
     /// Bytes of dirty free runs.
@@ -80,8 +84,10 @@ pub(super) struct State {
     /// Dirty free runs, linked by the lines' `owned` links.
     dirty_first: *const Slab,
     dirty_last: *const Slab,
-    /// Slabs without an owner, by class.
+    /// Slabs without an owner, by class: the longest there first.
     pub(super) abandoned: [SlabList; CLASSES],
+    /// Those of them whose holes have been looked for.
+    pub(super) punched: [SlabList; CLASSES],
     /// Homes of live heaps, and those to be used again.
     pub(super) homes: *mut Home,
     pub(super) homes_free: *mut Home,
@@ -112,6 +118,8 @@ impl<P: Platform> Space<P> {
             mask: AtomicUsize::new(0),
             base: AtomicPtr::new(null_mut()),
             bytes: AtomicUsize::new(0),
+            page_mask: AtomicUsize::new(0),
+            unpunched: AtomicUsize::new(0),
             abandoned: AtomicUsize::new(0),
             dirty_bytes: AtomicUsize::new(0),
             state: Mutex::new(
@@ -124,6 +132,7 @@ impl<P: Platform> Space<P> {
                     dirty_first: null(),
                     dirty_last: null(),
                     abandoned: [const { SlabList::new() }; CLASSES],
+                    punched: [const { SlabList::new() }; CLASSES],
                     homes: null_mut(),
                     homes_free: null_mut(),
                     heaps_rest: (null_mut(), 0),
@@ -244,6 +253,7 @@ impl<P: Platform> Space<P> {
             return None;
         };
         state.total = total;
+        self.page_mask.store(page - 1, Relaxed);
         self.counters.reserved.store(bytes, Relaxed);
         // The mask follows the table: with the old one and the new table, every address finds line 0.
         self.table.store(table.as_ptr().cast(), Release);
@@ -533,6 +543,33 @@ impl<P: Platform> Space<P> {
             tail.key.store(KEY_NOBODY, Relaxed);
         }
         self.give(state, first + keep, count - keep, false);
+    }
+
+    /// Enters a slab with the flag `ABANDONED` where heaps look for slabs to adopt.
+    pub(super) fn list_abandoned(&self, state: &mut State, slab: &Slab) {
+        let class = usize::from(slab.class.load(Relaxed));
+        if slab.has(flag::PUNCHED) {
+            state.punched[class].push_back(slab);
+        } else {
+            slab.stamp().store(self.now_ms(), Relaxed);
+            state.abandoned[class].push_back(slab);
+            self.unpunched.fetch_add(1, Relaxed);
+        }
+        self.abandoned.fetch_add(1, Relaxed);
+    }
+
+    /// Takes a slab out of there.
+    pub(super) fn unlist_abandoned(&self, state: &mut State, slab: &Slab) {
+        let class = usize::from(slab.class.load(Relaxed));
+        if slab.has(flag::PUNCHED) {
+            state.punched[class].remove(slab);
+        } else {
+            state.abandoned[class].remove(slab);
+            self.unpunched.fetch_sub(1, Relaxed);
+        }
+        self.abandoned.fetch_sub(1, Relaxed);
+        let lasting = slab.flags.load(Relaxed) & flag::LASTING;
+        slab.flags.store(lasting, Relaxed);
     }
 
     /// Takes the oldest dirty run out, if it became free at least `age_ms` before `now`: its first slice and its length.

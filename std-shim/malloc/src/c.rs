@@ -24,7 +24,7 @@ const EINVAL: c_int = 22;
 
 /// Null becomes null with `ENOMEM`.
 #[inline(always)]
-fn or_no_memory(block: *mut u8) -> *mut c_void {
+pub(crate) fn or_no_memory(block: *mut u8) -> *mut c_void {
     if block.is_null() {
         return no_memory();
     }
@@ -56,16 +56,32 @@ pub extern "C" fn malloc(size: usize) -> *mut c_void {
 
 #[inline(never)]
 extern "C" fn malloc_other(size: usize) -> *mut c_void {
-    or_no_memory(ALLOCATOR.malloc_slow(size))
+    match ALLOCATOR.medium_at_hand(size) {
+        Some(block) => block.as_ptr().cast(),
+        None => malloc_beyond(size),
+    }
+}
+
+#[inline(never)]
+extern "C" fn malloc_beyond(size: usize) -> *mut c_void {
+    or_no_memory(ALLOCATOR.malloc_beyond(size))
 }
 
 /// C's `calloc`.
 #[unsafe(no_mangle)]
 pub extern "C" fn calloc(count: usize, size: usize) -> *mut c_void {
-    match count.checked_mul(size) {
-        Some(bytes) => or_no_memory(ALLOCATOR.zeroed(bytes)),
-        None => no_memory(),
+    let Some(bytes) = count.checked_mul(size) else {
+        return no_memory();
+    };
+    match ALLOCATOR.zeroed_at_hand(bytes) {
+        Some(block) => block.as_ptr().cast(),
+        None => calloc_other(bytes),
     }
+}
+
+#[inline(never)]
+extern "C" fn calloc_other(bytes: usize) -> *mut c_void {
+    or_no_memory(ALLOCATOR.zeroed_slow(bytes))
 }
 
 /// C's `realloc`.

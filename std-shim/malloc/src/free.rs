@@ -11,7 +11,6 @@ use underpin_core::allocator::{KEY_MASK, layout};
 type Instance =
     underpin_core::allocator::Allocator<underpin_linux::Linux, underpin_linux::LinuxThreadWords>;
 
-#[cold]
 unsafe extern "C" fn elsewhere(block: *mut u8) {
     // SAFETY: `free`'s caller's promise.
     unsafe { ALLOCATOR.free_elsewhere(block) };

@@ -7,6 +7,7 @@
 //! | `c.rs` | the C functions, with the C library's behaviour in the corners |
 //! | `free.rs` | `free`, and C++'s `operator delete` |
 //! | `cxx.rs` | C++'s `operator new` |
+//! | `heaps.rs` | heaps as values, declared in `include/underpin_malloc.h` |
 //! | `introspect.rs` | `mallinfo`, `malloc_stats`, `malloc_info`, `malloc_trim`, `mallopt` |
 //! | `process.rs` | constructor, options, thread exit, fork, messages, addresses that are not ours |
 //!
@@ -22,6 +23,7 @@
 mod c;
 mod cxx;
 mod free;
+mod heaps;
 mod introspect;
 mod process;
 

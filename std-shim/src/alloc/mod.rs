@@ -13,8 +13,10 @@
 //! The environment variables in [`OPTIONS`] choose; [`stats`] tells.
 #![allow(unsafe_code, reason = "GlobalAlloc is an unsafe trait")]
 
+mod heap;
 mod process;
 
+pub use heap::Heap;
 pub use underpin_core::allocator::{ClassStats, OPTIONS, OptionRow, Options, Stats};
 
 use core::alloc::{GlobalAlloc, Layout};

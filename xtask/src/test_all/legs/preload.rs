@@ -102,6 +102,8 @@ pub(super) fn run(job: &mut Job<'_>) -> Result<(), String> {
         ("cc", "misuse.c"),
         ("cc", "threads.c"),
         ("cc", "count.c"),
+        ("cc", "idle.c"),
+        ("cc", "heaps.c"),
         ("c++", "new.cpp"),
     ] {
         let mut compile = job.workspace.program(compiler);
@@ -109,9 +111,13 @@ pub(super) fn run(job: &mut Job<'_>) -> Result<(), String> {
             .args(["-O1", "-o"])
             .arg(scratch.join(source).with_extension(""))
             .arg(job.workspace.root.join("tests/preload").join(source));
+        if source == "heaps.c" {
+            // It calls what no C library has.
+            compile.arg(&library);
+        }
         job.run(compile.args(["-lpthread", "-ldl"]))?;
     }
-    for name in ["family", "new", "threads"] {
+    for name in ["family", "new", "threads", "idle", "heaps"] {
         let mut program = job.workspace.program(scratch.join(name));
         job.run(program.env("LD_PRELOAD", &library))?;
     }

@@ -1,0 +1,33 @@
+/* What libunderpin_malloc.so offers beyond malloc and its kin: heaps as values.
+ *
+ * One thread at a time uses a heap. Its blocks may be freed by free() too, on any thread; realloc() moves a block out of its heap. */
+#ifndef UNDERPIN_MALLOC_H
+#define UNDERPIN_MALLOC_H
+
+#include <stddef.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct underpin_heap underpin_heap;
+
+/* A heap without blocks; NULL with ENOMEM if there is no memory for it. */
+underpin_heap *underpin_heap_new(void);
+/* Frees the heap and every block in it; NULL is nothing. */
+void underpin_heap_destroy(underpin_heap *heap);
+/* Frees the heap and lets its blocks live, each to be freed by free(). */
+void underpin_heap_leave(underpin_heap *heap);
+
+/* As the C library's functions of these names, in a heap. */
+void *underpin_heap_malloc(underpin_heap *heap, size_t size);
+void *underpin_heap_calloc(underpin_heap *heap, size_t count, size_t size);
+void *underpin_heap_aligned_alloc(underpin_heap *heap, size_t align, size_t size);
+void *underpin_heap_realloc(underpin_heap *heap, void *block, size_t size);
+void underpin_heap_free(underpin_heap *heap, void *block);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
