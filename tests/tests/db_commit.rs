@@ -357,3 +357,23 @@ fn what_is_too_large_is_refused_and_what_just_fits_comes_back() {
         db.flush().unwrap();
     }
 }
+
+#[test]
+fn a_poisoned_database_gives_its_directory_free_when_it_is_closed() {
+    let sim = machine(1 << 30);
+    let db = Db::open(sim.clone(), b"/db", small()).unwrap();
+    let other = db.clone();
+    db.put(b"k", b"v", WriteLevel::Full).unwrap();
+    sim.fail_nth(Operation::WriteAt, 1, Kind::Io);
+    assert!(db.put(b"lost", b"v", WriteLevel::Os).is_err());
+    assert!(db.is_poisoned());
+    assert_eq!(db.close(), Err(Error::Poisoned));
+    assert_eq!(other.get(b"k"), Err(Error::Closed));
+    assert_eq!(other.put(b"k", b"w", WriteLevel::Os), Err(Error::Closed));
+    // The old handle is still there.
+    let db = Db::open(sim, b"/db", small()).unwrap();
+    assert_eq!(db.get(b"k").unwrap().as_deref(), Some(&b"v"[..]));
+    assert_eq!(other.close(), Err(Error::Closed));
+    db.put(b"k", b"w", WriteLevel::Full).unwrap();
+    db.close().unwrap();
+}

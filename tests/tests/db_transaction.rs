@@ -92,6 +92,44 @@ fn a_change_is_noticed_wherever_it_went_since() {
 }
 
 #[test]
+fn a_clear_and_a_drop_of_a_keyspace_are_noticed_although_nothing_was_written() {
+    for what in ["key", "missing key", "range", "dropped"] {
+        let db = db();
+        let other = db.keyspace("other").unwrap();
+        db.put(b"k", b"old", LEVEL).unwrap();
+        other.put(b"k", b"old", LEVEL).unwrap();
+        let mut transaction = db.transaction().unwrap();
+        match what {
+            "key" => drop(transaction.get(b"k").unwrap()),
+            "missing key" => drop(transaction.get(b"none").unwrap()),
+            "range" => {
+                let mut scan = transaction.scan(Bound::Unbounded, Bound::Unbounded);
+                assert!(scan.as_mut().unwrap().next().unwrap().is_some());
+            }
+            _ => drop(transaction.select(other.id()).get(b"k").unwrap()),
+        }
+        transaction.select(underpin_core::db::KeyspaceId::DEFAULT);
+        transaction.put(b"result", b"1").unwrap();
+        let expected = match what {
+            "dropped" => {
+                db.drop_keyspace(other.id()).unwrap();
+                Err(Error::NoKeyspace)
+            }
+            _ => {
+                db.clear().unwrap();
+                match what {
+                    "missing key" => Ok(()),
+                    _ => Err(Error::Conflict),
+                }
+            }
+        };
+        assert_eq!(transaction.commit(LEVEL), expected, "{what}");
+        let written = db.get(b"result").unwrap().is_some();
+        assert_eq!(written, expected.is_ok(), "{what}");
+    }
+}
+
+#[test]
 fn savepoints_nest_and_take_back_what_came_after() {
     let db = db();
     let mut transaction = db.transaction().unwrap();

@@ -16,9 +16,9 @@ use core::net::SocketAddr;
 use core::time::Duration;
 use std::collections::{BTreeMap, VecDeque};
 use underpin::server::{AppendFsync, EventLoop, Options};
-use underpin_core::Kind;
 use underpin_core::platform::sim::{Sim, SimFaults, SimOptions, SimSocket};
 use underpin_core::platform::{Clock, ClockId, Net, Op, Outcome, Reactor, Ring, RingOptions};
+use underpin_core::{Kind, Operation};
 use underpin_tests::seeds;
 
 const PORT: u16 = 6379;
@@ -420,4 +420,80 @@ fn acknowledged_writes_survive_resets_and_loss_of_power() {
         }
     });
     println!("{count} seeds, {losses} losses of power in the middle, {replies} replies checked");
+}
+
+/// A connection to the server, and the clients' own memory of nothing.
+fn connected(sim: &Sim, server: &mut EventLoop<Sim>) -> SimSocket {
+    let mut clients = [Client::new(0)];
+    assert!(connect(sim, server, &mut clients));
+    let [client] = clients;
+    client.socket.unwrap()
+}
+
+/// What came in, and whether the stream has ended.
+fn receive(sim: &Sim, socket: &SimSocket) -> (Vec<u8>, bool) {
+    let mut received = Vec::new();
+    loop {
+        let mut buffer = vec![MaybeUninit::uninit(); 4096];
+        match sim.try_receive(socket, &mut buffer) {
+            Ok(0) => return (received, true),
+            Ok(bytes) => received.extend(buffer[..bytes].iter().map(read_byte)),
+            Err(error) if error.kind() == Kind::WouldBlock => return (received, false),
+            Err(_) => return (received, true),
+        }
+    }
+}
+
+#[test]
+fn nobody_reads_a_write_whose_log_could_not_be_written() {
+    let sim = Sim::new(SimOptions::new(1).with_faults(SimFaults::none()));
+    let mut server = open(&sim, 1).unwrap();
+    let (writer, reader) = (connected(&sim, &mut server), connected(&sim, &mut server));
+    let mut tick = |millis| {
+        let now = sim.now(ClockId::Monotonic);
+        let until = now.saturating_add(Duration::from_millis(millis));
+        while sim.now(ClockId::Monotonic) < until {
+            server.tick(Some(until)).unwrap();
+        }
+    };
+    tick(5);
+    // Longer than the log's buffer, so that the write itself has to write the log.
+    let value = "v".repeat(300 << 10);
+    let mut request = encode(&["SET", "k", &value]);
+    let rest = request.split_off(request.len() - 1000);
+    let mut sent = 0;
+    while sent < request.len() {
+        match sim.try_send(&writer, &request[sent..]) {
+            Ok(bytes) => sent += bytes,
+            Err(error) => assert_eq!(error.kind(), Kind::WouldBlock),
+        }
+        tick(1);
+    }
+    // Both requests are there before the next tick.
+    sim.fail_nth(Operation::WriteAt, 1, Kind::Io);
+    assert_eq!(sim.try_send(&writer, &rest).unwrap(), rest.len());
+    let get = encode(&["STRLEN", "k"]);
+    assert_eq!(sim.try_send(&reader, &get).unwrap(), get.len());
+    let mut ring = sim.ring(&RingOptions::default()).unwrap();
+    let later = sim.now(ClockId::Monotonic);
+    let later = later.saturating_add(Duration::from_millis(20));
+    ring.wait(Some(later), &mut Vec::new()).unwrap();
+    tick(5);
+    assert_eq!(receive(&sim, &reader), (Vec::new(), true));
+    assert_eq!(receive(&sim, &writer), (Vec::new(), true));
+    // From then on writes are refused before anybody can read them, and say so.
+    let later = connected(&sim, &mut server);
+    let mut tick = |millis| {
+        let until = sim.now(ClockId::Monotonic);
+        let until = until.saturating_add(Duration::from_millis(millis));
+        server.tick(Some(until)).unwrap();
+    };
+    let request = encode(&["SET", "k", "v"]);
+    for _ in 0..2 {
+        assert_eq!(sim.try_send(&later, &request).unwrap(), request.len());
+        (0..5).for_each(|_| tick(1));
+        let (reply, ended) = receive(&sim, &later);
+        let reply = String::from_utf8(reply).unwrap();
+        assert!(!ended && reply.starts_with("-MISCONF"), "{reply:?} {ended}");
+    }
 }

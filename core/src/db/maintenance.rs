@@ -20,7 +20,7 @@
 
 use super::commit::Refusal;
 use super::compact::{Build, build};
-use super::error::Result;
+use super::error::{Error, Result};
 use super::file_name::FileName;
 use super::iter::Source;
 use super::keyspace::KeyspaceId;
@@ -414,11 +414,15 @@ impl<P: Files> Shared<P> {
             self.reads.lock().closed = true;
             return Ok(());
         }
-        commit.check()?;
+        if commit.refusal == Some(Refusal::Closed) {
+            return Err(Error::Closed);
+        }
+        // Of a poisoned database nothing can be made durable any more; the directory is given free all the same.
         let sequence = commit.sequence;
         let (commit, mut result) = self.persist(commit, sequence, WriteLevel::Full);
         drop(commit);
         let mut commit = self.lock_quiet();
+        result = result.and_then(|()| commit.check());
         if result.is_ok() {
             // The mark of the last sync is in the file but not synced; with it, all of the log is told from a torn tail.
             result = commit.log.take(0).write_and_sync(&self.directory);

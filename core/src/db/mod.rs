@@ -421,7 +421,7 @@ impl<P: Files> Db<P> {
     /// get [`Error::Closed`]; scans go on. Dropping the last handle instead hands buffered writes to the system and syncs nothing.
     ///
     /// # Errors
-    /// As [`sync`](Self::sync); the directory is free also after an error of the sync.
+    /// As [`sync`](Self::sync); the directory is free also after such an error.
     pub fn close(self) -> Result<()> {
         self.shared.close()
     }

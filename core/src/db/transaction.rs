@@ -3,7 +3,7 @@
 //! A transaction reads from a snapshot and keeps its writes aside. When it commits, the commit lock is held while every key that it
 //! read is read again: if all have the values that it saw, its writes go to the log as one batch, else it is refused and changes
 //! nothing. Ranges that it walked are walked again, so that no key may appear in them either. So committed transactions are
-//! serialisable, in the order of their commits. If nothing at all was written since the snapshot, nothing is read again.
+//! serialisable, in the order of their commits. If the database is the one of the snapshot still, nothing is read again.
 //!
 //! A *locking* transaction also takes a lock on each key that it writes or reads for update, and keeps it to its end: others of its
 //! kind wait for it, instead of finding out at their commits. Plain writes ask for no locks; if one changes a key that a transaction
@@ -24,6 +24,7 @@ use super::snapshot::Snapshot;
 use super::version::View;
 use crate::platform::{ClockId, Files};
 use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 use core::ops::Bound;
@@ -217,7 +218,9 @@ impl<P: Files> Transaction<P> {
 
     /// Whether what was read has the same values in a view.
     fn still_holds(&self, view: &View<P>, sequence: u64) -> Result<bool> {
-        if sequence == self.snapshot.sequence {
+        // A clear and the drop of a keyspace write nothing, but change the view, as a flush does.
+        let same_view = core::ptr::eq(view, Arc::as_ptr(&self.snapshot.view));
+        if sequence == self.snapshot.sequence && same_view {
             return Ok(true);
         }
         let operator = self.snapshot.operator;

@@ -60,14 +60,6 @@ pub(crate) struct Multi {
     pub(crate) broken: bool,
 }
 
-/// A watched key.
-#[derive(Debug)]
-pub(crate) struct Watched {
-    pub(crate) key: Box<[u8]>,
-    /// Its time had come already when it was watched, so that its removal is no change.
-    pub(crate) was_expired: bool,
-}
-
 /// A client. See the [module](self).
 #[derive(Debug)]
 pub(crate) struct Client {
@@ -82,7 +74,8 @@ pub(crate) struct Client {
     pub(crate) library_version: Vec<u8>,
     pub(crate) last_command: &'static str,
     pub(crate) multi: Option<Multi>,
-    pub(crate) watched: Vec<Watched>,
+    /// Keys.
+    pub(crate) watched: Vec<Box<[u8]>>,
     pub(crate) reply_mode: ReplyMode,
     pub(crate) no_evict: bool,
     /// It may run commands.
@@ -126,11 +119,7 @@ impl Client {
 
     /// Memory that it can make the server hold beside its buffers.
     pub(crate) fn state_bytes(&self) -> usize {
-        let watched: usize = self
-            .watched
-            .iter()
-            .map(|watched| watched.key.len() + 96)
-            .sum();
+        let watched: usize = self.watched.iter().map(|key| key.len() + 96).sum();
         let queued = self.multi.as_ref().map_or(0, |multi| multi.bytes);
         watched + queued + self.name.len() + self.library_name.len() + self.library_version.len()
     }

@@ -69,8 +69,9 @@ impl<S> Connection<S> {
         self.output.len().saturating_sub(self.sent)
     }
 
-    /// Notes that the system took `bytes` more of the output.
-    pub(crate) fn advance(&mut self, bytes: usize) {
+    /// Notes that the system took `bytes` more of the output at `now_ms`.
+    pub(crate) fn advance(&mut self, bytes: usize, now_ms: u64) {
+        self.client.active_ms = now_ms;
         self.sent += bytes;
         if self.sent >= self.output.len() {
             self.sent = 0;
@@ -86,6 +87,12 @@ impl<S> Connection<S> {
         self.input = Vec::new();
         self.output.clear();
         self.sent = 0;
+    }
+
+    /// It is closed at the tick's end, whether or not its peer takes what it was told.
+    pub(crate) fn cut_off(&mut self) {
+        self.client.closing = true;
+        self.fail();
     }
 
     /// Memory that it makes the server hold now.
@@ -203,6 +210,15 @@ impl<S> Connections<S> {
         slots.filter_map(|(index, slot)| slot.connection.is_some().then_some(index))
     }
 
+    /// The indices of those that may be closed when memory runs short.
+    pub(crate) fn evictable(&self) -> impl Iterator<Item = usize> {
+        let slots = self.slots.iter().enumerate();
+        slots.filter_map(|(index, slot)| {
+            let connection = slot.connection.as_ref()?;
+            (!connection.client.no_evict).then_some(index)
+        })
+    }
+
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Connection<S>> {
         self.slots
             .iter_mut()
@@ -218,11 +234,5 @@ impl<S> Connections<S> {
         connections
             .filter(|connection| !connection.http)
             .map(|connection| &connection.client)
-    }
-
-    pub(crate) fn clients_mut(&mut self) -> impl Iterator<Item = &mut Client> {
-        self.iter_mut()
-            .filter(|connection| !connection.http)
-            .map(|connection| &mut connection.client)
     }
 }

@@ -17,15 +17,16 @@
 //! # Invariants
 //!
 //! I1: no byte of a reply leaves before the sync of the tick that wrote it; if that sync fails, every connection that had
-//! a turn in the tick is closed without its replies. I2: a connection without unsent output and without further input waits
+//! a turn in the tick is closed without its replies, and no later write is taken. I2: a connection without unsent output and without further input waits
 //! for exactly one thing: `reading` is pending. I3: a completion whose generation is not its place's is of a
 //! connection that is gone.
 //!
 //! # Bounds
 //!
 //! Connections: [`Options::clients_max`]. A client whose replies pile up over the soft limit is not read from until it takes
-//! them. Buffers of all clients together: [`Options::clients_memory_max`]; over it the largest is closed. Running out of handles
-//! pauses accepting for a tenth of a second.
+//! them. Buffers of all clients together: [`Options::clients_memory_max`]; over it the largest is closed, of those that did not say
+//! `CLIENT NO-EVICT ON`. As in Redis those stay even when they alone are over it; each has its own bounds still. Running out of
+//! handles pauses accepting for a tenth of a second.
 #![forbid(unsafe_code)]
 
 use super::client::Client;
@@ -69,6 +70,8 @@ const SWEEP_TIME: Duration = Duration::from_millis(1);
 const COUNT_TIME: Duration = Duration::from_millis(1);
 /// The period of `everysec`, and of tidying.
 const SECOND: Duration = Duration::from_secs(1);
+/// Seconds without progress after which a connection that is to end is closed although its peer has not taken all of its replies.
+const LAST_SECONDS: u64 = 60;
 /// How long clients are given to take their last replies when the server ends.
 const DRAIN_TIME: Duration = Duration::from_millis(500);
 
@@ -101,8 +104,10 @@ pub struct EventLoop<P: Files + Reactor> {
     touched: Vec<usize>,
     housekeeping: Box<dyn Housekeeping + Send>,
     now: Instant,
-    /// The oldest write that `everysec` has not made durable.
+    /// The oldest write that `everysec` has not asked a sync for.
     undurable_since: Option<Instant>,
+    /// When a sync was asked for that was not known to have begun.
+    sync_asked: Option<Instant>,
     sweep_at: Instant,
     tidy_at: Instant,
     commands_at_tidy: u64,
@@ -220,6 +225,7 @@ impl<P: Files + Reactor> EventLoop<P> {
             housekeeping,
             now,
             undurable_since: None,
+            sync_asked: None,
             sweep_at: now,
             tidy_at: now.saturating_add(SECOND),
             commands_at_tidy: 0,
@@ -329,11 +335,10 @@ impl<P: Files + Reactor> EventLoop<P> {
     #[must_use]
     pub fn next_deadline(&self) -> Option<Instant> {
         let sweep = self.state.store.needs_sweep().then_some(self.sweep_at);
-        let sync = self
-            .undurable_since
-            .map(|since| since.saturating_add(SECOND));
+        let second_after = |since: Option<Instant>| since.map(|since| since.saturating_add(SECOND));
+        let syncs = [self.undurable_since, self.sync_asked].map(second_after);
         let tidy = (self.connections.len() > 0).then_some(self.tidy_at);
-        [sweep, sync, tidy, self.accept_after]
+        [sweep, syncs[0], syncs[1], tidy, self.accept_after]
             .into_iter()
             .flatten()
             .min()
@@ -585,6 +590,10 @@ impl<P: Files + Reactor> EventLoop<P> {
                 continue;
             };
             connection.client.waits_for_count = false;
+            if connection.client.closing {
+                // It was killed meanwhile.
+                continue;
+            }
             let mut reply = Reply::new(&mut connection.output, connection.client.protocol);
             match &result {
                 Ok(keys) => reply.integer(i64::try_from(*keys).unwrap_or(i64::MAX)),
@@ -753,9 +762,9 @@ impl<P: Files + Reactor> EventLoop<P> {
         if self.state.options.appendfsync == AppendFsync::EverySec {
             self.undurable_since.get_or_insert(self.now);
         }
-        if result.is_err() {
-            // I1: nobody may be told that what is perhaps lost was done, nor what others read of it.
-            self.state.sync_failed = true;
+        // I1: nobody may be told that what is perhaps lost was done, nor what others read of it. After the first failure the
+        // database refuses writes before anybody can read them, so their errors may be told.
+        if result.is_err() && !core::mem::replace(&mut self.state.sync_failed, true) {
             for index in core::mem::take(&mut self.touched) {
                 self.close(index);
             }
@@ -772,9 +781,7 @@ impl<P: Files + Reactor> EventLoop<P> {
             let Some(connection) = self.connections.get_mut(index) else {
                 continue;
             };
-            if connection.writing.is_none()
-                && !flush(&self.state.platform, connection, &mut self.state.counters)
-            {
+            if connection.writing.is_none() && !flush(&mut self.state, connection) {
                 self.close(index);
                 continue;
             }
@@ -802,7 +809,7 @@ impl<P: Files + Reactor> EventLoop<P> {
         while self.state.clients_memory > self.state.options.clients_memory_max {
             let largest = self
                 .connections
-                .indices()
+                .evictable()
                 .max_by_key(|index| self.connections.memory(*index));
             let Some(index) = largest else { break };
             self.state.counters.evicted += 1;
@@ -825,11 +832,7 @@ impl<P: Files + Reactor> EventLoop<P> {
             .state
             .platform
             .shutdown(&connection.socket, ShutdownHow::Both);
-        let watched = connection
-            .client
-            .watched
-            .iter()
-            .map(|watched| &*watched.key);
+        let watched = connection.client.watched.iter().map(|key| &**key);
         self.state
             .store
             .watchers
@@ -849,26 +852,41 @@ impl<P: Files + Reactor> EventLoop<P> {
             self.listen_on(LISTENER);
             self.listen_on(METRICS_LISTENER);
         }
-        if self
-            .undurable_since
-            .is_some_and(|since| since.saturating_add(SECOND) <= self.now)
-        {
-            self.undurable_since = None;
-            if self.state.progress.want_sync() {
-                self.state.requested |= Work::SYNC;
-            } else {
-                // The thread has been at something long for a second, such as a merge. A failure poisons the database,
-                // which tells every writer.
-                let result = self.state.store.db().sync(WriteLevel::Data);
-                self.state.progress.synced(result.is_ok());
-            }
-        }
+        self.sync_later();
         if self.tidy_at <= self.now {
             self.tidy();
         }
         if self.state.store.needs_sweep() && self.sweep_at <= self.now {
             self.sweep_at = self.now.saturating_add(SWEEP_PERIOD);
             self.sweep();
+        }
+    }
+
+    /// Has what `everysec` left undurable for a second synced by the thread. If a second later that has not begun, because the
+    /// thread is at something long, such as a merge, the loop does it itself: so no write waits longer than two seconds.
+    fn sync_later(&mut self) {
+        let now = self.now;
+        let is_due =
+            |since: Option<Instant>| since.is_some_and(|since| since.saturating_add(SECOND) <= now);
+        let mut overdue = false;
+        if is_due(self.sync_asked) {
+            self.sync_asked = None;
+            overdue = self.state.progress.sync_waits();
+        }
+        if !overdue && is_due(self.undurable_since) {
+            self.undurable_since = None;
+            if self.state.progress.want_sync() {
+                self.state.requested |= Work::SYNC;
+                self.sync_asked = Some(now);
+            } else {
+                overdue = self.sync_asked.is_none();
+            }
+        }
+        if overdue {
+            self.undurable_since = None;
+            // A failure poisons the database, which tells every writer.
+            let result = self.state.store.db().sync(WriteLevel::Data);
+            self.state.progress.synced(result.is_ok());
         }
     }
 
@@ -906,19 +924,16 @@ impl<P: Files + Reactor> EventLoop<P> {
                 .then(|| *connection.client.over_soft_since_ms.get_or_insert(now_ms));
             let is_older =
                 |since_ms: u64, seconds: u64| now_ms.saturating_sub(since_ms) / 1000 >= seconds;
-            // Who asks for metrics has a minute for it.
-            let idle_seconds_max = match connection.http {
-                true => 60,
+            // Who asks for metrics has a minute for it, and so has who is only to take its last replies.
+            let idle_seconds_max = match connection.http || connection.client.closing {
+                true => LAST_SECONDS,
                 false => options.idle_seconds_max,
             };
-            let is_idle = idle_seconds_max > 0
-                && connection.unsent() == 0
-                && is_older(connection.client.active_ms, idle_seconds_max);
+            let is_idle =
+                idle_seconds_max > 0 && is_older(connection.client.active_ms, idle_seconds_max);
             let is_deaf = over_since.is_some_and(|since_ms| is_older(since_ms, soft_seconds));
             if is_idle || is_deaf {
-                connection.client.closing = true;
-                connection.output.clear();
-                connection.sent = 0;
+                connection.cut_off();
                 self.state.kills_pending = true;
                 self.state.counters.evicted += u64::from(is_deaf);
             }
@@ -997,17 +1012,13 @@ fn queue_turn<S>(turns: &mut Vec<usize>, connection: &mut Connection<S>, index: 
 }
 
 /// Sends as much as the system takes; false if the connection is broken.
-fn flush<P: Files + Reactor>(
-    platform: &P,
-    connection: &mut Connection<P::Socket>,
-    counters: &mut Counters,
-) -> bool {
+fn flush<P: Files + Reactor>(state: &mut State<P>, connection: &mut Connection<P::Socket>) -> bool {
     while connection.unsent() > 0 {
         let unsent = connection.output.get(connection.sent..).unwrap_or_default();
-        match platform.try_send(&connection.socket, unsent) {
+        match state.platform.try_send(&connection.socket, unsent) {
             Ok(bytes) => {
-                counters.output_bytes += bytes as u64;
-                connection.advance(bytes);
+                state.counters.output_bytes += bytes as u64;
+                connection.advance(bytes, state.store.now_ms());
             }
             Err(error) if error.kind() == Kind::WouldBlock => return true,
             Err(_) => return false,

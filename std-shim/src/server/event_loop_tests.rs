@@ -6,6 +6,7 @@ use crate::server::store::Value;
 use crate::sys::{Native, native};
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
+use underpin_core::platform::sim::{Sim, SimFaults, SimOptions};
 use underpin_core::platform::{Caps, Clock as _, Platform as _};
 
 /// A server in a directory of its own, which goes with it.
@@ -203,5 +204,205 @@ fn a_write_is_durable_in_about_a_second_although_the_thread_is_busy() {
         served.ask(&mut client, b"SET k v\r\n", "+OK\r\n");
         std::thread::sleep(Duration::from_millis(50));
         assert!(std::time::Instant::now() < until, "nothing was synced");
+    }
+}
+
+#[test]
+fn a_lone_write_is_durable_in_two_seconds_although_the_thread_is_busy() {
+    let sim = Sim::new(SimOptions::new(1).with_faults(SimFaults::none()));
+    let mut options = Options::new(*b"/db");
+    options.listen.set_port(6379);
+    let server = EventLoop::open_with(sim.clone(), options, |_| Ok(Box::new(Busy)));
+    let mut server = server.unwrap();
+    let syncs = |server: &EventLoop<Sim>| server.state.store.db().stats().log_syncs;
+    for gap_ms in [0, 700] {
+        let (before, start) = (syncs(&server), sim.now(ClockId::Monotonic));
+        for key in [b"a", b"b"] {
+            server.state.store.put(key, Value::new(b"v")).unwrap();
+            let until = sim.now(ClockId::Monotonic);
+            let until = until.saturating_add(Duration::from_millis(gap_ms));
+            server.tick(Some(until)).unwrap();
+        }
+        while syncs(&server) == before {
+            let until = server.next_deadline();
+            assert!(until.is_some(), "nobody is going to sync");
+            server.tick(until).unwrap();
+        }
+        let took = sim.now(ClockId::Monotonic).saturating_duration_since(start);
+        // The disk takes some of it.
+        assert!(took <= Duration::from_millis(2100 + gap_ms), "{took:?}");
+        server.state.progress.begin_sync();
+    }
+}
+
+/// Asks for more than anybody's buffers take, and takes nothing.
+fn deaf(served: &mut Served) -> TcpStream {
+    let value = vec![b'v'; 1 << 20];
+    let store = &mut served.server.state.store;
+    store.put(b"k", Value::new(&value)).unwrap();
+    let mut client = served.connect();
+    client.write_all(&b"GET k\r\n".repeat(32)).unwrap();
+    for _ in 0..1000 {
+        served.tick();
+        let mut connections = served.server.connections.iter_mut();
+        if connections.any(|connection| connection.unsent() > 1 << 20) {
+            return client;
+        }
+    }
+    panic!("the system takes everything");
+}
+
+#[test]
+fn a_client_that_reads_nothing_can_be_killed() {
+    let Some(mut served) = Served::inline("kill", |_| {}) else {
+        return;
+    };
+    let deaf = deaf(&mut served);
+    let mut other = served.connect();
+    let request = format!("CLIENT KILL ADDR {}\r\n", deaf.local_addr().unwrap());
+    assert_eq!(served.ask(&mut other, request.as_bytes(), "\r\n"), ":1\r\n");
+    assert_eq!(served.server.connections.len(), 1);
+    // Oneself gets the reply first.
+    other.write_all(b"CLIENT KILL TYPE normal\r\n").unwrap();
+    served.ask(&mut other, b"PING\r\n", "+PONG\r\n");
+    other
+        .write_all(format!("CLIENT KILL {}\r\n", other.local_addr().unwrap()).as_bytes())
+        .unwrap();
+    let mut reply = Vec::new();
+    while served.server.connections.len() > 0 {
+        served.tick();
+    }
+    let _ = other.read_to_end(&mut reply);
+    assert_eq!(reply, b"+OK\r\n");
+}
+
+#[test]
+fn a_client_that_reads_nothing_is_idle() {
+    for wrong in [false, true] {
+        let Some(mut served) = Served::inline("deaf", |options| {
+            options.idle_seconds_max = if wrong { 0 } else { 7 };
+        }) else {
+            return;
+        };
+        let mut client = deaf(&mut served);
+        if wrong {
+            // The connection is to end, but not before the client was told why.
+            client.write_all(b"*x\r\n").unwrap();
+            served.tick();
+            for connection in served.server.connections.iter_mut() {
+                connection.client.closing = true;
+            }
+        }
+        // Nobody waits here: the server is told that it was long ago.
+        for (seconds, left) in [(5, 1), (100, 0)] {
+            for connection in served.server.connections.iter_mut() {
+                let now_ms = served.server.state.store.now_ms();
+                connection.client.active_ms = now_ms - seconds * 1000;
+            }
+            served.server.tidy();
+            served.server.send();
+            assert_eq!(served.server.connections.len(), left, "{wrong} {seconds}");
+        }
+    }
+}
+
+#[test]
+fn a_client_that_is_not_to_be_evicted_is_not() {
+    let Some(mut served) = Served::inline("evict", |options| {
+        options.clients_memory_max = 3 << 20;
+    }) else {
+        return;
+    };
+    let (mut kept, mut other) = (served.connect(), served.connect());
+    served.ask(&mut kept, b"CLIENT NO-EVICT ON\r\n", "+OK\r\n");
+    let fill = |served: &mut Served, client: &mut TcpStream, bytes: usize| {
+        let request = [&b"*2\r\n$4\r\nECHO\r\n$9000000\r\n"[..], &vec![b'x'; bytes]].concat();
+        let mut left = &request[..];
+        while !left.is_empty() {
+            match client.write(left) {
+                Ok(count) => left = &left[count..],
+                Err(error) if error.kind() == ErrorKind::WouldBlock => served.tick(),
+                Err(_) => return,
+            }
+        }
+        for _ in 0..10_000 {
+            if served.server.connections.len() == 1 {
+                return;
+            }
+            served.tick();
+        }
+        panic!("nobody was closed");
+    };
+    served.ask(&mut other, b"PING\r\n", "+PONG\r\n");
+    fill(&mut served, &mut kept, 4 << 20);
+    // The other one goes although it holds little; the kept one stays, alone over the limit.
+    assert_eq!(served.server.connections.len(), 1);
+    assert!(
+        served
+            .server
+            .connections
+            .clients()
+            .all(|client| client.no_evict)
+    );
+    assert!(served.server.state.clients_memory > 3 << 20);
+    let mut other = served.connect();
+    fill(&mut served, &mut other, 1 << 20);
+    assert!(
+        served
+            .server
+            .connections
+            .clients()
+            .all(|client| client.no_evict)
+    );
+}
+
+#[test]
+fn the_removal_of_what_had_expired_before_it_was_watched_is_no_change() {
+    let Some(mut served) = Served::inline("expired", |_| {}) else {
+        return;
+    };
+    let mut client = served.connect();
+    let expired = |served: &mut Served| {
+        let store = &mut served.server.state.store;
+        let value = Value {
+            expires_ms: Some(1),
+            ..Value::new(b"v")
+        };
+        store.put(b"k", value).unwrap();
+        // The sweep is the test's.
+        served.server.sweep_at = Instant::MAX;
+    };
+    type Remove = fn(&mut Store<Native>);
+    let removes: [Remove; 3] = [
+        |store| store.sweep().unwrap(),
+        |store| store.clear().unwrap(),
+        |_| {},
+    ];
+    for remove in removes {
+        expired(&mut served);
+        served.ask(&mut client, b"WATCH k\r\n", "+OK\r\n");
+        remove(&mut served.server.state.store);
+        let request = b"MULTI\r\nPING\r\nEXEC\r\n";
+        let reply = served.ask(&mut client, request, "PONG\r\n");
+        assert_eq!(reply, "+OK\r\n+QUEUED\r\n*1\r\n+PONG\r\n");
+    }
+    // One that was alive is a change, and so is a new value.
+    for is_new in [false, true] {
+        expired(&mut served);
+        served.server.state.store.set_now(0);
+        if is_new {
+            served.ask(&mut client, b"WATCH k\r\n", "+OK\r\n");
+            served
+                .server
+                .state
+                .store
+                .put(b"k", Value::new(b"new"))
+                .unwrap();
+        } else {
+            served.server.state.store.watchers.watch(1, b"k", false);
+            served.server.state.store.set_now(2);
+            served.server.state.store.sweep().unwrap();
+        }
+        served.ask(&mut client, b"MULTI\r\nPING\r\nEXEC\r\n", "*-1\r\n");
     }
 }

@@ -13,7 +13,7 @@
 //! # Promise
 //!
 //! A write whose reply was sent survives the end of the process at any instant. With [`AppendFsync::Always`] it survives a
-//! loss of power too, with [`AppendFsync::EverySec`] unless it is younger than about a second.
+//! loss of power too, with [`AppendFsync::EverySec`] unless it is younger than about two seconds.
 
 mod client;
 mod command;

@@ -31,9 +31,15 @@ pub(crate) struct Entry {
 pub(crate) struct SlowLog {
     entries: VecDeque<Entry>,
     next_id: u64,
+    pub(crate) limits: Limits,
+}
+
+/// What is kept.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
     /// Requests of at least so many microseconds are kept; negative: none.
     pub(crate) slower_than_us: i64,
-    /// Entries at most.
+    /// Entries at most, once the next one comes.
     pub(crate) entries_max: usize,
 }
 
@@ -42,8 +48,10 @@ impl Default for SlowLog {
         Self {
             entries: VecDeque::new(),
             next_id: 0,
-            slower_than_us: 10_000,
-            entries_max: 128,
+            limits: Limits {
+                slower_than_us: 10_000,
+                entries_max: 128,
+            },
         }
     }
 }
@@ -51,18 +59,11 @@ impl Default for SlowLog {
 impl SlowLog {
     /// Whether a request of `us` microseconds is to be kept.
     pub(crate) fn wants(&self, us: u64) -> bool {
-        u64::try_from(self.slower_than_us).is_ok_and(|least| us >= least)
+        u64::try_from(self.limits.slower_than_us).is_ok_and(|least| us >= least)
     }
 
     /// Keeps a request.
     pub(crate) fn push(&mut self, args: Args<'_>, us: u64, at_ms: u64, client: &Client) {
-        // A password does not go where others read it.
-        let secret = args.at(0).eq_ignore_ascii_case(b"auth")
-            || args.at(0).eq_ignore_ascii_case(b"hello")
-            || args.get(2).is_some_and(|name| {
-                args.at(0).eq_ignore_ascii_case(b"config")
-                    && name.eq_ignore_ascii_case(b"requirepass")
-            });
         let mut kept: Vec<Box<[u8]>> = Vec::new();
         for (index, arg) in args.iter_from(0).enumerate() {
             if index + 1 == ARGS_MAX && args.len() > ARGS_MAX {
@@ -70,7 +71,7 @@ impl SlowLog {
                 kept.push(format!("... ({more} more arguments)").into_bytes().into());
                 break;
             }
-            if secret && index > 0 {
+            if is_secret(args, index) {
                 kept.push((*b"(redacted)").into());
                 continue;
             }
@@ -91,12 +92,7 @@ impl SlowLog {
             client_name: client.name.as_slice().into(),
         });
         self.next_id += 1;
-        self.trim();
-    }
-
-    /// Forgets the oldest entries over the bound.
-    pub(crate) fn trim(&mut self) {
-        self.entries.truncate(self.entries_max);
+        self.entries.truncate(self.limits.entries_max);
     }
 
     pub(crate) fn clear(&mut self) {
@@ -110,4 +106,25 @@ impl SlowLog {
     pub(crate) fn newest_first(&self) -> impl Iterator<Item = &Entry> {
         self.entries.iter()
     }
+}
+
+/// Whether an argument is a password, or the name beside one, which do not go where others read them.
+fn is_secret(args: Args<'_>, index: usize) -> bool {
+    let is = |at: usize, word: &str| {
+        let arg = args.get(at);
+        arg.is_some_and(|arg| arg.eq_ignore_ascii_case(word.as_bytes()))
+    };
+    let Some(before) = index.checked_sub(1) else {
+        return false;
+    };
+    if is(0, "hello") {
+        return is(before, "auth") || (before > 1 && is(before - 1, "auth"));
+    }
+    is(0, "auth")
+        || is(0, "config")
+            && index >= 3
+            && index % 2 == 1
+            && ["requirepass", "masterauth", "masteruser"]
+                .iter()
+                .any(|name| is(before, name))
 }

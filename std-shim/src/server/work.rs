@@ -53,6 +53,16 @@ impl Progress {
         !self.sync_waits.swap(true, Ordering::Relaxed)
     }
 
+    /// Notes that a sync that is wanted begins.
+    pub(crate) fn begin_sync(&self) {
+        self.sync_waits.store(false, Ordering::Relaxed);
+    }
+
+    /// Whether a sync is wanted that still waits behind other work.
+    pub(crate) fn sync_waits(&self) -> bool {
+        self.sync_waits.load(Ordering::Relaxed)
+    }
+
     /// Notes how a sync that the loop did itself went.
     pub(crate) fn synced(&self, succeeded: bool) {
         self.failed.store(!succeeded, Ordering::Relaxed);
@@ -170,7 +180,7 @@ impl<P: Files> Worker<P> {
     fn try_perform(&self, work: Work) -> db::Result<()> {
         if work.contains(Work::SYNC) {
             // Before it begins: a wish that comes meanwhile may be about a later write.
-            self.progress.sync_waits.store(false, Ordering::Relaxed);
+            self.progress.begin_sync();
             self.db.sync(WriteLevel::Data)?;
         }
         if work.contains(Work::SAVE) {

@@ -113,11 +113,7 @@ impl Pair {
     }
 
     fn line(&mut self, line: &str) {
-        let args: Vec<&[u8]> = line
-            .split(' ')
-            .map(|word| if word == "''" { "" } else { word }.as_bytes())
-            .collect();
-        self.compare(&args);
+        self.compare(&words(line));
     }
 
     fn finish(self) {
@@ -128,6 +124,12 @@ impl Pair {
             self.differences.join("\n")
         );
     }
+}
+
+fn words(line: &str) -> Vec<&[u8]> {
+    line.split(' ')
+        .map(|word| if word == "''" { "" } else { word }.as_bytes())
+        .collect()
 }
 
 /// The reply with the parts in order whose order is the server's own affair.
@@ -463,5 +465,53 @@ fn broken_requests_have_redis_replies() {
             }
         }
         assert!(differences.is_empty(), "{}", differences.join("\n"));
+    });
+}
+
+/// The arguments of the newest entry of the slow log.
+fn newest_slow(client: &mut Client) -> String {
+    let reply = client.text("SLOWLOG GET 1");
+    let lines: Vec<&str> = reply.split("\r\n").collect();
+    // Before them come the number, the time and the duration; after them the client's address and name.
+    lines[5..lines.len() - 5].join(" ")
+}
+
+#[test]
+fn the_slow_log_keeps_what_redis_keeps() {
+    with_both("slow_log", |server, redis| {
+        let mut pair = Pair::new(server, redis);
+        pair.line("CONFIG SET slowlog-log-slower-than 0");
+        for line in [
+            "SET k v",
+            "AUTH secret",
+            "AUTH name secret",
+            "AUTH",
+            "HELLO 2 AUTH default secret",
+            "HELLO 2 SETNAME n AUTH default secret",
+            "CONFIG SET requirepass ''",
+            "CONFIG SET timeout 0 REQUIREPASS '' maxclients 100",
+            "CONFIG SET requirepass secret timeout x",
+            "CONFIG SET masterauth secret",
+            "CONFIG GET requirepass",
+            "CONFIG SET requirepass",
+        ] {
+            for client in [&mut pair.ours, &mut pair.theirs] {
+                client.call(&words(line));
+            }
+            let (ours, theirs) = (newest_slow(&mut pair.ours), newest_slow(&mut pair.theirs));
+            assert_eq!(ours, theirs, "{line}");
+        }
+        // A refused change takes nothing back, and trims nothing; a change trims when the next entry comes.
+        pair.line("CONFIG SET slowlog-log-slower-than -1");
+        pair.line("SLOWLOG LEN");
+        pair.line("CONFIG SET slowlog-max-len 2 timeout x");
+        pair.line("SLOWLOG LEN");
+        pair.line("CONFIG GET slowlog-max-len");
+        pair.line("CONFIG SET slowlog-max-len 2");
+        pair.line("SLOWLOG LEN");
+        pair.line("CONFIG SET slowlog-log-slower-than 0");
+        pair.line("SLOWLOG LEN");
+        pair.line("CONFIG SET slowlog-log-slower-than 10000 slowlog-max-len 128");
+        pair.finish();
     });
 }

@@ -202,23 +202,22 @@ fn settings_from_m<P: Files + Reactor>() -> Vec<Setting<P>> {
         fixed("save", |_| String::new()),
         changeable(
             "slowlog-log-slower-than",
-            |state| state.slow_log.slower_than_us.to_string(),
+            |state| state.slow_log.limits.slower_than_us.to_string(),
             |state, text| {
-                state.slow_log.slower_than_us =
+                state.slow_log.limits.slower_than_us =
                     parse_i64(text).filter(|us| *us >= -1).ok_or(NOT_A_NUMBER)?;
                 Ok(())
             },
         ),
         changeable(
             "slowlog-max-len",
-            |state| state.slow_log.entries_max.to_string(),
+            |state| state.slow_log.limits.entries_max.to_string(),
             |state, text| {
                 let entries = number(text)?;
                 if entries > 100_000 {
                     return Err("argument must be between 0 and 100000");
                 }
-                state.slow_log.entries_max = entries;
-                state.slow_log.trim();
+                state.slow_log.limits.entries_max = entries;
                 Ok(())
             },
         ),
@@ -282,10 +281,10 @@ pub(super) fn set<P: Files + Reactor>(
         };
         changes.push((given, value, set));
     }
-    let before = (c.state.options.clone(), c.state.slow_log.slower_than_us);
+    let before = (c.state.options.clone(), c.state.slow_log.limits);
     for (given, value, set) in changes {
         if let Err(why) = set(c.state, value) {
-            (c.state.options, c.state.slow_log.slower_than_us) = before;
+            (c.state.options, c.state.slow_log.limits) = before;
             return Err(refused(given, why));
         }
     }

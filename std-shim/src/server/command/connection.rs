@@ -200,6 +200,7 @@ pub(super) mod client {
     //! `CLIENT` and its subcommands.
 
     use super::*;
+    use crate::server::client::Client;
 
     pub(in super::super) fn id<P: Files + Reactor>(
         c: &mut Context<'_, P>,
@@ -342,16 +343,20 @@ pub(super) mod client {
             }
         }
         let mut killed = 0;
-        let own_id = c.client.id;
-        for client in c.others.clients_mut().chain([&mut *c.client]) {
-            if id.is_some_and(|id| id != id_of(client.id))
-                || address.is_some_and(|address| address != client.peer.to_string().as_bytes())
-                || local.is_some_and(|local| local != client.local.to_string().as_bytes())
-                || (skip_me && client.id == own_id)
-            {
-                continue;
+        let is_meant = |client: &Client| {
+            id.is_none_or(|id| id == id_of(client.id))
+                && address.is_none_or(|address| address == client.peer.to_string().as_bytes())
+                && local.is_none_or(|local| local == client.local.to_string().as_bytes())
+        };
+        for connection in c.others.iter_mut() {
+            if !connection.http && is_meant(&connection.client) {
+                connection.cut_off();
+                killed += 1;
             }
-            client.closing = true;
+        }
+        // The one that asks gets the reply.
+        if !skip_me && is_meant(c.client) {
+            c.client.closing = true;
             killed += 1;
         }
         c.state.kills_pending |= killed > 0;

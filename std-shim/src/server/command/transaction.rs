@@ -6,7 +6,7 @@
 
 use super::failure::{Failure, Outcome};
 use super::{Context, run};
-use crate::server::client::{Multi, Watched};
+use crate::server::client::Multi;
 use crate::server::resp::{Args, Reply};
 use underpin_core::platform::{Files, Reactor};
 
@@ -111,11 +111,9 @@ pub(super) fn watch<P: Files + Reactor>(
     }
     for key in args.iter_from(1) {
         let was_expired = c.store().is_expired(key)?;
-        if c.state.store.watchers.watch(c.client.id, key) {
-            c.client.watched.push(Watched {
-                key: key.into(),
-                was_expired,
-            });
+        let watchers = &mut c.state.store.watchers;
+        if watchers.watch(c.client.id, key, was_expired) {
+            c.client.watched.push(key.into());
         }
     }
     reply.ok();
@@ -138,15 +136,16 @@ pub(super) fn unwatch_all<P: Files + Reactor>(c: &mut Context<'_, P>) {
     c.state
         .store
         .watchers
-        .unwatch(c.client.id, watched.iter().map(|watched| &*watched.key));
+        .unwatch(c.client.id, watched.iter().map(|key| &**key));
 }
 
 fn watched_changed<P: Files + Reactor>(c: &mut Context<'_, P>) -> Result<bool, Failure> {
-    if c.state.store.watchers.is_changed(c.client.id) {
+    let (store, id) = (&c.state.store, c.client.id);
+    if store.watchers.is_changed(id) {
         return Ok(true);
     }
-    for watched in &c.client.watched {
-        if !watched.was_expired && c.state.store.is_expired(&watched.key)? {
+    for key in &c.client.watched {
+        if store.is_expired(key)? && !store.watchers.was_expired(id, key) {
             return Ok(true);
         }
     }

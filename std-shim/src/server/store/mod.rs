@@ -298,8 +298,9 @@ impl<P: Files> Store<P> {
     fn write_batch(&mut self) -> Result<()> {
         let result = self.db.write(&self.batch, WriteLevel::Buffered);
         if result.is_err() {
-            // Reads of the database may or may not see it now.
+            // Reads of the database may or may not see it now. If they do, the tick's sync fails, and nobody is told of it.
             self.rows.clear();
+            self.wrote();
         }
         Ok(result?)
     }
@@ -347,14 +348,17 @@ impl<P: Files> Store<P> {
         }
         match &mut self.transaction {
             Some(kept) => kept.remove(key),
-            None => {
-                self.batch.clear();
-                self.batch.remove(key)?;
-                self.write_batch()?;
-                self.rows.remove(key);
-            }
+            None => self.remove_stored(key)?,
         }
         self.changed(key);
+        Ok(())
+    }
+
+    fn remove_stored(&mut self, key: &[u8]) -> Result<()> {
+        self.batch.clear();
+        self.batch.remove(key)?;
+        self.write_batch()?;
+        self.rows.remove(key);
         Ok(())
     }
 
@@ -383,10 +387,10 @@ impl<P: Files> Store<P> {
     /// Removes every key.
     pub fn clear(&mut self) -> Result<()> {
         // A key that is not there does not change.
-        let mut watched: Vec<Box<[u8]>> = Vec::new();
+        let mut watched: Vec<(Box<[u8]>, bool)> = Vec::new();
         for key in self.watchers.keys() {
-            if key.len() <= KEY_BYTES_MAX && self.db.get_with(key, |_| ())?.is_some() {
-                watched.push(key.into());
+            if let Some(is_expired) = self.expiry_of(key)? {
+                watched.push((key.into(), is_expired));
             }
         }
         match &mut self.transaction {
@@ -402,11 +406,13 @@ impl<P: Files> Store<P> {
                 cleared?;
             }
         }
-        for key in watched {
-            self.watchers.touch(&key);
+        for (key, is_expired) in watched {
+            match is_expired {
+                true => self.watchers.touch_expired(&key),
+                false => self.watchers.touch(&key),
+            }
         }
-        self.changes += 1;
-        self.unsynced = true;
+        self.wrote();
         Ok(())
     }
 
@@ -567,13 +573,17 @@ impl<P: Files> Store<P> {
 
     /// Whether a value lies under `key` whose time has come.
     pub fn is_expired(&self, key: &[u8]) -> Result<bool> {
+        Ok(self.expiry_of(key)?.unwrap_or(false))
+    }
+
+    /// Whether the time of the value under `key` has come, if there is a value.
+    fn expiry_of(&self, key: &[u8]) -> Result<Option<bool>> {
         if key.len() > KEY_BYTES_MAX {
-            return Ok(false);
+            return Ok(None);
         }
-        let expired = self.db.get_with(key, |stored| {
+        Ok(self.db.get_with(key, |stored| {
             Value::decode(stored).is_some_and(|value| value.is_expired(self.now_ms))
-        })?;
-        Ok(expired.unwrap_or(false))
+        })?)
     }
 
     /// Whether [`sweep`](Self::sweep) has something to do.
@@ -588,7 +598,9 @@ impl<P: Files> Store<P> {
         let expired = sweep.step(self);
         self.sweep = sweep;
         for key in &expired? {
-            self.remove(key)?;
+            self.remove_stored(key)?;
+            self.wrote();
+            self.watchers.touch_expired(key);
             self.counters.expired += 1;
         }
         Ok(())
@@ -600,9 +612,13 @@ impl<P: Files> Store<P> {
     }
 
     fn changed(&mut self, key: &[u8]) {
+        self.wrote();
+        self.watchers.touch(key);
+    }
+
+    fn wrote(&mut self) {
         self.changes += 1;
         self.unsynced = true;
-        self.watchers.touch(key);
     }
 
     /// Gives back the memory of a large value or batch.
