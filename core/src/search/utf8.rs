@@ -82,7 +82,7 @@ fn finish(bytes: &[u8], checked: usize) -> Result<&str, Utf8Error> {
 }
 
 /// Inputs shorter than this are left to the standard library.
-const SHORT: usize = 24;
+const SHORT: usize = 12;
 
 const TOO_SHORT: u8 = 1;
 const TOO_LONG: u8 = 1 << 1;
@@ -200,7 +200,7 @@ unsafe fn check<V: Vector>(bytes: &[u8]) -> usize {
     unsafe {
         let tables = Tables::<V>::new();
         let here = |at: usize| bytes.as_ptr().add(at);
-        let is_zero = |errors: V| !V::any(V::hit_not(errors.is_zero()));
+        let is_zero = V::is_all_zero;
         let mut at = 0;
         if V::MASKED {
             // Zeros come before, and after if there is room for them: they close the last character.

@@ -82,6 +82,33 @@ pub(crate) trait Vector: Copy {
     fn any(hit: Self::Hit) -> bool;
     /// Bit `i` is lane `i`.
     fn bits(hit: Self::Hit) -> u64;
+
+    /// Whether every lane is zero.
+    #[inline(always)]
+    fn is_all_zero(self) -> bool {
+        Self::bits(self.is_zero()) == low_bits(Self::BYTES)
+    }
+
+    /// Writes `offset` plus the number of each bit set in `bits`, in order, and up to 32 more numbers, which mean nothing.
+    ///
+    /// # Safety
+    /// V1; room for `bits.count_ones() + 32` numbers at `to`.
+    #[inline(always)]
+    unsafe fn places(mut bits: u64, offset: u16, mut to: *mut u16) {
+        // Four at a time: how many there are is hard to foretell, that there are no more than four is not.
+        loop {
+            for i in 0..4 {
+                let place = offset.wrapping_add(bits.trailing_zeros() as u16);
+                // SAFETY: the caller's: at most three more than there are bits.
+                unsafe { to.add(i).write(place) };
+                bits &= bits.wrapping_sub(1);
+            }
+            if bits == 0 {
+                return;
+            }
+            to = to.wrapping_add(4);
+        }
+    }
 }
 
 /// The lowest `count <= 64` bits.

@@ -140,4 +140,34 @@ impl Vector for Avx512 {
     fn bits(hit: __m512i) -> u64 {
         isa!(_mm512_testn_epi8_mask(hit, hit))
     }
+
+    #[inline(always)]
+    fn is_all_zero(self) -> bool {
+        isa!(_mm512_test_epi8_mask(self.0, self.0)) == 0
+    }
+    #[inline(always)]
+    unsafe fn places(bits: u64, offset: u16, to: *mut u16) {
+        isa!({
+            let packed =
+                _mm512_maskz_compress_epi8(bits, _mm512_loadu_si512(LANES.as_ptr().cast()));
+            let offset = _mm512_set1_epi16(offset.cast_signed());
+            let low = _mm512_cvtepu8_epi16(_mm512_castsi512_si256(packed));
+            _mm512_storeu_si512(to.cast(), _mm512_add_epi16(low, offset));
+            if bits.count_ones() > 32 {
+                let high = _mm512_cvtepu8_epi16(_mm512_extracti64x4_epi64::<1>(packed));
+                _mm512_storeu_si512(to.add(32).cast(), _mm512_add_epi16(high, offset));
+            }
+        });
+    }
 }
+
+/// The number of each lane.
+static LANES: [u8; 64] = {
+    let mut lanes = [0; 64];
+    let mut i = 0;
+    while i < 64 {
+        lanes[i] = i as u8;
+        i += 1;
+    }
+    lanes
+};

@@ -1,70 +1,13 @@
-//! All bytes of a kind, from either end, with the masks of the current block kept.
+//! All bytes of a kind, from either end.
 //!
-//! A search that starts anew after each hit pays for it each time; these ask the kernel for the hits of a whole block of 256 bytes and hand
-//! them out bit by bit.
+//! A search that starts anew after each hit pays for it each time, and a mask that is handed out bit by bit costs a branch that nobody can
+//! foretell for every 64 bytes. So the kernel writes down where the hits are, some dozens at a time, and these read the list.
 #![forbid(unsafe_code)]
 
-use super::kernel::BLOCK;
+use super::kernel::{Hits, further};
 use super::{ByteSet, memrchr, memrchr2, memrchr3};
 use core::fmt;
 use core::iter::FusedIterator;
-
-/// The block being handed out.
-#[derive(Clone)]
-struct Block {
-    /// What is left of the word in hand.
-    mask: u64,
-    /// Where the word in hand starts in the haystack.
-    start: usize,
-    /// The words of the block that come after it; the others are zero.
-    masks: [u64; 4],
-    /// Number of the word in hand.
-    word: usize,
-    /// Where the next block starts.
-    next: usize,
-}
-
-impl Block {
-    const fn new() -> Self {
-        Self {
-            mask: 0,
-            start: 0,
-            masks: [0; 4],
-            word: 3,
-            next: 0,
-        }
-    }
-
-    /// The next hit of the block.
-    #[inline(always)]
-    fn pop(&mut self) -> Option<usize> {
-        while self.mask == 0 {
-            if self.word >= 3 {
-                return None;
-            }
-            self.word += 1;
-            self.start += 64;
-            self.mask = core::mem::take(&mut self.masks[self.word & 3]);
-        }
-        let at = self.start + self.mask.trailing_zeros() as usize;
-        self.mask &= self.mask - 1;
-        Some(at)
-    }
-
-    #[inline(always)]
-    fn refill(&mut self, len: usize, kernel: impl FnOnce(usize, &mut [u64; 4]) -> usize) {
-        self.start = kernel(self.next, &mut self.masks);
-        self.word = 0;
-        self.next = len.min(self.start + BLOCK);
-        self.mask = core::mem::take(&mut self.masks[0]);
-    }
-
-    /// Hits left in it.
-    fn len(&self) -> usize {
-        let later: u32 = self.masks.iter().map(|mask| mask.count_ones()).sum();
-        (self.mask.count_ones() + later) as usize
-    }
-}
 
 /// Indices of one, two or three bytes in a haystack; made by [`memchr_iter`](super::memchr_iter) and its siblings.
 #[derive(Clone)]
@@ -72,7 +15,8 @@ pub struct Bytes<'h> {
     haystack: &'h [u8],
     needles: [u8; 3],
     kinds: u8,
-    block: Block,
+    hits: Hits,
+    reach: usize,
     /// Hits from here on were taken from the back.
     end: usize,
 }
@@ -83,20 +27,22 @@ impl<'h> Bytes<'h> {
             haystack,
             needles,
             kinds,
-            block: Block::new(),
+            hits: Hits::new(),
+            reach: 0,
             end: haystack.len(),
         }
     }
 
     #[inline]
     fn refill(&mut self) {
-        let ([a, b, c], kinds, haystack) = (self.needles, self.kinds, self.haystack);
-        self.block
-            .refill(haystack.len(), |from, masks| match kinds {
-                1 => super::block(a, haystack, from, masks),
-                2 => super::block2(a, b, haystack, from, masks),
-                _ => super::block3(a, b, c, haystack, from, masks),
-            });
+        let (haystack, from, hits) = (self.haystack, self.hits.next, &mut self.hits);
+        let [a, b, _] = self.needles;
+        match self.kinds {
+            1 => super::collect(a, haystack, from, self.reach, hits),
+            2 => super::collect2(a, b, haystack, from, self.reach, hits),
+            _ => super::collect3(self.needles, haystack, from, self.reach, hits),
+        }
+        self.reach = further(self.reach);
     }
 }
 
@@ -106,10 +52,10 @@ impl Iterator for Bytes<'_> {
     #[inline]
     fn next(&mut self) -> Option<usize> {
         loop {
-            if let Some(at) = self.block.pop() {
+            if let Some(at) = self.hits.pop() {
                 return (at < self.end).then_some(at);
             }
-            if self.block.next >= self.end {
+            if self.hits.next >= self.end {
                 return None;
             }
             self.refill();
@@ -120,13 +66,13 @@ impl Iterator for Bytes<'_> {
     fn fold<B, F: FnMut(B, usize) -> B>(mut self, init: B, mut f: F) -> B {
         let mut value = init;
         loop {
-            while let Some(at) = self.block.pop() {
+            for at in self.hits.iter() {
                 if at >= self.end {
                     return value;
                 }
                 value = f(value, at);
             }
-            if self.block.next >= self.end {
+            if self.hits.next >= self.end {
                 return value;
             }
             self.refill();
@@ -134,13 +80,13 @@ impl Iterator for Bytes<'_> {
     }
 
     fn count(self) -> usize {
-        let next = self.block.next;
+        let next = self.hits.next;
         if self.end < next {
             return self.fold(0, |count, _| count + 1);
         }
         let rest = &self.haystack[next..self.end];
         let [a, b, c] = self.needles;
-        self.block.len()
+        self.hits.len()
             + match self.kinds {
                 1 => super::count(a, rest),
                 2 => super::count2(a, b, rest),
@@ -149,8 +95,8 @@ impl Iterator for Bytes<'_> {
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        let in_hand = self.block.len();
-        (0, Some(in_hand + self.end.saturating_sub(self.block.next)))
+        let in_hand = self.hits.len();
+        (0, Some(in_hand + self.end.saturating_sub(self.hits.next)))
     }
 }
 
@@ -164,7 +110,7 @@ impl DoubleEndedIterator for Bytes<'_> {
             _ => memrchr3(a, b, c, rest),
         };
         match found {
-            Some(at) if at >= self.block.next || self.block.clone().any_at(at) => {
+            Some(at) if at >= self.hits.next || self.hits.iter().any(|hit| hit == at) => {
                 self.end = at;
                 Some(at)
             }
@@ -174,13 +120,6 @@ impl DoubleEndedIterator for Bytes<'_> {
                 None
             }
         }
-    }
-}
-
-impl Block {
-    /// Whether the hit at `at` is still in the block.
-    fn any_at(mut self, at: usize) -> bool {
-        core::iter::from_fn(|| self.pop()).any(|hit| hit == at)
     }
 }
 
@@ -199,7 +138,8 @@ impl fmt::Debug for Bytes<'_> {
 pub struct SetBytes<'h> {
     haystack: &'h [u8],
     set: ByteSet,
-    block: Block,
+    hits: Hits,
+    reach: usize,
 }
 
 impl<'h> SetBytes<'h> {
@@ -207,7 +147,8 @@ impl<'h> SetBytes<'h> {
         Self {
             haystack,
             set,
-            block: Block::new(),
+            hits: Hits::new(),
+            reach: 0,
         }
     }
 }
@@ -218,27 +159,27 @@ impl Iterator for SetBytes<'_> {
     #[inline]
     fn next(&mut self) -> Option<usize> {
         loop {
-            if let Some(at) = self.block.pop() {
+            if let Some(at) = self.hits.pop() {
                 return Some(at);
             }
-            if self.block.next >= self.haystack.len() {
+            let from = self.hits.next;
+            if from >= self.haystack.len() {
                 return None;
             }
-            let (set, haystack) = (&self.set, self.haystack);
-            self.block.refill(haystack.len(), |from, masks| {
-                set.block(haystack, from, masks)
-            });
+            self.set
+                .collect(self.haystack, from, self.reach, &mut self.hits);
+            self.reach = further(self.reach);
         }
     }
 
     fn count(self) -> usize {
-        self.block.len() + self.set.count(&self.haystack[self.block.next..])
+        self.hits.len() + self.set.count(&self.haystack[self.hits.next..])
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
         (
             0,
-            Some(self.block.len() + self.haystack.len() - self.block.next),
+            Some(self.hits.len() + self.haystack.len() - self.hits.next),
         )
     }
 }

@@ -61,10 +61,9 @@ pub(crate) unsafe fn find<V: Vector, C: Class>(class: C, haystack: &[u8]) -> Opt
             return (bits != 0).then(|| bits.trailing_zeros() as usize);
         }
         let needles = class.prepare::<V>();
-        let first = |at: usize, hit: V::Hit| at + V::bits(hit).trailing_zeros() as usize;
         let hit = C::test(&needles, V::load(start));
         if V::any(hit) {
-            return Some(first(0, hit));
+            return Some(first::<V>(0, hit));
         }
         let mut at = V::BYTES - start.addr() % V::BYTES;
         while len - at >= 4 * V::BYTES {
@@ -73,7 +72,7 @@ pub(crate) unsafe fn find<V: Vector, C: Class>(class: C, haystack: &[u8]) -> Opt
             if V::any(all) {
                 for (i, hit) in hits.into_iter().enumerate() {
                     if V::any(hit) {
-                        return Some(first(at + i * V::BYTES, hit));
+                        return Some(first::<V>(at + i * V::BYTES, hit));
                     }
                 }
             }
@@ -82,7 +81,7 @@ pub(crate) unsafe fn find<V: Vector, C: Class>(class: C, haystack: &[u8]) -> Opt
         while len - at >= V::BYTES {
             let hit = C::test(&needles, V::load_aligned(start.add(at)));
             if V::any(hit) {
-                return Some(first(at, hit));
+                return Some(first::<V>(at, hit));
             }
             at += V::BYTES;
         }
@@ -90,7 +89,7 @@ pub(crate) unsafe fn find<V: Vector, C: Class>(class: C, haystack: &[u8]) -> Opt
             at = len - V::BYTES;
             let hit = C::test(&needles, V::load(start.add(at)));
             if V::any(hit) {
-                return Some(first(at, hit));
+                return Some(first::<V>(at, hit));
             }
         }
         None
@@ -114,10 +113,9 @@ pub(crate) unsafe fn rfind<V: Vector, C: Class>(class: C, haystack: &[u8]) -> Op
             return bits.checked_ilog2().map(|bit| bit as usize);
         }
         let needles = class.prepare::<V>();
-        let last = |at: usize, hit: V::Hit| at + V::bits(hit).ilog2() as usize;
         let hit = C::test(&needles, V::load(start.add(len - V::BYTES)));
         if V::any(hit) {
-            return Some(last(len - V::BYTES, hit));
+            return Some(last::<V>(len - V::BYTES, hit));
         }
         // All below `at` is still to be searched; `start + at` is aligned from here on.
         let mut at = len - start.add(len).addr() % V::BYTES;
@@ -131,7 +129,7 @@ pub(crate) unsafe fn rfind<V: Vector, C: Class>(class: C, haystack: &[u8]) -> Op
             if V::any(all) {
                 for (i, hit) in hits.into_iter().enumerate().rev() {
                     if V::any(hit) {
-                        return Some(last(at + i * V::BYTES, hit));
+                        return Some(last::<V>(at + i * V::BYTES, hit));
                     }
                 }
             }
@@ -140,17 +138,28 @@ pub(crate) unsafe fn rfind<V: Vector, C: Class>(class: C, haystack: &[u8]) -> Op
             at -= V::BYTES;
             let hit = C::test(&needles, V::load_aligned(start.add(at)));
             if V::any(hit) {
-                return Some(last(at, hit));
+                return Some(last::<V>(at, hit));
             }
         }
         if at > 0 {
             let hit = C::test(&needles, V::load(start));
             if V::any(hit) {
-                return Some(last(0, hit));
+                return Some(last::<V>(0, hit));
             }
         }
         None
     }
+}
+
+// No closures: those are compiled without the level's instructions wherever the compiler does not inline them.
+#[inline(always)]
+fn first<V: Vector>(at: usize, hit: V::Hit) -> usize {
+    at + V::bits(hit).trailing_zeros() as usize
+}
+
+#[inline(always)]
+fn last<V: Vector>(at: usize, hit: V::Hit) -> usize {
+    at + V::bits(hit).ilog2() as usize
 }
 
 /// # Safety
@@ -222,58 +231,222 @@ pub(crate) unsafe fn count<V: Vector, C: Class>(class: C, haystack: &[u8]) -> us
     }
 }
 
-/// Bytes that one call of [`block`] looks at together.
-pub(crate) const BLOCK: usize = 256;
+/// Bytes that [`collect`] looks at together.
+const BLOCK: usize = 256;
 
-/// Looks for the first block of 256 bytes at or after `from` with a byte of the class, and gives its masks: where it starts and bit `i` of
-/// word `w` for its byte `64 * w + i`. The last block may be short. Past the end, the start is the haystack's length and the masks are zero.
+/// Places that [`Hits`] has room for: those of a word of 64 bytes, what a vector writes too much, and enough before them.
+const PLACES: usize = 192;
+/// With more than this, the next word may not fit.
+const FULL: usize = PLACES - 64 - 32;
+
+/// How far behind the first hit a list goes at most, so that places fit in 16 bits.
+pub(crate) const REACH_MAX: usize = 32 << 10;
+
+/// How far a list may go that follows one of `reach`. The first goes no further than it must; only who asks for more makes the kernels look
+/// ahead.
+#[inline(always)]
+pub(crate) fn further(reach: usize) -> usize {
+    REACH_MAX.min(2 * reach + 256)
+}
+
+/// Hits that were found and wait to be handed out.
+#[derive(Clone)]
+pub(crate) struct Hits {
+    /// Where places are counted from.
+    base: usize,
+    /// All before it has been looked at.
+    pub(crate) next: usize,
+    first: usize,
+    end: usize,
+    places: [u16; PLACES],
+}
+
+impl Hits {
+    pub(crate) const fn new() -> Self {
+        Self {
+            base: 0,
+            next: 0,
+            first: 0,
+            end: 0,
+            places: [0; PLACES],
+        }
+    }
+
+    /// The next of them.
+    #[inline(always)]
+    pub(crate) fn pop(&mut self) -> Option<usize> {
+        if self.first >= self.end {
+            return None;
+        }
+        let at = self.base + usize::from(*self.places.get(self.first)?);
+        self.first += 1;
+        Some(at)
+    }
+
+    /// The next of them, where they were added with [`add_before`](Self::add_before).
+    #[inline(always)]
+    pub(crate) fn pop_before(&mut self) -> Option<usize> {
+        if self.first >= self.end {
+            return None;
+        }
+        let at = self.base - usize::from(*self.places.get(self.first)?);
+        self.first += 1;
+        Some(at)
+    }
+
+    /// All that are left.
+    #[inline(always)]
+    pub(crate) fn iter(&self) -> impl Iterator<Item = usize> + '_ {
+        let left = self.places.get(self.first..self.end).unwrap_or(&[]);
+        left.iter().map(|place| self.base + usize::from(*place))
+    }
+
+    /// How many are left.
+    pub(crate) fn len(&self) -> usize {
+        self.end - self.first
+    }
+
+    /// Forgets all; `next` is where to go on if nothing is found.
+    #[inline(always)]
+    pub(crate) fn clear(&mut self, next: usize) {
+        (self.next, self.first, self.end) = (next, 0, 0);
+    }
+
+    /// Counts places from `at`, which is the first of them.
+    #[inline(always)]
+    pub(crate) fn start(&mut self, at: usize) {
+        (self.base, self.first, self.end) = (at, 0, 0);
+    }
+
+    #[inline(always)]
+    pub(crate) fn is_full(&self) -> bool {
+        self.end >= PLACES
+    }
+
+    /// Adds the one at `at`, less than 64 KiB behind the base, if there is room.
+    #[inline(always)]
+    pub(crate) fn add(&mut self, at: usize) {
+        self.add_distance(at - self.base);
+    }
+
+    /// Adds the one at `at`, less than 64 KiB before the base, if there is room.
+    #[inline(always)]
+    pub(crate) fn add_before(&mut self, at: usize) {
+        self.add_distance(self.base - at);
+    }
+
+    #[inline(always)]
+    fn add_distance(&mut self, distance: usize) {
+        debug_assert!(distance <= usize::from(u16::MAX));
+        if let Some(place) = self.places.get_mut(self.end) {
+            *place = distance as u16;
+            self.end += 1;
+        }
+    }
+
+    /// Adds the hits of the word at `at`.
+    ///
+    /// # Safety
+    /// V1; at most [`FULL`] hits are there, and `at` is less than 64 KiB behind the base.
+    #[inline(always)]
+    unsafe fn push<V: Vector>(&mut self, bits: u64, at: usize) {
+        debug_assert!(self.end <= FULL && at - self.base <= usize::from(u16::MAX));
+        let offset = (at - self.base) as u16;
+        // SAFETY: V1; there is room for 64 places and for a vector's worth of others behind them.
+        unsafe { V::places(bits, offset, self.places.as_mut_ptr().add(self.end)) };
+        self.end += bits.count_ones() as usize;
+    }
+}
+
+/// Takes down the hits from `from` on: at least those of the first word of 64 bytes that has any, then of what lies up to `reach` behind it,
+/// until the room is filled. None at all if there is none up to the end.
 ///
 /// # Safety
-/// V1; `from <= haystack.len()`.
+/// V1; `from <= haystack.len()` and `reach <= REACH_MAX`.
 #[inline(always)]
-pub(crate) unsafe fn block<V: Vector, C: Class>(
+pub(crate) unsafe fn collect<V: Vector, C: Class>(
     class: C,
     haystack: &[u8],
     from: usize,
-    masks: &mut [u64; 4],
-) -> usize {
+    reach: usize,
+    hits: &mut Hits,
+) {
     let len = haystack.len();
     let mut at = from;
-    // SAFETY: K1: a whole block is looked at only where there is one, else a word's worth at a time.
+    hits.start(from);
+    // SAFETY: K1: a whole block is looked at only where there is one, else a word at most. Before each `push`, there is room,
+    // and the base is near: it moves along until there is a hit, and what is further from it than `reach` ends the loops.
     unsafe {
         if C::has::<V>() {
             let needles = class.prepare::<V>();
+            let head = haystack.as_ptr().add(at).addr() % 64;
+            if head != 0 && len - at >= 64 {
+                let bits = word_bits::<V, C>(&needles, haystack.as_ptr().add(at));
+                hits.push::<V>(bits & low_bits(64 - head), at);
+                at += 64 - head;
+            }
             while len - at >= BLOCK {
-                let here = haystack.as_ptr().add(at);
-                let mut words = [0; 4];
-                for (word, offset) in words.iter_mut().zip([0, 64, 128, 192]) {
-                    *word = word_bits::<V, C>(&needles, here.add(offset));
+                if hits.end == 0 {
+                    hits.base = at;
+                } else if at - hits.base > reach || hits.end > FULL {
+                    hits.next = at;
+                    return;
                 }
-                if words[0] | words[1] | words[2] | words[3] != 0 {
-                    *masks = words;
-                    return at;
+                let here = haystack.as_ptr().add(at);
+                let words = [
+                    word::<V, C>(&needles, here),
+                    word::<V, C>(&needles, here.add(64)),
+                    word::<V, C>(&needles, here.add(128)),
+                    word::<V, C>(&needles, here.add(192)),
+                ];
+                let any = V::hit_or(V::hit_or(words[0], words[1]), V::hit_or(words[2], words[3]));
+                if V::any(any) {
+                    for (i, word) in words.into_iter().enumerate() {
+                        if hits.end > FULL {
+                            hits.next = at + 64 * i;
+                            return;
+                        }
+                        let bits = if V::BYTES == 64 {
+                            V::bits(word)
+                        } else {
+                            word_bits::<V, C>(&needles, here.add(64 * i))
+                        };
+                        hits.push::<V>(bits, at + 64 * i);
+                    }
                 }
                 at += BLOCK;
             }
         }
-        *masks = [0; 4];
-        let mut word = 0;
-        let mut start = at;
         while at < len {
-            let rest = len - at;
-            let bits = rest_bits::<V, C>(class, haystack.as_ptr().add(at), rest.min(64));
-            masks[word] = bits;
-            at += 64;
-            word += 1;
-            if word == 4 || at >= len {
-                if *masks != [0; 4] {
-                    return start;
-                }
-                word = 0;
-                start = at;
+            if hits.end == 0 {
+                hits.base = at;
+            } else if at - hits.base > reach || hits.end > FULL {
+                break;
             }
+            let rest = (len - at).min(64);
+            let bits = rest_bits::<V, C>(class, haystack.as_ptr().add(at), rest);
+            hits.push::<V>(bits, at);
+            at += rest;
         }
-        len
+        hits.next = at;
+    }
+}
+
+/// Whether a word of 64 bytes has a hit, and which, if it is one vector.
+///
+/// # Safety
+/// V1; 64 readable bytes at `from`.
+#[inline(always)]
+unsafe fn word<V: Vector, C: Class>(needles: &C::Needles<V>, from: *const u8) -> V::Hit {
+    // SAFETY: the caller's: within its 64 bytes.
+    unsafe {
+        let mut hit = C::test(needles, V::load(from));
+        let mut offset = V::BYTES;
+        while offset < 64 {
+            hit = V::hit_or(hit, C::test(needles, V::load(from.add(offset))));
+            offset += V::BYTES;
+        }
+        hit
     }
 }
 

@@ -15,6 +15,7 @@ pub use set::ByteSet;
 use super::dispatch::{dispatch, entry};
 use super::vector::Vector;
 use class::{One, Other, Three, Two};
+use kernel::Hits;
 
 /// Finders from either end: `$arguments` make the class `$class`.
 macro_rules! finders {
@@ -37,9 +38,9 @@ macro_rules! finders {
     };
 }
 
-/// Counters, and masks of a block for iterators.
+/// Counters, and collectors for iterators.
 macro_rules! counters {
-    ($count:ident, $block:ident, $functions:ident: ($($argument:ident: $kind:ty),*) => $class:expr) => {
+    ($count:ident, $collect:ident, $functions:ident: ($($argument:ident: $kind:ty),*) => $class:expr) => {
         mod $functions {
             use super::*;
             #[inline(always)]
@@ -48,13 +49,13 @@ macro_rules! counters {
                 unsafe { kernel::count::<V, _>($class, haystack) }
             }
             #[inline(always)]
-            pub(super) unsafe fn block<V: Vector>($($argument: $kind,)* haystack: &[u8], from: usize, masks: &mut [u64; 4]) -> usize {
+            pub(super) unsafe fn collect<V: Vector>($($argument: $kind,)* haystack: &[u8], from: usize, reach: usize, hits: &mut Hits) {
                 // SAFETY: V1, the caller's.
-                unsafe { kernel::block::<V, _>($class, haystack, from, masks) }
+                unsafe { kernel::collect::<V, _>($class, haystack, from, reach, hits) }
             }
         }
         dispatch!(mod $count = $functions::count, fn($($argument: $kind,)* haystack: &[u8]) -> usize);
-        dispatch!(mod $block = $functions::block, fn($($argument: $kind,)* haystack: &[u8], from: usize, masks: &mut [u64; 4]) -> usize);
+        dispatch!(mod $collect = $functions::collect, fn($($argument: $kind,)* haystack: &[u8], from: usize, reach: usize, hits: &mut Hits) -> ());
     };
 }
 
@@ -63,10 +64,10 @@ finders!(find_other, rfind_other, other: (n: u8) => Other(n));
 finders!(find_two, rfind_two, two: (a: u8, b: u8) => Two(a, b));
 finders!(find_three, rfind_three, three: (a: u8, b: u8, c: u8) => Three(a, b, c));
 finders!(find_set, rfind_set, of_set: (set: &ByteSet) => set);
-counters!(count_one, block_one, all_one: (n: u8) => One(n));
-counters!(count_two, block_two, all_two: (a: u8, b: u8) => Two(a, b));
-counters!(count_three, block_three, all_three: (a: u8, b: u8, c: u8) => Three(a, b, c));
-counters!(count_set, block_set, all_of_set: (set: &ByteSet) => set);
+counters!(count_one, collect_one, all_one: (n: u8) => One(n));
+counters!(count_two, collect_two, all_two: (a: u8, b: u8) => Two(a, b));
+counters!(count_three, collect_three, all_three: (a: u8, b: u8, c: u8) => Three(a, b, c));
+counters!(count_set, collect_set, all_of_set: (set: &ByteSet) => set);
 
 /// Index of the first `needle`.
 ///
@@ -170,31 +171,32 @@ pub fn memchr3_iter(a: u8, b: u8, c: u8, haystack: &[u8]) -> Bytes<'_> {
     Bytes::new([a, b, c], 3, haystack)
 }
 
-/// Masks of the next block with a hit, for iterators: see [`kernel::block`].
+/// The next hits, for iterators: see [`kernel::collect`].
 #[inline]
-fn block(a: u8, haystack: &[u8], from: usize, masks: &mut [u64; 4]) -> usize {
-    assert!(from <= haystack.len());
-    entry!(block_one(a: u8, haystack: &[u8], from: usize, masks: &mut [u64; 4]) -> usize)
+fn collect(a: u8, haystack: &[u8], from: usize, reach: usize, hits: &mut Hits) {
+    assert!(from <= haystack.len() && reach <= kernel::REACH_MAX);
+    entry!(collect_one(a: u8, haystack: &[u8], from: usize, reach: usize, hits: &mut Hits) -> ());
 }
 
 #[inline]
-fn block2(a: u8, b: u8, haystack: &[u8], from: usize, masks: &mut [u64; 4]) -> usize {
-    assert!(from <= haystack.len());
-    entry!(block_two(a: u8, b: u8, haystack: &[u8], from: usize, masks: &mut [u64; 4]) -> usize)
+fn collect2(a: u8, b: u8, haystack: &[u8], from: usize, reach: usize, hits: &mut Hits) {
+    assert!(from <= haystack.len() && reach <= kernel::REACH_MAX);
+    entry!(collect_two(a: u8, b: u8, haystack: &[u8], from: usize, reach: usize, hits: &mut Hits) -> ());
 }
 
 #[inline]
-fn block3(a: u8, b: u8, c: u8, haystack: &[u8], from: usize, masks: &mut [u64; 4]) -> usize {
-    assert!(from <= haystack.len());
-    entry!(block_three(a: u8, b: u8, c: u8, haystack: &[u8], from: usize, masks: &mut [u64; 4]) -> usize)
+fn collect3(needles: [u8; 3], haystack: &[u8], from: usize, reach: usize, hits: &mut Hits) {
+    assert!(from <= haystack.len() && reach <= kernel::REACH_MAX);
+    let [a, b, c] = needles;
+    entry!(collect_three(a: u8, b: u8, c: u8, haystack: &[u8], from: usize, reach: usize, hits: &mut Hits) -> ());
 }
 
 impl ByteSet {
     #[inline]
-    fn block(&self, haystack: &[u8], from: usize, masks: &mut [u64; 4]) -> usize {
-        assert!(from <= haystack.len());
+    fn collect(&self, haystack: &[u8], from: usize, reach: usize, hits: &mut Hits) {
+        assert!(from <= haystack.len() && reach <= kernel::REACH_MAX);
         let set = self;
-        entry!(block_set(set: &ByteSet, haystack: &[u8], from: usize, masks: &mut [u64; 4]) -> usize)
+        entry!(collect_set(set: &ByteSet, haystack: &[u8], from: usize, reach: usize, hits: &mut Hits) -> ());
     }
 
     /// Index of the first byte that is in the set.

@@ -88,51 +88,49 @@ fn agree(level: Level, haystack: &[u8]) {
             count_set::select(level)(&set, haystack),
             haystack.iter().filter(|b| in_set(b)).count()
         );
-        blocks(
-            |h, from, masks| block_one::select(level)(b'a', h, from, masks),
+        collected(
+            |h, from, reach, hits| collect_one::select(level)(b'a', h, from, reach, hits),
             haystack,
             |b| *b == b'a',
         );
-        blocks(
-            |h, from, masks| block_two::select(level)(b'a', b'c', h, from, masks),
+        collected(
+            |h, from, reach, hits| collect_two::select(level)(b'a', b'c', h, from, reach, hits),
             haystack,
             two,
         );
-        blocks(
-            |h, from, masks| block_three::select(level)(a, b, c, h, from, masks),
+        collected(
+            |h, from, reach, hits| collect_three::select(level)(a, b, c, h, from, reach, hits),
             haystack,
             three,
         );
-        blocks(
-            |h, from, masks| block_set::select(level)(&set, h, from, masks),
+        collected(
+            |h, from, reach, hits| collect_set::select(level)(&set, h, from, reach, hits),
             haystack,
             in_set,
         );
     }
 }
 
-fn blocks(
-    kernel: impl Fn(&[u8], usize, &mut [u64; 4]) -> usize,
+fn collected(
+    kernel: impl Fn(&[u8], usize, usize, &mut Hits),
     haystack: &[u8],
     test: impl Fn(&u8) -> bool,
 ) {
-    let mut found = Vec::new();
-    let mut from = 0;
-    while from < haystack.len() {
-        let mut masks = [u64::MAX; 4];
-        let start = kernel(haystack, from, &mut masks);
-        assert!(start >= from && start <= haystack.len());
-        for bit in 0..256 {
-            if masks[bit / 64] >> (bit % 64) & 1 == 1 {
-                found.push(start + bit);
-            }
-        }
-        from = haystack.len().min(start + 256);
-    }
     let expected: Vec<usize> = (0..haystack.len())
         .filter(|i| test(&haystack[*i]))
         .collect();
-    assert_eq!(found, expected);
+    for reach in [0, 100, kernel::REACH_MAX] {
+        let mut found = Vec::new();
+        let mut hits = Hits::new();
+        while hits.next < haystack.len() {
+            let from = hits.next;
+            kernel(haystack, from, reach, &mut hits);
+            assert!(hits.next > from && hits.next <= haystack.len());
+            assert_eq!(hits.iter().count(), hits.len());
+            found.extend(hits.iter());
+        }
+        assert_eq!(found, expected, "reach {reach}");
+    }
 }
 
 #[test]
@@ -186,6 +184,30 @@ fn counters_do_not_run_over() {
         // SAFETY: the level is available.
         let found = unsafe { count_one::select(level)(b'a', &haystack) };
         assert_eq!(found, haystack.len());
+    }
+}
+
+#[test]
+fn a_list_of_hits_is_as_long_as_its_numbers_allow() {
+    // One hit at the start, so that places count from there, and the next ones as far away as a list reaches, and further.
+    for level in levels() {
+        let mut haystack = vec![b'.'; 3 * kernel::REACH_MAX];
+        for at in [
+            3,
+            kernel::REACH_MAX - 1,
+            kernel::REACH_MAX + 300,
+            2 * kernel::REACH_MAX + 400,
+        ] {
+            haystack[at] = b'a';
+        }
+        collected(
+            |h, from, reach, hits| unsafe {
+                // SAFETY: the level is available.
+                collect_one::select(level)(b'a', h, from, reach, hits);
+            },
+            &haystack,
+            |byte| *byte == b'a',
+        );
     }
 }
 

@@ -5,9 +5,9 @@
 )]
 
 use super::iter::{FindIter, FindRevIter};
-use super::kernel::Found;
 use super::plan::State;
-use super::{RUN, find_first, run, scan_all, scan_last};
+use super::{Hits, QUICK, RUN, SMALL, find_first, find_small, run, scan_all, scan_last};
+use crate::search::byte::kernel::REACH_MAX;
 use crate::search::detect::{self, Level};
 use crate::search::{memchr, memrchr};
 use core::fmt;
@@ -57,6 +57,7 @@ pub struct Finder<'n> {
     kind: Kind,
     probes: [u8; 4],
     level: Level,
+    small: find_small::Kernel,
     first: find_first::Kernel,
     all: scan_all::Kernel,
 }
@@ -81,6 +82,7 @@ impl<'n> Finder<'n> {
             probes: State::ranked(needle).probes,
             needle: Needle::Borrowed(needle),
             level,
+            small: find_small::select(level),
             first: find_first::select(level),
             all: scan_all::select(level),
         }
@@ -102,7 +104,13 @@ impl<'n> Finder<'n> {
         }
         match self.kind {
             // SAFETY: the level was available; the needle has two bytes at least and the probes are its own.
-            Kind::Probes => unsafe { (self.first)(needle, self.probes, haystack) },
+            Kind::Probes => unsafe {
+                if haystack.len() <= QUICK && needle.len() <= SMALL {
+                    (self.small)(needle, self.probes, haystack)
+                } else {
+                    (self.first)(needle, self.probes, haystack)
+                }
+            },
             Kind::Empty => Some(0),
             Kind::Byte(byte) => memchr(byte, haystack),
             Kind::Run => self.run_from(haystack, 0),
@@ -113,16 +121,13 @@ impl<'n> Finder<'n> {
     #[inline]
     #[must_use]
     pub fn rfind(&self, haystack: &[u8]) -> Option<usize> {
-        let needle = self.needle.bytes();
         match self.kind {
             Kind::Empty => Some(haystack.len()),
             Kind::Byte(byte) => memrchr(byte, haystack),
             Kind::Run | Kind::Probes => {
-                let mut state = self.state();
-                // SAFETY: the level was available; the needle has two bytes at least and the state is its own.
-                unsafe {
-                    scan_last::select(self.level)(needle, &mut state, haystack, haystack.len())
-                }
+                let mut hits = Hits::new();
+                self.list_back(&mut self.state(), haystack, haystack.len(), 0, &mut hits);
+                hits.pop_before()
             }
         }
     }
@@ -172,6 +177,7 @@ impl<'n> Finder<'n> {
             kind: self.kind,
             probes: self.probes,
             level: self.level,
+            small: self.small,
             first: self.first,
             all: self.all,
         }
@@ -191,10 +197,34 @@ impl<'n> Finder<'n> {
         unsafe { run::select(self.level)(self.needle.bytes(), haystack, from) }
     }
 
+    /// As [`list`](Self::list), from the back; the needle has two bytes at least.
     #[inline(always)]
-    pub(super) fn all_from(&self, state: &mut State, haystack: &[u8], from: usize) -> Found {
+    pub(super) fn list_back(
+        &self,
+        state: &mut State,
+        haystack: &[u8],
+        end: usize,
+        reach: usize,
+        hits: &mut Hits,
+    ) {
+        assert!(reach <= REACH_MAX && end <= haystack.len());
+        let needle = self.needle.bytes();
+        // SAFETY: the level was available; the needle has two bytes at least and the state is its own.
+        unsafe { scan_last::select(self.level)(needle, state, haystack, end, reach, hits) }
+    }
+
+    #[inline(always)]
+    pub(super) fn list(
+        &self,
+        state: &mut State,
+        haystack: &[u8],
+        from: usize,
+        reach: usize,
+        hits: &mut Hits,
+    ) {
+        assert!(reach <= REACH_MAX);
         // SAFETY: the level was available; the caller is of kind `Probes`, with this finder's state.
-        unsafe { (self.all)(self.needle.bytes(), state, haystack, from) }
+        unsafe { (self.all)(self.needle.bytes(), state, haystack, from, reach, hits) }
     }
 }
 

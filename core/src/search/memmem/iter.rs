@@ -1,8 +1,9 @@
-//! All matches, without overlaps, with the mask of the current vector kept.
+//! All matches, without overlaps. The kernel lists them, some dozens at a time.
 #![forbid(unsafe_code)]
 
 use super::finder::{Finder, Kind};
 use super::plan::State;
+use crate::search::byte::kernel::{Hits, further};
 use crate::search::{memchr, memrchr};
 use core::fmt;
 use core::iter::FusedIterator;
@@ -13,13 +14,8 @@ pub struct FindIter<'h, 'n> {
     haystack: &'h [u8],
     finder: Finder<'n>,
     state: State,
-    /// Matches of the vector in hand: bit `i` is at `base + i`.
-    mask: u64,
-    base: usize,
-    /// Everything before has been looked at.
-    next: usize,
-    /// Where the last match ended: the next one starts there or later.
-    free: usize,
+    hits: Hits,
+    reach: usize,
 }
 
 impl<'h, 'n> FindIter<'h, 'n> {
@@ -28,22 +24,28 @@ impl<'h, 'n> FindIter<'h, 'n> {
             haystack,
             state: finder.state(),
             finder,
-            mask: 0,
-            base: 0,
-            next: 0,
-            free: 0,
+            hits: Hits::new(),
+            reach: 0,
         }
+    }
+
+    #[inline]
+    fn refill(&mut self) {
+        let (from, reach) = (self.hits.next, self.reach);
+        self.finder
+            .list(&mut self.state, self.haystack, from, reach, &mut self.hits);
+        self.reach = further(reach);
     }
 
     #[cold]
     fn next_of_other_kind(&mut self) -> Option<usize> {
-        let rest = self.haystack.get(self.next..)?;
+        let rest = self.haystack.get(self.hits.next..)?;
         let at = match self.finder.kind() {
-            Kind::Byte(byte) => self.next + memchr(byte, rest)?,
-            Kind::Run => self.finder.run_from(self.haystack, self.next)?,
-            _ => self.next,
+            Kind::Byte(byte) => self.hits.next + memchr(byte, rest)?,
+            Kind::Run => self.finder.run_from(self.haystack, self.hits.next)?,
+            _ => self.hits.next,
         };
-        self.next = at + self.finder.needle().len().max(1);
+        self.hits.next = at + self.finder.needle().len().max(1);
         Some(at)
     }
 }
@@ -57,29 +59,32 @@ impl Iterator for FindIter<'_, '_> {
             return self.next_of_other_kind();
         }
         loop {
-            while self.mask != 0 {
-                let at = self.base + self.mask.trailing_zeros() as usize;
-                if at >= self.free {
-                    let len = self.finder.needle().len();
-                    self.free = at + len;
-                    // Those that overlap it go with it.
-                    self.mask &= u64::MAX.unbounded_shl((at - self.base + len) as u32);
-                    return Some(at);
-                }
-                self.mask &= self.mask - 1;
+            if let Some(at) = self.hits.pop() {
+                return Some(at);
             }
-            let from = self.next.max(self.free);
-            if from >= self.haystack.len() {
+            if self.hits.next >= self.haystack.len() {
                 return None;
             }
-            let found = self.finder.all_from(&mut self.state, self.haystack, from);
-            (self.mask, self.base, self.next) = (found.mask, found.base, found.next);
+            self.refill();
         }
     }
 
+    fn count(mut self) -> usize {
+        if self.finder.kind() != Kind::Probes {
+            return core::iter::from_fn(|| self.next_of_other_kind()).fold(0, |n, _| n + 1);
+        }
+        let mut count = self.hits.len();
+        while self.hits.next < self.haystack.len() {
+            self.refill();
+            count += self.hits.len();
+        }
+        count
+    }
+
     fn size_hint(&self) -> (usize, Option<usize>) {
-        let left = self.haystack.len() - self.free.min(self.haystack.len());
-        (0, Some(left / self.finder.needle().len().max(1) + 1))
+        let left = self.haystack.len() - self.hits.next.min(self.haystack.len());
+        let most = left / self.finder.needle().len().max(1) + 1;
+        (self.hits.len(), Some(self.hits.len() + most))
     }
 }
 
@@ -98,16 +103,45 @@ impl fmt::Debug for FindIter<'_, '_> {
 pub struct FindRevIter<'h, 'n> {
     haystack: &'h [u8],
     finder: Finder<'n>,
-    /// The next match ends here or earlier; `None` at the end.
-    end: Option<usize>,
+    state: State,
+    /// Its `next` is where the next match ends at most.
+    hits: Hits,
+    reach: usize,
+    /// Whether an empty needle has matched at the front, after which nothing does.
+    is_done: bool,
 }
 
 impl<'h, 'n> FindRevIter<'h, 'n> {
-    pub(super) const fn new(haystack: &'h [u8], finder: Finder<'n>) -> Self {
+    pub(super) fn new(haystack: &'h [u8], finder: Finder<'n>) -> Self {
+        let mut hits = Hits::new();
+        hits.next = haystack.len();
         Self {
             haystack,
+            state: finder.state(),
             finder,
-            end: Some(haystack.len()),
+            hits,
+            reach: 0,
+            is_done: false,
+        }
+    }
+
+    #[cold]
+    fn next_of_other_kind(&mut self) -> Option<usize> {
+        if self.is_done {
+            return None;
+        }
+        let end = self.hits.next;
+        match self.finder.kind() {
+            Kind::Byte(byte) => {
+                let at = memrchr(byte, &self.haystack[..end])?;
+                self.hits.next = at;
+                Some(at)
+            }
+            _ => {
+                self.is_done = end == 0;
+                self.hits.next = end.saturating_sub(1);
+                Some(end)
+            }
         }
     }
 }
@@ -117,16 +151,22 @@ impl Iterator for FindRevIter<'_, '_> {
 
     #[inline]
     fn next(&mut self) -> Option<usize> {
-        let rest = &self.haystack[..self.end?];
-        let at = match self.finder.kind() {
-            Kind::Byte(byte) => memrchr(byte, rest),
-            _ => self.finder.rfind(rest),
-        };
-        self.end = match at {
-            Some(at) if self.finder.needle().is_empty() => at.checked_sub(1),
-            at => at,
-        };
-        at
+        if matches!(self.finder.kind(), Kind::Byte(_) | Kind::Empty) {
+            return self.next_of_other_kind();
+        }
+        loop {
+            if let Some(at) = self.hits.pop_before() {
+                return Some(at);
+            }
+            let (end, reach) = (self.hits.next, self.reach);
+            if end < self.finder.needle().len() {
+                return None;
+            }
+            let (state, hits) = (&mut self.state, &mut self.hits);
+            self.finder
+                .list_back(state, self.haystack, end, reach, hits);
+            self.reach = further(reach);
+        }
     }
 }
 

@@ -15,8 +15,10 @@
 //! `at + i .. at + i + lanes`, which ends inside.
 #![allow(unsafe_code, reason = "loads at positions the loops keep in bounds")]
 
-use super::plan::{State, WINDOW};
+use super::plan::{REACH, State, WINDOW};
+use super::rank::rank;
 use super::two_way::{Outcome, TwoWay};
+use crate::search::byte::kernel::Hits;
 use crate::search::mismatch::{equal, mismatch};
 use crate::search::vector::{Vector, low_bits};
 
@@ -29,40 +31,14 @@ const OVERDRAFT: usize = 4096;
 /// Two-Way searches this far before the probes get another chance, or eight needles if that is more.
 const STRETCH: usize = 16 << 10;
 /// Bytes ahead in which candidates for probes are counted.
-const SAMPLE: usize = 512;
-
-/// Matches at `base + i` for every bit `i` of `mask`; none at all if it is zero. Everything before `next` has been looked at.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Found {
-    pub(crate) base: usize,
-    pub(crate) mask: u64,
-    pub(crate) next: usize,
-}
-
-impl Found {
-    const fn nothing(len: usize) -> Self {
-        Self {
-            base: len,
-            mask: 0,
-            next: len,
-        }
-    }
-
-    const fn at(base: usize) -> Self {
-        Self {
-            base,
-            mask: 1,
-            next: base + 1,
-        }
-    }
-}
+const SAMPLE: usize = 1024;
 
 /// What stays the same during a scan.
 #[derive(Clone, Copy)]
 struct Scan<'a> {
     needle: &'a [u8],
     haystack: &'a [u8],
-    /// Whether all matches of a vector are wanted, or the first alone is enough.
+    /// Whether all matches of a vector are wanted, or one alone is enough.
     all: bool,
     /// Whether the last matches count, not the first.
     backward: bool,
@@ -70,8 +46,8 @@ struct Scan<'a> {
 
 #[derive(Clone, Copy)]
 struct Probe<V> {
-    offsets: [usize; 2],
-    bytes: [V; 2],
+    offsets: [usize; 4],
+    bytes: [V; 4],
 }
 
 impl<V: Vector> Probe<V> {
@@ -79,9 +55,9 @@ impl<V: Vector> Probe<V> {
     /// V1.
     #[inline(always)]
     unsafe fn new(needle: &[u8], probes: [u8; 4]) -> Self {
-        let offsets = [usize::from(probes[0]), usize::from(probes[1])];
+        let offsets = probes.map(usize::from);
         // SAFETY: V1, the caller's.
-        let bytes = unsafe { [V::splat(needle[offsets[0]]), V::splat(needle[offsets[1]])] };
+        let bytes = offsets.map(|offset| unsafe { V::splat(needle[offset]) });
         Self { offsets, bytes }
     }
 
@@ -95,6 +71,50 @@ impl<V: Vector> Probe<V> {
                 V::load(at.add(self.offsets[0])).eq(self.bytes[0]),
                 V::load(at.add(self.offsets[1])).eq(self.bytes[1]),
             )
+        }
+    }
+
+    /// All four probes.
+    ///
+    /// # Safety
+    /// M1 for the positions of a vector at `at`.
+    #[inline(always)]
+    unsafe fn test_wide(&self, at: *const u8) -> V::Hit {
+        // SAFETY: M1.
+        unsafe {
+            V::hit_and(
+                V::hit_and(
+                    self.test(at),
+                    V::load(at.add(self.offsets[2])).eq(self.bytes[2]),
+                ),
+                V::load(at.add(self.offsets[3])).eq(self.bytes[3]),
+            )
+        }
+    }
+
+    /// Four vectors of positions.
+    ///
+    /// # Safety
+    /// M1 for the positions of four vectors at `at`.
+    #[inline(always)]
+    unsafe fn test_four(&self, at: *const u8, is_wide: bool) -> [V::Hit; 4] {
+        // SAFETY: M1.
+        unsafe {
+            if is_wide {
+                [
+                    self.test_wide(at),
+                    self.test_wide(at.add(V::BYTES)),
+                    self.test_wide(at.add(2 * V::BYTES)),
+                    self.test_wide(at.add(3 * V::BYTES)),
+                ]
+            } else {
+                [
+                    self.test(at),
+                    self.test(at.add(V::BYTES)),
+                    self.test(at.add(2 * V::BYTES)),
+                    self.test(at.add(3 * V::BYTES)),
+                ]
+            }
         }
     }
 }
@@ -116,147 +136,243 @@ pub(crate) unsafe fn find<V: Vector>(
         all: false,
         backward: false,
     };
-    let mut state = State::with(probes);
+    let mut first = First(None);
     // SAFETY: V1; the rest is the caller's.
-    let found = unsafe {
-        if last < V::BYTES - 1 {
-            scan.rest::<V>(&mut state, 0, last)
-        } else {
-            scan.forward::<V>(&mut state, 0, last)
-        }
-    };
-    (found.mask != 0).then(|| found.base + found.mask.trailing_zeros() as usize)
+    unsafe { scan.forward::<V, _>(&mut State::with(probes), 0, last, &mut first) };
+    first.0
 }
 
-/// The matches of the first vector of positions at or after `from` that has any.
+/// Lists matches from `from` on, none of which overlap: at least the first one, then those up to `reach` behind it, while there is room.
 ///
 /// # Safety
-/// V1; the needle has at least two bytes; `state` is of this needle.
+/// V1; the needle has at least two bytes; `state` is of this needle; `reach <= REACH_MAX`.
 #[inline(always)]
 pub(crate) unsafe fn scan<V: Vector>(
     needle: &[u8],
     state: &mut State,
     haystack: &[u8],
     from: usize,
-) -> Found {
+    reach: usize,
+    hits: &mut Hits,
+) {
     let scan = Scan {
         needle,
         haystack,
         all: true,
         backward: false,
     };
+    let mut list = List {
+        hits,
+        len: needle.len(),
+        free: from,
+        reach,
+        limit: usize::MAX,
+    };
+    list.hits.clear(haystack.len());
     match haystack.len().checked_sub(needle.len()) {
         // SAFETY: V1; the rest is the caller's.
         Some(last) if from <= last => unsafe {
-            if last - from < V::BYTES - 1 {
-                scan.rest::<V>(state, from, last)
-            } else {
-                scan.forward::<V>(state, from, last)
-            }
+            scan.forward::<V, _>(state, from, last, &mut list);
         },
-        _ => Found::nothing(haystack.len()),
+        _ => {}
     }
 }
 
-impl Scan<'_> {
-    /// # Safety
-    /// V1; M1 up to `last`, and there are a vector's positions at `from` at least; `state` is of this needle.
+/// Who takes the matches.
+trait Sink {
+    /// Matches at `base + i` for every bit `i`, each behind those given before, or overlapping one. Gives where the next match may start, or
+    /// nothing if no more are wanted.
+    fn take(&mut self, base: usize, mask: u64) -> Option<usize>;
+
+    /// Whether it is of no use to look at `at` and further.
+    fn has_enough(&mut self, at: usize) -> bool;
+}
+
+/// The first one.
+struct First(Option<usize>);
+
+impl Sink for First {
     #[inline(always)]
-    unsafe fn forward<V: Vector>(&self, state: &mut State, from: usize, last: usize) -> Found {
-        let nothing = Found::nothing(self.haystack.len());
+    fn take(&mut self, base: usize, mask: u64) -> Option<usize> {
+        self.0 = Some(base + mask.trailing_zeros() as usize);
+        None
+    }
+    #[inline(always)]
+    fn has_enough(&mut self, _: usize) -> bool {
+        false
+    }
+}
+
+/// As many as fit, without overlaps.
+struct List<'a> {
+    hits: &'a mut Hits,
+    /// Length of the needle.
+    len: usize,
+    /// Where the next match may start.
+    free: usize,
+    reach: usize,
+    /// What lies behind is left for the next call.
+    limit: usize,
+}
+
+impl Sink for List<'_> {
+    #[inline(always)]
+    fn take(&mut self, base: usize, mut mask: u64) -> Option<usize> {
+        mask &= from_bit(self.free.saturating_sub(base));
+        while mask != 0 {
+            let at = base + mask.trailing_zeros() as usize;
+            if self.limit == usize::MAX {
+                self.hits.start(at);
+                self.limit = at + self.reach;
+            } else if at > self.limit || self.hits.is_full() {
+                self.hits.next = at;
+                return None;
+            }
+            self.hits.add(at);
+            self.free = at + self.len;
+            mask &= from_bit(self.free - base);
+        }
+        if self.reach == 0 {
+            self.hits.next = self.free;
+            return None;
+        }
+        Some(self.free)
+    }
+    #[inline(always)]
+    fn has_enough(&mut self, at: usize) -> bool {
+        if at > self.limit {
+            self.hits.next = at.max(self.free);
+            return true;
+        }
+        false
+    }
+}
+
+/// All bits from number `bit` on.
+#[inline(always)]
+const fn from_bit(bit: usize) -> u64 {
+    if bit < 64 { u64::MAX << bit } else { 0 }
+}
+
+impl Scan<'_> {
+    /// Gives `sink` what it wants of the matches from `from` to `last`.
+    ///
+    /// # Safety
+    /// V1; M1 up to `last`, and `from <= last`; `state` is of this needle.
+    #[inline(always)]
+    unsafe fn forward<V: Vector, S: Sink>(
+        &self,
+        state: &mut State,
+        from: usize,
+        last: usize,
+        sink: &mut S,
+    ) {
         let mut at = from;
         // SAFETY: V1, and M1 by the conditions of the loops.
         unsafe {
             loop {
                 while at < state.until {
                     match self.two_way::<V>(state, at) {
-                        Outcome::Found(at) => return Found::at(at),
-                        Outcome::Absent => return nothing,
+                        Outcome::Found(found) => match sink.take(found, 1) {
+                            Some(free) => at = free,
+                            None => return,
+                        },
+                        Outcome::Absent => return,
                         Outcome::Stopped(next) => at = next,
                     }
                 }
                 if at > last {
-                    return nothing;
+                    return;
                 }
                 if last - at < V::BYTES - 1 {
-                    return self.rest::<V>(state, at, last);
+                    let bits = self.rest::<V>(state, at, last);
+                    if bits != 0 {
+                        sink.take(at, bits);
+                    }
+                    return;
                 }
-                match self.stretch::<V>(state, at, last) {
-                    Some(found) => return found,
+                match self.stretch::<V, S>(state, at, last, sink) {
                     // Overdrawn: Two-Way's turn, from a position that the probes have not passed.
-                    None => at = state.until - STRETCH.max(8 * self.needle.len()),
+                    Some(next) => at = next,
+                    None => return,
                 }
             }
         }
     }
 
-    /// By probes, to the end or until more was compared in vain than progress pays for.
+    /// By probes, to the end, or until the sink has enough, or until more was compared in vain than progress pays for: then, where Two-Way
+    /// is to start.
     ///
     /// # Safety
-    /// As for [`forward`](Self::forward).
+    /// As for [`forward`](Self::forward), and there are a vector's positions at `from` at least.
     #[inline(always)]
-    unsafe fn stretch<V: Vector>(
+    unsafe fn stretch<V: Vector, S: Sink>(
         &self,
         state: &mut State,
         from: usize,
         last: usize,
-    ) -> Option<Found> {
+        sink: &mut S,
+    ) -> Option<usize> {
         let mut at = from;
+        // No match before it is of interest.
+        let mut free = from;
         // SAFETY: V1, and M1 by the conditions of the loops.
         unsafe {
             let mut probe = Probe::<V>::new(self.needle, state.probes);
             let here = |at: usize| self.haystack.as_ptr().add(at);
-            let found = |base: usize, mask: u64| {
-                Some(Found {
-                    base,
-                    mask,
-                    next: base + V::BYTES,
-                })
-            };
             // One vector, then on to where the first probe is aligned: positions in between are looked at twice.
             let hit = probe.test(here(at));
             if V::any(hit) {
                 let mask = self.matches::<V>(state, at, hit, u64::MAX);
                 if mask != 0 {
-                    return found(at, mask);
+                    free = sink.take(at, mask)?;
                 }
             }
             at += V::BYTES - here(at + probe.offsets[0]).addr() % V::BYTES;
-            // Groups looked at in vain since `anchor`.
-            let (mut in_vain, mut anchor) = (0, at);
+            let mut anchor = at;
             while last + 1 >= at + 4 * V::BYTES {
-                let hits = [
-                    probe.test(here(at)),
-                    probe.test(here(at + V::BYTES)),
-                    probe.test(here(at + 2 * V::BYTES)),
-                    probe.test(here(at + 3 * V::BYTES)),
-                ];
+                if sink.has_enough(at) {
+                    state.looked += at - anchor;
+                    return None;
+                }
+                let hits = probe.test_four(here(at), state.is_wide);
                 let any = V::hit_or(V::hit_or(hits[0], hits[1]), V::hit_or(hits[2], hits[3]));
                 if V::any(any) {
+                    let mut is_match = false;
                     for (i, hit) in hits.into_iter().enumerate() {
                         if V::any(hit) {
                             let base = at + i * V::BYTES;
-                            let mask = self.matches::<V>(state, base, hit, u64::MAX);
+                            let wanted = from_bit(free.saturating_sub(base));
+                            let mask = self.matches::<V>(state, base, hit, wanted);
                             if mask != 0 {
-                                return found(base, mask);
+                                match sink.take(base, mask) {
+                                    Some(next) => free = next,
+                                    None => {
+                                        state.looked += at - anchor;
+                                        return None;
+                                    }
+                                }
+                                is_match = true;
                             }
                         }
                     }
-                    in_vain += 1;
-                    if in_vain >= state.patience {
-                        if self.is_disappointed::<V>(in_vain, at - anchor, state.patience)
-                            && at + STRETCH <= last
-                        {
-                            self.choose_probes::<V>(state, at);
-                            probe = Probe::new(self.needle, state.probes);
-                            state.patience *= 2;
+                    state.in_vain += u32::from(!is_match);
+                    if state.in_vain >= state.patience {
+                        state.looked += at - anchor;
+                        anchor = at;
+                        if at + STRETCH <= last {
+                            probe = self.reconsider::<V>(state, at, probe);
                         }
-                        (in_vain, anchor) = (0, at);
                     }
                     if self.is_overdrawn(state, at - from) {
                         state.spent = 0;
                         state.until = at + STRETCH.max(8 * self.needle.len());
-                        return None;
+                        return Some(at.max(free));
+                    }
+                    if free > at + 4 * V::BYTES {
+                        // Behind a long match.
+                        at += (free - at) / V::BYTES * V::BYTES;
+                        continue;
                     }
                 }
                 at += 4 * V::BYTES;
@@ -264,46 +380,66 @@ impl Scan<'_> {
             while last + 1 >= at + V::BYTES {
                 let hit = probe.test(here(at));
                 if V::any(hit) {
-                    let mask = self.matches::<V>(state, at, hit, u64::MAX);
+                    let wanted = from_bit(free.saturating_sub(at));
+                    let mask = self.matches::<V>(state, at, hit, wanted);
                     if mask != 0 {
-                        return found(at, mask);
+                        free = sink.take(at, mask)?;
                     }
                 }
                 at += V::BYTES;
             }
-            if at <= last {
+            if at.max(free) <= last {
                 // The last vector of positions; those before `at` are known not to match.
                 let base = last + 1 - V::BYTES;
                 let hit = probe.test(here(base));
                 if V::any(hit) {
-                    let mask = self.matches::<V>(state, base, hit, !low_bits(at - base));
+                    let wanted = from_bit(at.max(free) - base);
+                    let mask = self.matches::<V>(state, base, hit, wanted);
                     if mask != 0 {
-                        return found(base, mask);
+                        sink.take(base, mask)?;
                     }
                 }
             }
         }
-        Some(Found::nothing(self.haystack.len()))
+        None
     }
 
-    /// Whether so many groups had candidates and no match, within `progress` bytes, that other probes are worth choosing: a candidate costs as
-    /// much as some groups without.
+    /// So many groups had candidates and no match. If that were many of those looked at, chooses other probes, and if there are no better
+    /// ones, tests all four everywhere: a candidate costs as much as some groups without.
+    ///
+    /// # Safety
+    /// V1; M1 for [`SAMPLE`] positions at `at`.
+    #[cold]
     #[inline(always)]
-    fn is_disappointed<V: Vector>(&self, in_vain: u32, progress: usize, patience: u32) -> bool {
-        const GROUPS: usize = 8;
-        self.needle.len() > 2
-            && patience < 1 << 20
-            && progress / (4 * V::BYTES * GROUPS) < in_vain as usize
+    unsafe fn reconsider<V: Vector>(
+        &self,
+        state: &mut State,
+        at: usize,
+        probe: Probe<V>,
+    ) -> Probe<V> {
+        let groups = state.looked / (4 * V::BYTES);
+        let in_vain = state.in_vain as usize;
+        (state.in_vain, state.looked) = (0, 0);
+        if self.needle.len() <= 2 || groups > 5 * in_vain {
+            return probe;
+        }
+        state.patience = state.patience.saturating_mul(6);
+        // SAFETY: V1, M1.
+        unsafe {
+            let is_better = self.choose_probes::<V>(state, at);
+            state.is_wide = !is_better && groups < 2 * in_vain;
+            Probe::new(self.needle, state.probes)
+        }
     }
 }
 
 impl Scan<'_> {
-    /// Fewer positions than a vector has lanes.
+    /// Fewer positions than a vector has lanes: which of them match.
     ///
     /// # Safety
     /// V1; `last - at + 1 < V::BYTES` and M1 up to `last`.
     #[inline(always)]
-    unsafe fn rest<V: Vector>(&self, state: &mut State, at: usize, last: usize) -> Found {
+    unsafe fn rest<V: Vector>(&self, state: &mut State, at: usize, last: usize) -> u64 {
         let lanes = last - at + 1;
         let mut bits = low_bits(lanes);
         // SAFETY: M1.
@@ -317,11 +453,7 @@ impl Scan<'_> {
                 bits = self.verify::<V>(state, at, bits);
             }
         }
-        Found {
-            base: at,
-            mask: bits,
-            next: last + 1,
-        }
+        bits
     }
 
     /// Which positions of a vector at `base`, that passed both probes and are in `wanted`, match.
@@ -341,12 +473,8 @@ impl Scan<'_> {
         // SAFETY: V1, M1.
         unsafe {
             if len > 2 && (len <= 4 || bits.count_ones() > FEW) {
-                let narrow = |hit: V::Hit, offset: usize| {
-                    let bytes = V::load(self.haystack.as_ptr().add(base + offset));
-                    V::hit_and(hit, bytes.eq(V::splat(self.needle[offset])))
-                };
-                hit = narrow(hit, usize::from(state.probes[2]));
-                hit = narrow(hit, usize::from(state.probes[3]));
+                hit = self.narrow::<V>(base, hit, usize::from(state.probes[2]));
+                hit = self.narrow::<V>(base, hit, usize::from(state.probes[3]));
                 bits = V::bits(hit) & wanted;
                 if len <= 4 {
                     return bits;
@@ -356,7 +484,7 @@ impl Scan<'_> {
                 while bits.count_ones() > FEW && offset < end {
                     let stop = end.min(offset + 4);
                     while offset < stop {
-                        hit = narrow(hit, offset);
+                        hit = self.narrow::<V>(base, hit, offset);
                         offset += 1;
                     }
                     bits = V::bits(hit) & wanted;
@@ -369,6 +497,20 @@ impl Scan<'_> {
                 return bits;
             }
             self.verify::<V>(state, base, bits)
+        }
+    }
+
+    /// Which of the positions that hit have the needle's byte at `offset` too. (A closure would be compiled without the level's
+    /// instructions.)
+    ///
+    /// # Safety
+    /// V1; M1 for the positions of a vector at `base`.
+    #[inline(always)]
+    unsafe fn narrow<V: Vector>(&self, base: usize, hit: V::Hit, offset: usize) -> V::Hit {
+        // SAFETY: V1, M1.
+        unsafe {
+            let bytes = V::load(self.haystack.as_ptr().add(base + offset));
+            V::hit_and(hit, bytes.eq(V::splat(self.needle[offset])))
         }
     }
 
@@ -428,57 +570,102 @@ impl Scan<'_> {
         unsafe { factors.find::<V>(self.needle, self.haystack, at, state.until) }
     }
 
-    /// Takes the two offsets whose bytes are together rarest in what comes next.
+    /// Takes the two offsets whose bytes are together rarest in what comes next, if they are much rarer there than those at work. Whether
+    /// they are.
     ///
     /// # Safety
     /// V1; M1 for [`SAMPLE`] positions at `at`.
     #[inline(always)]
-    unsafe fn choose_probes<V: Vector>(&self, state: &mut State, at: usize) {
-        let window = self.needle.len().min(WINDOW);
+    unsafe fn choose_probes<V: Vector>(&self, state: &mut State, at: usize) -> bool {
+        let window = self.needle.len().min(REACH);
         let step = window.div_ceil(32);
-        let here = self.haystack.as_ptr();
-        let (mut first, mut fewest) = (0, u32::MAX);
+        let known = [state.probes[0], state.probes[1]].map(usize::from);
         // SAFETY: V1, M1.
         unsafe {
-            let test = |position: usize, offset: usize| {
-                V::load(here.add(position + offset)).eq(V::splat(self.needle[offset]))
-            };
-            for offset in (0..window).step_by(step) {
-                let mut frequency = 0;
-                for position in (at..at + SAMPLE).step_by(V::BYTES) {
-                    frequency += V::bits(test(position, offset)).count_ones();
-                }
-                if frequency < fewest {
-                    (first, fewest) = (offset, frequency);
-                }
+            let first = self.rarest::<V>(at, None, step, known);
+            let second = self.rarest::<V>(at, Some(first), step, known);
+            let is_better = 2 * self.frequency::<V>(at, first, second)
+                < self.frequency::<V>(at, known[0], known[1]);
+            if is_better {
+                state.choose(first as u8, second as u8, window);
             }
-            let (mut second, mut fewest) = (first, u32::MAX);
-            for offset in (0..window).step_by(step) {
-                let mut frequency = 0;
-                for position in (at..at + SAMPLE).step_by(V::BYTES) {
-                    let both = V::hit_and(test(position, first), test(position, offset));
-                    frequency += V::bits(both).count_ones();
-                }
-                if frequency < fewest && offset != first {
-                    (second, fewest) = (offset, frequency);
-                }
-            }
-            state.choose(first as u8, second as u8, window);
+            is_better
         }
+    }
+
+    /// The offset, other than `first`, whose byte is met least often, together with that of `first`. Asks every `step`th of the needle and those
+    /// at work: of a long needle, the others are but a sample.
+    ///
+    /// # Safety
+    /// V1; M1 for [`SAMPLE`] positions at `at`.
+    #[inline(always)]
+    unsafe fn rarest<V: Vector>(
+        &self,
+        at: usize,
+        first: Option<usize>,
+        step: usize,
+        known: [usize; 2],
+    ) -> usize {
+        let window = self.needle.len().min(REACH);
+        let (mut best, mut fewest) = (first.map_or(0, |first| usize::from(first == 0)), u32::MAX);
+        let mut i = 0;
+        while i < window + 2 * step {
+            let offset = if i < window {
+                i
+            } else {
+                known[usize::from(i >= window + step)]
+            };
+            i += step;
+            if Some(offset) == first {
+                continue;
+            }
+            // SAFETY: V1, M1.
+            let frequency = unsafe { self.frequency::<V>(at, first.unwrap_or(offset), offset) };
+            // What the sample does not tell apart, the table of ranks may.
+            let key = frequency << 8 | u32::from(rank(self.needle[offset]));
+            if key < fewest {
+                (best, fewest) = (offset, key);
+            }
+        }
+        best
+    }
+
+    /// In how many of [`SAMPLE`] positions at `at` both offsets have the needle's bytes.
+    ///
+    /// # Safety
+    /// V1; M1 for those positions.
+    #[inline(always)]
+    unsafe fn frequency<V: Vector>(&self, at: usize, one: usize, two: usize) -> u32 {
+        let here = self.haystack.as_ptr();
+        let mut frequency = 0;
+        let mut position = at;
+        // SAFETY: V1, M1.
+        unsafe {
+            let bytes = (V::splat(self.needle[one]), V::splat(self.needle[two]));
+            while position < at + SAMPLE {
+                let one = V::load(here.add(position + one)).eq(bytes.0);
+                let two = V::load(here.add(position + two)).eq(bytes.1);
+                frequency += V::bits(V::hit_and(one, two)).count_ones();
+                position += V::BYTES;
+            }
+        }
+        frequency
     }
 }
 
-/// The last match that ends at or before `end`: [`scan`] in the mirror, without the change of probes.
+/// Lists matches that end at or before `end`, the last first: [`scan`] in the mirror, without the change of probes.
 ///
 /// # Safety
-/// V1; the needle has at least two bytes; `state` is of this needle; `end <= haystack.len()`.
+/// V1; the needle has at least two bytes; `state` is of this needle; `end <= haystack.len()` and `reach <= REACH_MAX`.
 #[inline(always)]
 pub(crate) unsafe fn rscan<V: Vector>(
     needle: &[u8],
     state: &mut State,
     haystack: &[u8],
     end: usize,
-) -> Option<usize> {
+    reach: usize,
+    hits: &mut Hits,
+) {
     let haystack = &haystack[..end];
     let scan = Scan {
         needle,
@@ -486,60 +673,187 @@ pub(crate) unsafe fn rscan<V: Vector>(
         all: true,
         backward: true,
     };
-    let last = end.checked_sub(needle.len())?;
-    let top = |base: usize, mask: u64| base + mask.ilog2() as usize;
+    hits.clear(0);
+    let Some(last) = end.checked_sub(needle.len()) else {
+        return;
+    };
+    let mut list = RevList {
+        hits,
+        len: needle.len(),
+        free: end,
+        reach,
+        limit: 0,
+        is_empty: true,
+    };
     // SAFETY: V1, and M1 by the conditions of the loops.
     unsafe {
         if last < V::BYTES - 1 {
-            let found = scan.rest::<V>(state, 0, last);
-            return (found.mask != 0).then(|| top(0, found.mask));
+            let mask = scan.rest::<V>(state, 0, last);
+            list.take(0, mask);
+            return;
         }
-        let probe = Probe::<V>::new(needle, state.probes);
+        let mut probe = Probe::<V>::new(needle, state.probes);
         let here = |at: usize| haystack.as_ptr().add(at);
-        // All positions below `at` are still to be looked at.
+        // All positions below `at` are still to be looked at: one vector, then from where the first probe is aligned.
         let mut at = last + 1;
+        let base = at - V::BYTES;
+        let mask = scan.matches::<V>(state, base, probe.test(here(base)), u64::MAX);
+        if mask != 0 && !list.take(base, mask) {
+            return;
+        }
+        at -= here(at + probe.offsets[0]).addr() % V::BYTES;
+        let mut anchor = at;
         while at >= 4 * V::BYTES {
+            if !list.is_empty && at < list.limit {
+                state.looked += anchor.saturating_sub(at);
+                list.hits.next = list.free.min(at + needle.len() - 1);
+                return;
+            }
             at -= 4 * V::BYTES;
-            let hits = [
-                probe.test(here(at)),
-                probe.test(here(at + V::BYTES)),
-                probe.test(here(at + 2 * V::BYTES)),
-                probe.test(here(at + 3 * V::BYTES)),
-            ];
+            let hits = probe.test_four(here(at), state.is_wide);
             let any = V::hit_or(V::hit_or(hits[0], hits[1]), V::hit_or(hits[2], hits[3]));
             if V::any(any) {
+                let mut is_match = false;
                 for (i, hit) in hits.into_iter().enumerate().rev() {
-                    let base = at + i * V::BYTES;
-                    let mask = scan.matches::<V>(state, base, hit, u64::MAX);
-                    if mask != 0 {
-                        return Some(top(base, mask));
+                    if V::any(hit) {
+                        let base = at + i * V::BYTES;
+                        let mask = scan.matches::<V>(state, base, hit, list.wanted(base));
+                        if mask != 0 {
+                            if !list.take(base, mask) {
+                                state.looked += anchor.saturating_sub(at);
+                                return;
+                            }
+                            is_match = true;
+                        }
                     }
                 }
-                if scan.is_overdrawn(state, last - at) {
-                    return TwoWay::new(needle, true).rfind(
-                        needle,
-                        haystack,
-                        at + needle.len() - 1,
-                    );
+                state.in_vain += u32::from(!is_match);
+                if state.in_vain >= state.patience && at >= STRETCH {
+                    state.looked += anchor.saturating_sub(at);
+                    anchor = at;
+                    probe = scan.reconsider::<V>(state, at - SAMPLE, probe);
                 }
+                if scan.is_overdrawn(state, last - at) {
+                    let factors = TwoWay::new(needle, true);
+                    let mut end = list.free.min(at + needle.len() - 1);
+                    while let Some(found) = factors.rfind(needle, haystack, end) {
+                        if !list.take(found, 1) {
+                            return;
+                        }
+                        end = found;
+                    }
+                    return;
+                }
+                let next = (list.free + 1).saturating_sub(needle.len());
+                // Behind a long match, counted from the back.
+                at = at.min(next);
             }
         }
         while at >= V::BYTES {
             at -= V::BYTES;
-            let hit = probe.test(here(at));
-            let mask = scan.matches::<V>(state, at, hit, u64::MAX);
-            if mask != 0 {
-                return Some(top(at, mask));
+            let mask = scan.matches::<V>(state, at, probe.test(here(at)), list.wanted(at));
+            if mask != 0 && !list.take(at, mask) {
+                return;
             }
         }
         if at > 0 {
-            let mask = scan.matches::<V>(state, 0, probe.test(here(0)), low_bits(at));
-            if mask != 0 {
-                return Some(top(0, mask));
+            let wanted = low_bits(at) & list.wanted(0);
+            let mask = scan.matches::<V>(state, 0, probe.test(here(0)), wanted);
+            list.take(0, mask);
+        }
+    }
+}
+
+/// [`List`] in the mirror: `free` is where the next match may end at most, `limit` is below the first match.
+struct RevList<'a> {
+    hits: &'a mut Hits,
+    len: usize,
+    free: usize,
+    reach: usize,
+    limit: usize,
+    is_empty: bool,
+}
+
+impl RevList<'_> {
+    /// Positions of a vector at `base` whose match would end at `free` or before.
+    #[inline(always)]
+    fn wanted(&self, base: usize) -> u64 {
+        low_bits((self.free + 1).saturating_sub(base + self.len))
+    }
+
+    /// Whether more are wanted.
+    #[inline(always)]
+    fn take(&mut self, base: usize, mut mask: u64) -> bool {
+        mask &= self.wanted(base);
+        while mask != 0 {
+            let at = base + mask.ilog2() as usize;
+            if self.is_empty {
+                self.hits.start(at);
+                self.limit = at.saturating_sub(self.reach);
+                self.is_empty = false;
+            } else if at < self.limit || self.hits.is_full() {
+                self.hits.next = at + self.len;
+                return false;
+            }
+            self.hits.add_before(at);
+            self.free = at;
+            mask &= self.wanted(base);
+        }
+        if self.reach == 0 && !self.is_empty {
+            self.hits.next = self.free;
+            return false;
+        }
+        true
+    }
+}
+
+/// Where the needle first occurs in a haystack of up to [`QUICK`](super::QUICK) bytes: [`find`] without all that pays off later only.
+///
+/// # Safety
+/// V1; the needle has 2 to 64 bytes; `probes` are offsets in it, as [`State::probes`].
+#[inline(always)]
+pub(crate) unsafe fn find_small<V: Vector>(
+    needle: &[u8],
+    probes: [u8; 4],
+    haystack: &[u8],
+) -> Option<usize> {
+    let len = needle.len();
+    let last = haystack.len().checked_sub(len)?;
+    let (n, h) = (needle.as_ptr(), haystack.as_ptr());
+    let [one, two, three, four] = probes.map(usize::from);
+    let mut at = 0;
+    // SAFETY: V1; M1 by the conditions: a vector's positions only where there are as many, else those that are left.
+    unsafe {
+        let bytes = [V::splat(needle[one]), V::splat(needle[two])];
+        loop {
+            let lanes = (last - at + 1).min(V::BYTES);
+            let load = |offset: usize| {
+                if lanes == V::BYTES {
+                    V::load(h.add(at + offset))
+                } else {
+                    V::load_short(h.add(at + offset), lanes)
+                }
+            };
+            let mut hit = V::hit_and(load(one).eq(bytes[0]), load(two).eq(bytes[1]));
+            let mut bits = V::bits(hit) & low_bits(lanes);
+            if bits.count_ones() > FEW {
+                hit = V::hit_and(hit, load(three).eq(V::splat(needle[three])));
+                hit = V::hit_and(hit, load(four).eq(V::splat(needle[four])));
+                bits &= V::bits(hit);
+            }
+            while bits != 0 {
+                let found = at + bits.trailing_zeros() as usize;
+                if equal::<V>(n, h.add(found), len) {
+                    return Some(found);
+                }
+                bits &= bits - 1;
+            }
+            at += lanes;
+            if at > last {
+                return None;
             }
         }
     }
-    None
 }
 
 /// A needle of one repeated byte: jump to where a match would end, go back to the last other byte, and start behind it. No byte is

@@ -17,9 +17,9 @@ pub(super) use two_way::TwoWay;
 pub use finder::Finder;
 pub use iter::{FindIter, FindRevIter};
 
+use super::byte::kernel::Hits;
 use super::dispatch::{dispatch, entry};
 use super::{memchr, memrchr};
-use kernel::Found;
 use plan::State;
 
 /// Needles of one repeated byte, and at least this long, are looked for as runs.
@@ -28,9 +28,13 @@ const RUN: usize = 48;
 /// In haystacks up to this length, choosing probes costs more than it saves.
 const QUICK: usize = 512;
 
+/// In such haystacks, needles up to this length are looked for by a kernel of their own.
+const SMALL: usize = 64;
+
 dispatch!(mod find_first = kernel::find, fn(needle: &[u8], probes: [u8; 4], haystack: &[u8]) -> Option<usize>);
-dispatch!(mod scan_all = kernel::scan, fn(needle: &[u8], state: &mut State, haystack: &[u8], from: usize) -> Found);
-dispatch!(mod scan_last = kernel::rscan, fn(needle: &[u8], state: &mut State, haystack: &[u8], end: usize) -> Option<usize>);
+dispatch!(mod find_small = kernel::find_small, fn(needle: &[u8], probes: [u8; 4], haystack: &[u8]) -> Option<usize>);
+dispatch!(mod scan_all = kernel::scan, fn(needle: &[u8], state: &mut State, haystack: &[u8], from: usize, reach: usize, hits: &mut Hits) -> ());
+dispatch!(mod scan_last = kernel::rscan, fn(needle: &[u8], state: &mut State, haystack: &[u8], end: usize, reach: usize, hits: &mut Hits) -> ());
 dispatch!(mod run = kernel::scan_run, fn(needle: &[u8], haystack: &[u8], from: usize) -> Option<usize>);
 
 /// Where `needle` first occurs in `haystack`. An empty needle occurs at 0.
@@ -50,6 +54,9 @@ pub fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
         _ => {}
     }
     let probes = State::quick(needle).probes;
+    if needle.len() <= SMALL {
+        return entry!(find_small(needle: &[u8], probes: [u8; 4], haystack: &[u8]) -> Option<usize>);
+    }
     entry!(find_first(needle: &[u8], probes: [u8; 4], haystack: &[u8]) -> Option<usize>)
 }
 
@@ -61,12 +68,7 @@ pub fn rfind(haystack: &[u8], needle: &[u8]) -> Option<usize> {
         [] => Some(haystack.len()),
         [byte] => memrchr(*byte, haystack),
         _ if haystack.len() < needle.len() => None,
-        _ if haystack.len() > QUICK => Finder::new(needle).rfind(haystack),
-        _ => {
-            let mut quick = State::quick(needle);
-            let (state, end) = (&mut quick, haystack.len());
-            entry!(scan_last(needle: &[u8], state: &mut State, haystack: &[u8], end: usize) -> Option<usize>)
-        }
+        _ => Finder::new(needle).rfind(haystack),
     }
 }
 

@@ -4,8 +4,11 @@
 use super::rank::rank;
 use super::two_way::TwoWay;
 
-/// Offsets of probes are below this, so that they fit in a byte and lie near each other.
+/// Bytes of the needle that are tested at all positions of a vector together, where many pass the probes.
 pub(crate) const WINDOW: usize = 64;
+/// Offsets of probes are below this, so that they fit in a byte. A needle whose only rare byte lies behind it is still found in
+/// linear time, by Two-Way.
+pub(crate) const REACH: usize = 256;
 
 /// What one search, or one iteration over matches, knows.
 #[derive(Clone, Copy, Debug)]
@@ -15,6 +18,12 @@ pub(crate) struct State {
     pub(crate) probes: [u8; 4],
     /// No new choice of probes before this many groups of positions were looked at in vain.
     pub(crate) patience: u32,
+    /// Groups with candidates and no match since probes were last thought about, and the bytes looked at meanwhile. Kept from match to
+    /// match: where matches are frequent, no single way to the next one is long enough to judge by.
+    pub(crate) in_vain: u32,
+    pub(crate) looked: usize,
+    /// Whether all four probes are tested at every position: where even the best two are common, as in DNA.
+    pub(crate) is_wide: bool,
     /// Bytes compared in vain, less what progress has paid for.
     pub(crate) spent: usize,
     /// Up to here the haystack is searched by Two-Way.
@@ -38,7 +47,7 @@ impl State {
     /// The two rarest bytes by the table of ranks, and two more.
     pub(crate) fn ranked(needle: &[u8]) -> Self {
         let mut state = Self::quick(needle);
-        let window = &needle[..needle.len().min(WINDOW)];
+        let window = &needle[..needle.len().min(REACH)];
         if window.len() <= 2 {
             return state;
         }
@@ -51,7 +60,7 @@ impl State {
             .filter(|(_, byte)| **byte != rarest);
         let second = match others.map(key).min() {
             Some(key) => key as u8,
-            None if first == 0 => window.len() as u8 - 1,
+            None if first == 0 => (window.len() - 1) as u8,
             None => 0,
         };
         state.choose(first, second, window.len());
@@ -60,7 +69,7 @@ impl State {
 
     /// Takes `first` and `second` as probes, and two of the other offsets below `window` after them.
     pub(crate) fn choose(&mut self, first: u8, second: u8, window: usize) {
-        let last = window as u8 - 1;
+        let last = (window - 1) as u8;
         let mut rest = [last, 0, last / 2, last / 4, 1, 2]
             .into_iter()
             .filter(|i| *i != first && *i != second);
@@ -74,6 +83,9 @@ impl State {
         Self {
             probes,
             patience: PATIENCE,
+            in_vain: 0,
+            looked: 0,
+            is_wide: false,
             spent: 0,
             until: 0,
             two_way: None,

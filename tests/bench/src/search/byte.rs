@@ -1,8 +1,9 @@
 //! Bytes: found, iterated over, counted.
 
 use super::task::{Task, task};
-use super::text::Corpus;
+use super::text::{self, Corpus};
 use std::hint::black_box;
+use stringzilla::sz;
 use underpin_core::search as us;
 
 fn position(found: Option<usize>) -> u64 {
@@ -19,7 +20,9 @@ fn load_only(text: &[u8]) -> u64 {
     #[target_feature(enable = "avx512f,avx512bw")]
     fn wide(text: &[u8]) -> u64 {
         let mut all = [_mm512_setzero_si512(); 4];
-        for group in text.chunks_exact(256) {
+        // From a boundary on: loads across cache lines are slower than any search that aligns its own.
+        let aligned = &text[text.as_ptr().align_offset(64).min(text.len())..];
+        for group in aligned.chunks_exact(256) {
             for (i, lane) in all.iter_mut().enumerate() {
                 // SAFETY: a group has four vectors.
                 let vector =
@@ -43,6 +46,7 @@ fn load_only(text: &[u8]) -> u64 {
 pub(super) fn tasks(corpora: &[Corpus]) -> Vec<Task> {
     let mut tasks = Vec::new();
     let text = corpora[0].text;
+    let large: &[u8] = text::repeated(text.to_vec(), 64 << 20).leak();
     let absent = 0xff;
     for (label, len) in [
         ("16 B", 16),
@@ -50,11 +54,14 @@ pub(super) fn tasks(corpora: &[Corpus]) -> Vec<Task> {
         ("256 B", 256),
         ("32 KiB", 32 << 10),
         ("512 KiB", 512 << 10),
+        ("8 MiB", 8 << 20),
+        ("64 MiB", 64 << 20),
     ] {
-        let h = &text[..len.min(text.len())];
+        let h = &large[..len];
         let b = black_box(absent);
         let mut one = task!(format!("byte absent, {label}"), "first of one byte that is not there", h.len(),
-            position(us::memchr(b, h)), "memchr" => position(memchr::memchr(b, h)));
+            position(us::memchr(b, h)), "memchr" => position(memchr::memchr(b, h)),
+            "stringzilla" => position(sz::find(h, [b])));
         #[cfg(target_arch = "x86_64")]
         if len >= 32 << 10 && std::is_x86_feature_detected!("avx512bw") {
             one.peers
@@ -69,7 +76,8 @@ pub(super) fn tasks(corpora: &[Corpus]) -> Vec<Task> {
             position(us::memchr3(b, 0xfe, 0xfd, h)), "memchr" => position(memchr::memchr3(b, 0xfe, 0xfd, h))));
         tasks.push(
             task!(format!("byte absent from the end, {label}"), "last of one byte", h.len(),
-            position(us::memrchr(b, h)), "memchr" => position(memchr::memrchr(b, h))),
+            position(us::memrchr(b, h)), "memchr" => position(memchr::memrchr(b, h)),
+            "stringzilla" => position(sz::rfind(h, [b]))),
         );
     }
     for (label, byte) in [
@@ -90,8 +98,11 @@ pub(super) fn tasks(corpora: &[Corpus]) -> Vec<Task> {
         "memchr" => memchr::memchr3_iter(b'a', b'e', b't', text).fold(0u64, |sum, at| sum.wrapping_add(at as u64))));
     tasks.push(task!("count a byte", "newlines", text.len(), us::count(b'\n', text),
         "bytecount" => bytecount::count(text, b'\n'), "memchr" => memchr::memchr_iter(b'\n', text).count()));
+    tasks.push(task!("count a byte, 64 MiB", "newlines", large.len(), us::count(b'\n', large),
+        "bytecount" => bytecount::count(large, b'\n'), "memchr" => memchr::memchr_iter(b'\n', large).count()));
     let set = us::ByteSet::new(b"\x00\x01\x02\x03\x04\xf9\xfa\xfb");
     tasks.push(task!("set of 8 bytes, absent", "first of any of eight", text.len(), position(set.find(text)),
-        "std" => position(text.iter().position(|byte| set.contains(*byte)))));
+        "std" => position(text.iter().position(|byte| set.contains(*byte))),
+        "stringzilla" => position(sz::find_byteset(text, sz::Byteset::from(b"\x00\x01\x02\x03\x04\xf9\xfa\xfb")))));
     tasks
 }

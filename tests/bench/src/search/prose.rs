@@ -3,6 +3,7 @@
 use super::task::{Task, task};
 use super::text::Corpus;
 use regex::bytes::RegexBuilder;
+use stringzilla::sz;
 use underpin_core::search::{case, lines, utf8};
 
 pub(super) fn tasks(corpora: &[Corpus]) -> Vec<Task> {
@@ -24,7 +25,8 @@ pub(super) fn tasks(corpora: &[Corpus]) -> Vec<Task> {
             "simdutf8" => simdutf8::compat::from_utf8(text).is_ok(), "std" => std::str::from_utf8(text).is_ok()));
         if name == "russian" {
             tasks.push(task!("count characters", "of Russian text", text.len(),
-                utf8::count_chars(text), "bytecount" => bytecount::num_chars(text)));
+                utf8::count_chars(text), "bytecount" => bytecount::num_chars(text),
+                "stringzilla" => sz::count_utf8(text)));
             for len in [16, 64, 256] {
                 let text = &text[..utf8::floor_boundary(text, len)];
                 tasks.push(task!(format!("validate {len} B of russian"), "UTF-8, short", text.len(),
@@ -56,7 +58,16 @@ pub(super) fn tasks(corpora: &[Corpus]) -> Vec<Task> {
         };
         tasks.push(
             task!(format!("any case, {label}"), format!("all of `{needle}`"), text.len(),
-            mine.find_iter(text).count(), "regex" => regex.find_iter(text).count()),
+            mine.find_iter(text).count(), "regex" => regex.find_iter(text).count(),
+            // Folds all of Unicode, which is more than the others do.
+            "stringzilla" => {
+                let (mut at, mut count) = (0, 0);
+                while let Some((start, len)) = sz::utf8_uncased_search(&text[at..], needle) {
+                    at += start + len;
+                    count += 1;
+                }
+                count
+            }),
         );
     }
     tasks

@@ -1,8 +1,9 @@
 //! Substrings: all of them, from either end, in short haystacks, and in inputs made to be hard.
 
-use super::task::{Task, task};
-use super::text::{Corpus, Rarity, needle};
+use super::task::{Run, Task, task};
+use super::text::{Corpus, Rarity, Text, needle};
 use crate::random::mix;
+use stringzilla::sz;
 use underpin_core::search::memmem as us;
 
 fn position(found: Option<usize>) -> u64 {
@@ -22,9 +23,14 @@ pub(super) fn tasks(corpora: &[Corpus]) -> Vec<Task> {
                 }
                 let (mine, its) = (us::Finder::new(n), memchr::memmem::Finder::new(n));
                 let count = mine.find_iter(text).count();
-                tasks.push(task!(format!("{name}, {len} B {rarity:?}").to_lowercase(),
+                let mut task = task!(format!("{name}, {len} B {rarity:?}").to_lowercase(),
                     format!("all {count} of `{}`", &n[..len.min(16)].escape_ascii()), text.len(),
-                    mine.find_iter(text).count(), "memchr" => its.find_iter(text).count()));
+                    mine.find_iter(text).count(), "memchr" => its.find_iter(text).count(),
+                    "stringzilla" => forward(text, n));
+                if rarity == Rarity::Absent {
+                    task.peers.extend(sliceslice(text, n));
+                }
+                tasks.push(task);
             }
         }
     }
@@ -37,13 +43,53 @@ pub(super) fn tasks(corpora: &[Corpus]) -> Vec<Task> {
             tasks.push(
                 task!(format!("{name}, 8 b {rarity:?}, from the end").to_lowercase(),
                 "all of them, the last first", text.len(),
-                mine.rfind_iter(text).count(), "memchr" => its.rfind_iter(text).count()),
+                mine.rfind_iter(text).count(), "memchr" => its.rfind_iter(text).count(),
+                "stringzilla" => backward(text, n)),
             );
         }
     }
     tasks.extend(short(corpora[0].text));
     tasks.extend(adversarial());
     tasks
+}
+
+/// It has no iterator over matches: a loop of searches.
+fn forward(text: Text, needle: Text) -> u64 {
+    let (mut at, mut count) = (0, 0);
+    while let Some(found) = sz::find(&text[at..], needle) {
+        at += found + needle.len();
+        count += 1;
+    }
+    count
+}
+
+fn backward(text: Text, needle: Text) -> u64 {
+    let (mut end, mut count) = (text.len(), 0);
+    while let Some(found) = sz::rfind(&text[..end], needle) {
+        end = found;
+        count += 1;
+    }
+    count
+}
+
+/// It says whether a needle is there, not where: a peer where it is not.
+#[cfg(target_arch = "x86_64")]
+#[allow(unsafe_code, reason = "the peer's calls are unsafe")]
+fn sliceslice(text: Text, needle: Text) -> Option<(&'static str, Run)> {
+    use sliceslice::x86::DynamicAvx2Searcher;
+    if !std::is_x86_feature_detected!("avx2") {
+        return None;
+    }
+    // SAFETY: the processor has AVX2.
+    let searcher = unsafe { DynamicAvx2Searcher::new(needle) };
+    // SAFETY: likewise.
+    let run = move || u64::from(unsafe { searcher.search_in(text) });
+    Some(("sliceslice", Box::new(run)))
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn sliceslice(_: Text, _: Text) -> Option<(&'static str, Run)> {
+    None
 }
 
 /// Many short haystacks, some with the needle.
@@ -67,11 +113,11 @@ fn short(text: &'static [u8]) -> Vec<Task> {
         tasks.push(
             task!(format!("prepared, in {len} B"), "512 haystacks, the needle ` shall`", len * 512,
             pieces.iter().fold(0u64, |sum, piece| sum.wrapping_add(position(mine.find(piece)))),
-            "memchr" => sum(&|piece| its.find(piece))),
+            "memchr" => sum(&|piece| its.find(piece)), "stringzilla" => sum(&|piece| sz::find(piece, n))),
         );
         tasks.push(task!(format!("unprepared, in {len} B"), "512 haystacks, the needle ` shall`", len * 512,
             pieces.iter().fold(0u64, |sum, piece| sum.wrapping_add(position(us::find(piece, n)))),
-            "memchr" => sum(&|piece| memchr::memmem::find(piece, n))));
+            "memchr" => sum(&|piece| memchr::memmem::find(piece, n)), "stringzilla" => sum(&|piece| sz::find(piece, n))));
     }
     tasks
 }
@@ -139,7 +185,10 @@ fn adversarial() -> Vec<Task> {
             let n: &'static [u8] = Vec::leak(n);
             let (mine, its) = (us::Finder::new(n), memchr::memmem::Finder::new(n));
             task!(format!("hard: {name}"), "all of them", h.len(),
-                mine.find_iter(h).count(), "memchr" => its.find_iter(h).count())
+                mine.find_iter(h).count(), "memchr" => its.find_iter(h).count(), "std" => {
+                    let (h, n) = (std::str::from_utf8(h).unwrap_or(""), std::str::from_utf8(n).unwrap_or("?"));
+                    h.matches(n).count()
+                })
         })
         .collect()
 }

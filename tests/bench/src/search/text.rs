@@ -36,7 +36,7 @@ pub(super) fn corpora(len: usize) -> Vec<Corpus> {
     ]
 }
 
-fn repeated(mut text: Vec<u8>, len: usize) -> Vec<u8> {
+pub(super) fn repeated(mut text: Vec<u8>, len: usize) -> Vec<u8> {
     while text.len() < len {
         text.extend_from_within(..text.len().min(len - text.len()));
     }
