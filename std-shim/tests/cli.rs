@@ -108,6 +108,30 @@ fn a_dump_loads_into_an_equal_database() {
 }
 
 #[test]
+fn a_backup_is_restored_and_builds_on_an_earlier_one() {
+    let scratch = Scratch::new("backup");
+    std::fs::create_dir(&scratch.0).unwrap();
+    let path = |name: &str| scratch.0.join(name);
+    let text = |name: &str| path(name).to_str().unwrap().to_owned();
+    let db = path("db");
+    assert_eq!(kv(&db, &["put", "a", "1"], b"").0, 0);
+    assert_eq!(kv(&db, &["compact"], b"").0, 0);
+    assert_eq!(kv(&db, &["backup", &text("first")], b"").0, 0);
+    assert_eq!(kv(&db, &["put", "b", "2"], b"").0, 0);
+    let base = text("first");
+    let words = ["backup", &text("second"), "--base", &base];
+    assert_eq!(kv(&db, &words, b"").0, 0);
+    let (code, _, complaint) = kv(&db, &words, b"");
+    assert_eq!(code, 2, "it is there already");
+    assert_eq!(complaint.lines().count(), 1, "{complaint}");
+    assert_eq!(kv(&path("second"), &["restore", &text("back")], b"").0, 0);
+    assert_eq!(kv(&path("back"), &["scan"], b"").1, "a\t1\nb\t2\n");
+    let (code, _, complaint) = kv(&path("none"), &["restore", &text("new")], b"");
+    assert_eq!(code, 2);
+    assert!(complaint.contains("none"), "{complaint}");
+}
+
+#[test]
 fn served_values_are_told_from_plain_ones() {
     let scratch = Scratch::new("served");
     assert_eq!(kv(&scratch.0, &["--served", "put", "a", "x"], b"").0, 0);

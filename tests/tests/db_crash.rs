@@ -255,7 +255,7 @@ impl Life {
             return;
         };
         for _ in 0..STEPS_MAX {
-            let result = self.step(&db);
+            let result = self.step(sim, &db);
             if !sim.is_on() {
                 break;
             }
@@ -291,7 +291,7 @@ impl Life {
     }
 
     /// One random call. Says whether to reopen.
-    fn step(&mut self, db: &Db<Sim>) -> Result<bool, Error> {
+    fn step(&mut self, sim: &Sim, db: &Db<Sim>) -> Result<bool, Error> {
         match self.rng.below(40) {
             0 => return Ok(true),
             1 => db
@@ -321,6 +321,8 @@ impl Life {
                 assert_eq!(db.get(&key)?, self.history.now().get(&key).cloned());
             }
             10 => assert_eq!(contents(db)?, self.history.now()),
+            13 => self.transact(db)?,
+            14 => self.checkpoint(sim, db)?,
             _ => {
                 let mut batch = Batch::new();
                 let mut writes = Vec::new();
@@ -366,6 +368,60 @@ impl Life {
             }
         }
         Ok(false)
+    }
+
+    /// A transaction that reads what it writes, has a savepoint, and sometimes meets a write that comes first.
+    fn transact(&mut self, db: &Db<Sim>) -> Result<(), Error> {
+        let mut transaction = db.transaction()?;
+        let mut writes = Vec::new();
+        let read = self.key();
+        let before = transaction.get(&read)?;
+        assert_eq!(before, self.history.now().get(&read).cloned());
+        for number in 0..1 + self.rng.below(4) {
+            let (key, value) = (self.key(), self.value());
+            transaction.savepoint();
+            transaction.put(&key, &value)?;
+            assert_eq!(transaction.get(&key)?.as_ref(), Some(&value));
+            if number > 0 && self.rng.coin() {
+                assert!(transaction.rollback_to_savepoint());
+            } else {
+                writes.push(Write::Put(key, value));
+            }
+        }
+        let level = self.level();
+        let conflict = self.rng.below(3) == 0;
+        if conflict {
+            let mut batch = Batch::new();
+            let value = self.value();
+            batch.put(&read, &value)?;
+            let result = db.write(&batch, WriteLevel::Buffered);
+            let effect = Effect::Batch(vec![Write::Put(read, value)]);
+            self.sent(db, effect, WriteLevel::Buffered, &result);
+            result?;
+        }
+        match transaction.commit(level) {
+            Err(Error::Conflict) if conflict => Ok(()),
+            result => {
+                assert!(!conflict || result.is_err(), "it read what was changed");
+                self.sent(db, Effect::Batch(writes), level, &result);
+                result
+            }
+        }
+    }
+
+    /// A copy of the database, which holds all that was written.
+    fn checkpoint(&mut self, sim: &Sim, db: &Db<Sim>) -> Result<(), Error> {
+        self.stamp += 1;
+        let path = format!("/checkpoint{}", self.stamp).into_bytes();
+        let made = db.checkpoint(&path);
+        if made.is_ok() {
+            sim.set_faults(SimFaults::none());
+            let copy = Db::open(sim.clone(), &path, self.options.clone())?;
+            assert_eq!(contents(&copy)?, self.history.now());
+            copy.close()?;
+            sim.set_faults(self.faults.clone());
+        }
+        made
     }
 
     /// Notes what was sent. After an error it may have happened if it poisoned the database, or the machine went off.

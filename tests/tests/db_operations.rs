@@ -227,3 +227,96 @@ fn a_repair_replaces_a_log_without_a_header_and_keeps_a_table_that_is_gone_out()
         assert!(contents(&db).unwrap().len() <= model.len());
     }
 }
+
+/// Changes a byte in the middle of a file.
+fn damage(sim: &Sim, path: &[u8]) {
+    let file = sim.open(path, &OpenOptions::read_write()).unwrap();
+    let middle = sim.file_metadata(&file).unwrap().bytes / 2;
+    let mut byte = [0];
+    sim.read_exact_at(&file, &mut byte, middle).unwrap();
+    sim.write_all_at(&file, &[!byte[0]], middle).unwrap();
+}
+
+fn tables(sim: &Sim, directory: &[u8]) -> Vec<Vec<u8>> {
+    let names = sim.disk_snapshot().list(directory).unwrap();
+    let paths = names.into_iter().filter(|name| name.ends_with(b".table"));
+    paths
+        .map(|name| [directory, b"/", &name].concat())
+        .collect()
+}
+
+#[test]
+fn a_backup_outlives_damage_to_the_database_and_to_the_one_it_builds_on() {
+    let sim = machine(None);
+    let (db, before) = filled(&sim);
+    db.backup(b"/monday", None).unwrap();
+    db.put(b"key0000", b"changed", WriteLevel::Os).unwrap();
+    let mut after = before.clone();
+    after.insert(b"key0000".to_vec(), b"changed".to_vec());
+    sim.fail_nth(Operation::HardLink, 1, Kind::Io);
+    db.backup(b"/tuesday", None).unwrap();
+    let linked = db.backup(b"/linked", Some(b"/monday"));
+    assert!(linked.is_err(), "tables that monday's has are not linked");
+    db.backup(b"/evening", Some(b"/monday")).unwrap();
+    assert!(tables(&sim, b"/monday").len() > 2);
+    for table in tables(&sim, b"/db") {
+        damage(&sim, &table);
+    }
+    // Names, not files, are what goes with the older one.
+    for table in tables(&sim, b"/monday").iter().skip(1) {
+        sim.remove_file(table).unwrap();
+    }
+    assert!(matches!(
+        db.backup(b"/wednesday", None),
+        Err(Error::Corrupt(_))
+    ));
+    assert!(sim.disk_snapshot().list(b"/wednesday").is_none());
+    drop(db);
+    db::restore(sim.clone(), b"/evening", b"/restored").unwrap();
+    let sim = machine(Some(sim.disk_snapshot().after_power_loss(3)));
+    let restored = Db::open(sim.clone(), b"/restored", options()).unwrap();
+    restored.verify().unwrap();
+    assert_eq!(contents(&restored).unwrap(), after);
+    // It goes on from there, and its backups may build on the old ones.
+    restored.put(b"k", b"v", WriteLevel::Full).unwrap();
+    restored.compact().unwrap();
+    restored.backup(b"/thursday", Some(b"/tuesday")).unwrap();
+    let other = Db::open(sim.clone(), b"/elsewhere", options()).unwrap();
+    assert!(matches!(
+        other.backup(b"/friday", Some(b"/tuesday")),
+        Err(Error::Invalid(_))
+    ));
+    for (from, to, refused) in [
+        (&b"/nowhere"[..], &b"/new"[..], "there is no backup"),
+        (b"/tuesday", b"/restored", "there is something"),
+    ] {
+        assert!(db::restore(sim.clone(), from, to).is_err(), "{refused}");
+    }
+}
+
+#[test]
+fn a_damaged_backup_is_not_restored_and_no_failure_leaves_half_a_database() {
+    let sim = machine(None);
+    let (db, model) = filled(&sim);
+    db.backup(b"/backup", None).unwrap();
+    let disk = sim.disk_snapshot();
+    for call in [Operation::ReadAt, Operation::WriteAt, Operation::Sync] {
+        for number in [1, 3, 7] {
+            let sim = machine(Some(disk.clone()));
+            sim.fail_nth(call, number, Kind::Io);
+            if db::restore(sim.clone(), b"/backup", b"/restored").is_err() {
+                let left = sim.disk_snapshot().list(b"/restored");
+                assert!(left.is_none(), "{call:?}");
+                db::restore(sim.clone(), b"/backup", b"/restored").unwrap();
+            }
+            // A fault that did not come up yet stays behind.
+            let sim = machine(Some(sim.disk_snapshot()));
+            let copy = Db::open(sim, b"/restored", options()).unwrap();
+            assert_eq!(contents(&copy).unwrap(), model);
+        }
+    }
+    damage(&sim, &tables(&sim, b"/backup")[1]);
+    let refused = db::restore(sim.clone(), b"/backup", b"/new");
+    assert!(matches!(refused, Err(Error::Corrupt(_))), "{refused:?}");
+    assert!(sim.disk_snapshot().list(b"/new").is_none());
+}

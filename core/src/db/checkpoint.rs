@@ -1,29 +1,77 @@
-//! Checkpoints: a second directory with the database as it is now, made while it is in use.
+//! Checkpoints and backups: a second directory with the database as it is now, made while it is in use; and the way back.
 //!
-//! Tables never change, so they get a second name; where the file system cannot do that, they are copied. Logs are copied up to
-//! what is written. The manifest comes last: a directory without one is no database, so a checkpoint that was cut off is
-//! none. Writes go on meanwhile, flushes and the ends of merges wait.
+//! Tables never change, so in a checkpoint they get a second name; where the file system cannot do that, they are copied. A backup
+//! shares nothing with the database that a bad sector could take from both: its tables are copied, checked block by block
+//! first, and only those that an earlier backup has are second names of that one's. Logs are copied up to what is written. The
+//! manifest comes last: a directory without one is no database, so a copy that was cut off is none. Writes go on meanwhile,
+//! flushes and the ends of merges wait.
 #![forbid(unsafe_code)]
 
+use super::cache::BlockCache;
 use super::directory::Directory;
 use super::error::{Error, Result};
 use super::file_name::FileName;
+use super::maintenance::MaintenanceState;
 use super::options::WriteLevel;
 use super::shared::Shared;
+use super::table::Table;
+use super::version::Manifest;
 use crate::error::Kind;
 use crate::platform::{Create, Durability, Files, OpenOptions};
+use alloc::sync::Arc;
 
 /// Bytes copied at a time.
 const COPY_BYTES: usize = 256 << 10;
 
+/// An earlier backup, whose tables a new one may share.
+struct Base<P: Files> {
+    directory: Directory<P>,
+    manifest: Manifest,
+}
+
+/// What becomes of the tables.
+enum Tables<P: Files> {
+    Linked,
+    Copied(Option<Base<P>>),
+}
+
 impl<P: Files> Shared<P> {
     /// Makes the database of this moment in `path`, which must not be there yet.
     pub(super) fn checkpoint(&self, path: &[u8]) -> Result<()> {
+        self.copy_to(path, |_| Ok(Tables::Linked))
+    }
+
+    /// Makes a backup in `path`, which must not be there yet. It shares what it can with the backup in `base`.
+    pub(super) fn backup(&self, path: &[u8], base: Option<&[u8]>) -> Result<()> {
+        self.copy_to(path, |manifest| {
+            let Some(base) = base else {
+                return Ok(Tables::Copied(None));
+            };
+            let directory = Directory::new(self.directory.platform.clone(), base);
+            let base = Manifest::load(&directory)?.ok_or(Error::NotADatabase)?;
+            if base.id != manifest.id {
+                return Err(Error::Invalid(
+                    "the base is a backup of another database; name one of this, or none",
+                ));
+            }
+            Ok(Tables::Copied(Some(Base {
+                directory,
+                manifest: base,
+            })))
+        })
+    }
+
+    fn copy_to(
+        &self,
+        path: &[u8],
+        tables: impl FnOnce(&Manifest) -> Result<Tables<P>>,
+    ) -> Result<()> {
         let state = self.maintenance.lock();
         self.commit.lock().check()?;
+        let tables = tables(&state.manifest)?;
         let target = Directory::new(self.directory.platform.clone(), path);
         target.create_new()?;
-        let made = self.fill(&state, &target);
+        let made = self.fill(&state, &target, &tables);
         if made.is_err() {
             target.remove_all();
         }
@@ -32,22 +80,30 @@ impl<P: Files> Shared<P> {
 
     fn fill(
         &self,
-        state: &super::maintenance::MaintenanceState,
+        state: &MaintenanceState,
         target: &Directory<P>,
+        tables: &Tables<P>,
     ) -> Result<()> {
         self.sync(WriteLevel::Os)?;
         let commit = self.lock_quiet();
         let (active, written) = (commit.log.number(), commit.log.written());
         drop(commit);
-        for table in state.manifest.tables() {
-            let name = FileName::Table(table.number);
-            match self.directory.link(name, target) {
-                Err(Error::Io { error, .. })
-                    if matches!(error.kind(), Kind::Unsupported | Kind::CrossDevice) =>
-                {
-                    self.copy(name, table.bytes, target)?;
+        let source = &self.directory;
+        let (view, _) = self.snapshot()?;
+        for table in view.tables() {
+            let (info, name) = (table.info(), FileName::Table(table.info().number));
+            let linked = match tables {
+                Tables::Linked => link(source, name, target)?,
+                Tables::Copied(Some(base)) if base.manifest.tables().any(|held| held == info) => {
+                    link(&base.directory, name, target)?
                 }
-                other => other?,
+                Tables::Copied(_) => {
+                    table.verify()?;
+                    false
+                }
+            };
+            if !linked {
+                copy(source, name, info.bytes, target)?;
             }
         }
         for &number in &state.logs {
@@ -55,27 +111,82 @@ impl<P: Files> Shared<P> {
             let bytes = if number == active {
                 written
             } else {
-                self.directory.file_bytes(name)?
+                source.file_bytes(name)?
             };
-            self.copy(name, bytes, target)?;
+            copy(source, name, bytes, target)?;
         }
         state.manifest.store(target).map_err(|stored| stored.error)
     }
+}
 
-    /// Copies the first bytes of a file, durably.
-    fn copy(&self, name: FileName, bytes: u64, target: &Directory<P>) -> Result<()> {
-        let from = self.directory.open_existing(name)?;
-        let to = target.open(name, &OpenOptions::read_write().with_create(Create::New))?;
-        let mut buffer = alloc::vec![0; COPY_BYTES];
-        let mut done = 0;
-        while done < bytes {
-            let count =
-                usize::try_from(bytes - done).map_or(COPY_BYTES, |left| left.min(COPY_BYTES));
-            let part = &mut buffer[..count];
-            self.directory.read(name, &from, part, done)?;
-            target.write(name, &to, part, done)?;
-            done += count as u64;
-        }
-        target.sync(name, &to, Durability::Full)
+/// Makes the database that the backup or checkpoint in `from` holds in `to`, which must be new or empty. Every table is checked on
+/// the way. Nobody may have the backup open for writing.
+///
+/// # Errors
+/// [`Error::NotADatabase`]; [`Error::Corrupt`] for a damaged backup; [`Error::Invalid`] for a directory that is not empty; [`Error::Io`].
+/// There is nothing in `to` then.
+pub fn restore<P: Files>(platform: P, from: &[u8], to: &[u8]) -> Result<()> {
+    let source = Directory::new(platform.clone(), from);
+    let manifest = Manifest::load(&source)?.ok_or(Error::NotADatabase)?;
+    let target = Directory::new(platform, to);
+    target.create_new()?;
+    let made = restore_files(&source, &manifest, &target);
+    if made.is_err() {
+        target.remove_all();
     }
+    made
+}
+
+fn restore_files<P: Files>(
+    source: &Directory<P>,
+    manifest: &Manifest,
+    target: &Directory<P>,
+) -> Result<()> {
+    let cache = Arc::new(BlockCache::new(0, &source.platform));
+    for info in manifest.tables() {
+        Table::open(source, info, &cache)?.verify()?;
+        copy(source, FileName::Table(info.number), info.bytes, target)?;
+    }
+    for name in source.list()? {
+        if let FileName::Log(number) = name
+            && number >= manifest.log_number
+        {
+            copy(source, name, source.file_bytes(name)?, target)?;
+        }
+    }
+    manifest.store(target).map_err(|stored| stored.error)
+}
+
+/// Gives a file a second name. False where that cannot be.
+fn link<P: Files>(source: &Directory<P>, name: FileName, target: &Directory<P>) -> Result<bool> {
+    match source.link(name, target) {
+        Ok(()) => Ok(true),
+        Err(Error::Io { error, .. })
+            if matches!(error.kind(), Kind::Unsupported | Kind::CrossDevice) =>
+        {
+            Ok(false)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Copies the first bytes of a file, durably.
+fn copy<P: Files>(
+    source: &Directory<P>,
+    name: FileName,
+    bytes: u64,
+    target: &Directory<P>,
+) -> Result<()> {
+    let from = source.open_existing(name)?;
+    let to = target.open(name, &OpenOptions::read_write().with_create(Create::New))?;
+    let mut buffer = alloc::vec![0; COPY_BYTES];
+    let mut done = 0;
+    while done < bytes {
+        let count = usize::try_from(bytes - done).map_or(COPY_BYTES, |left| left.min(COPY_BYTES));
+        let part = &mut buffer[..count];
+        source.read(name, &from, part, done)?;
+        target.write(name, &to, part, done)?;
+        done += count as u64;
+    }
+    target.sync(name, &to, Durability::Full)
 }

@@ -124,6 +124,9 @@ impl<P: Files> Shared<P> {
     /// Does what is needed.
     pub(super) fn maintain(&self) -> Result<()> {
         let result = self.flush_full().and_then(|()| self.merge_if_needed());
+        if let Err(error) = &result {
+            self.maintenance_failed(error);
+        }
         let mut reads = self.reads.lock();
         reads.retry = match (&result, reads.retry) {
             (Ok(()), _) => None,
@@ -272,7 +275,7 @@ impl<P: Files> Shared<P> {
         };
         let (log_number, sequence) = (frozen.log_number, frozen.sequence);
         let memtables = frozen.memtables.clone();
-        let begun = self.directory.platform.now(ClockId::Monotonic);
+        let begun = self.now();
         let bytes = memtables.iter().map(|(_, memtable)| memtable.bytes()).sum();
         let view = self.reads.lock().view.clone();
         let mut fresh: Vec<(KeyspaceId, Arc<Table<P>>)> = Vec::new();
@@ -313,10 +316,12 @@ impl<P: Files> Shared<P> {
         let tables: Vec<_> = fresh.iter().map(|(_, table)| table.clone()).collect();
         self.switch(state, manifest, &tables)?;
         state.frozen = None;
-        let ended = self.directory.platform.now(ClockId::Monotonic);
-        self.note_flush(bytes, ended.saturating_duration_since(begun));
+        let took = self.since(begun);
+        self.note_flush(bytes, took);
+        let bytes = tables.iter().map(|table| table.info().bytes).sum::<u64>();
         state.counts.flushes += 1;
-        state.counts.flush_bytes += tables.iter().map(|table| table.info().bytes).sum::<u64>();
+        state.counts.flush_bytes += bytes;
+        self.flushed(bytes, tables.len(), took);
         self.publish(|tree| {
             tree.frozen = None;
             let mine = fresh.iter().filter(|(id, _)| *id == tree.id);

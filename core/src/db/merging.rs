@@ -23,6 +23,7 @@ use super::keyspace::KeyspaceId;
 use super::shared::Shared;
 use super::table::{Table, TableCursor};
 use super::version::{Manifest, Tree, Version};
+use super::watch::Event;
 use crate::platform::{ClockId, Files, MutexGuard};
 use crate::sync::atomic::AtomicU32;
 use alloc::sync::Arc;
@@ -85,6 +86,7 @@ impl<P: Files> Shared<P> {
             return self.install(&plan, None);
         }
         // Whoever merges is often the only one who flushes, and writers wait if nobody does.
+        let begun = self.now();
         let mut flushed = Ok(());
         let mut allowed_at = self.directory.platform.now(ClockId::Monotonic);
         let go_on = |bytes: usize| {
@@ -143,7 +145,21 @@ impl<P: Files> Shared<P> {
                 }
             }
         }
+        let bytes = |tables: &[Arc<Table<P>>]| tables.iter().map(|table| table.info().bytes).sum();
+        let bytes_written = bytes(&fresh);
         let installed = self.install(&plan, Some(fresh))?;
+        if installed {
+            let took = self.since(begun);
+            let event = Event::Merged {
+                keyspace: plan.keyspace,
+                from: plan.job.from,
+                to: plan.job.to,
+                bytes_read: bytes(&plan.job.upper) + bytes(&plan.job.lower),
+                bytes_written,
+                took,
+            };
+            self.merged(took, &event);
+        }
         flushed.map(|()| installed)
     }
 

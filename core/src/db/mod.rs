@@ -20,8 +20,9 @@
 //! | `maintenance` | flush, clear, close |
 //! | `keeper` | a thread that does it, and what writers wait for |
 //! | `merging`, `compact` | merges beside them: which tables, and how the result comes in |
+//! | `stats`, `watch` | counts, times and events, for whoever runs it |
 //! | `recover`, `verify`, `repair` | opening after a crash; checking every byte; opening after damage |
-//! | `checkpoint` | a copy of the database in use |
+//! | `checkpoint` | copies of the database in use, sharing its tables or not, and back from them |
 //!
 //! # Promises
 //! - A write that returned at [`WriteLevel::Data`] or stronger survives a loss of power, one at [`WriteLevel::Os`] the end of the
@@ -73,8 +74,10 @@ mod transaction;
 mod verify;
 mod version;
 mod wal;
+mod watch;
 
 pub use batch::Batch;
+pub use checkpoint::restore;
 pub use error::{Corruption, Error, Result};
 pub use file_name::FileName;
 pub use iter::Scan;
@@ -88,6 +91,7 @@ pub use snapshot::Snapshot;
 pub use stats::Stats;
 pub use transaction::{Transaction, TransactionScan};
 pub use verify::VerifyReport;
+pub use watch::{Event, EventHook, Operation, Timing, Timings};
 
 use crate::platform::Files;
 use alloc::string::String;
@@ -405,10 +409,27 @@ impl<P: Files> Db<P> {
         self.shared.checkpoint(directory)
     }
 
+    /// Makes a backup in `directory`, which must be new or empty: a database of its own that shares no bytes with this one, its tables
+    /// checked before they are copied. Tables that the earlier backup `base` has are shared with that. Writes go on meanwhile.
+    /// See [`restore`].
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] for a damaged table; [`Error::Invalid`] also for a base of another database; else as
+    /// [`checkpoint`](Self::checkpoint).
+    pub fn backup(&self, directory: &[u8], base: Option<&[u8]>) -> Result<()> {
+        self.shared.backup(directory, base)
+    }
+
     /// Counts and sizes.
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.shared.stats()
+    }
+
+    /// How long calls and maintenance took so far.
+    #[must_use]
+    pub fn timings(&self) -> Timings {
+        self.shared.timings()
     }
 
     /// How many keys there are, roughly.

@@ -3,6 +3,8 @@
 
 use super::error::{Error, Result};
 use super::operands::MergeOperator;
+use super::watch::EventHook;
+use core::time::Duration;
 
 /// Longest key in bytes: long enough for any path or identifier, short enough that index blocks stay small.
 pub const KEY_BYTES_MAX: usize = 64 << 10;
@@ -83,6 +85,14 @@ pub struct Options {
     pub cache_bytes: usize,
     /// Who flushes and merges. Default: the writers.
     pub maintenance: Maintenance,
+    /// Measure each read and write for [`timings`](super::Db::timings): two looks at the clock, for a read from the cache some
+    /// percent of its time. Flushes, merges, stalls and syncs are always measured. Default: no.
+    pub timings: bool,
+    /// Tell [`events`](Self::events) of each read, write and sync that takes at least so long; they are then measured too. Default: of
+    /// none.
+    pub slow_after: Option<Duration>,
+    /// Told what happens: flushes, merges, stalls, failures and slow calls. Default: nobody is.
+    pub events: Option<EventHook>,
 }
 
 impl Default for Options {
@@ -105,6 +115,9 @@ impl Default for Options {
             filter_bits_per_key: 10,
             cache_bytes: 32 << 20,
             maintenance: Maintenance::Inline,
+            timings: false,
+            slow_after: None,
+            events: None,
         }
     }
 }
@@ -129,6 +142,8 @@ impl Options {
             "compressed_from must be at most 7"
         } else if !(64..=1 << 20).contains(&self.block_bytes) {
             "block_bytes must be 64 to 1 MiB"
+        } else if self.slow_after.is_some() && self.events.is_none() {
+            "slow_after needs the option events, which is told of slow calls"
         } else if self.filter_bits_per_key > 32 {
             "filter_bits_per_key must be at most 32"
         } else {

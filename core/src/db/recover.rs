@@ -31,6 +31,7 @@ use super::options::Options;
 use super::shared::{Reads, Shared};
 use super::version::{Manifest, Tree, Version, View};
 use super::wal::{ActiveLog, HEADER_BYTES, LogReader, Record};
+use super::watch::Watch;
 use crate::error::Kind;
 use crate::platform::{Access, ClockId, Condvar, Create, Files, LockKind, Mutex, OpenOptions};
 use alloc::collections::BTreeSet;
@@ -172,6 +173,7 @@ fn assemble<P: Files>(
         closing: AtomicBool::new(false),
         write_rate: AtomicUsize::new(0),
         keepers: Keepers::default(),
+        watch: Watch::default(),
     }
 }
 

@@ -16,6 +16,7 @@ use super::options::{Maintenance, Options, WriteLevel};
 use super::read;
 use super::transaction::LockName;
 use super::version::View;
+use super::watch::{Operation, Watch};
 use crate::platform::{Condvar, Files, Instant, Mutex};
 use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
@@ -46,6 +47,7 @@ pub(super) struct Shared<P: Files> {
     /// Bytes a second that writes may have while merges do not keep up; 0 while they do. Relaxed, as above.
     pub(super) write_rate: AtomicUsize,
     pub(super) keepers: Keepers,
+    pub(super) watch: Watch,
 }
 
 /// What a read begins with.
@@ -75,9 +77,12 @@ impl<P: Files> Shared<P> {
         key: &[u8],
         read: impl FnOnce(&[u8]) -> R,
     ) -> Result<Option<R>> {
+        let begun = self.begin();
         let (view, sequence) = self.snapshot()?;
         let operator = self.options.merge_operator;
-        read::get_with(view.tree(keyspace)?, sequence, operator, key, read)
+        let found = read::get_with(view.tree(keyspace)?, sequence, operator, key, read)?;
+        self.end(Operation::Get, begun, key);
+        Ok(found)
     }
 
     /// Walks a range as it is now.

@@ -64,6 +64,15 @@ enum Verb {
     Compact,
     /// Make a copy of the database in a new directory, which shares the space of its tables
     Checkpoint { to: PathBuf },
+    /// Make a backup in a new directory: a database of its own whose tables were checked and copied
+    Backup {
+        to: PathBuf,
+        /// An earlier backup of this database, to share unchanged tables with
+        #[arg(long)]
+        base: Option<PathBuf>,
+    },
+    /// Make the database that this backup or checkpoint holds in a new directory
+    Restore { to: PathBuf },
     /// Make a damaged database one that opens, with what can still be read; exit code 1 if something was lost
     Repair,
 }
@@ -81,6 +90,10 @@ impl Kv {
             let report = db::repair(native(), path_bytes(&self.dir), &options).map_err(describe)?;
             console::say(&format!("{report:#?}"))?;
             return Ok(ExitCode::from(u8::from(!report.is_whole())));
+        }
+        if let Verb::Restore { to } = &self.verb {
+            db::restore(native(), path_bytes(&self.dir), path_bytes(to)).map_err(describe)?;
+            return Ok(ExitCode::SUCCESS);
         }
         let db = Db::open(native(), path_bytes(&self.dir), options).map_err(describe)?;
         let shell = Shell {
@@ -141,7 +154,12 @@ impl Shell<'_> {
             Verb::Checkpoint { to } => {
                 self.db.checkpoint(path_bytes(&to)).map_err(Failure::new)?;
             }
-            Verb::Repair => {}
+            Verb::Backup { to, base } => {
+                let base = base.as_deref().map(path_bytes);
+                let made = self.db.backup(path_bytes(&to), base);
+                made.map_err(Failure::new)?;
+            }
+            Verb::Repair | Verb::Restore { .. } => {}
         }
         Ok(ExitCode::SUCCESS)
     }

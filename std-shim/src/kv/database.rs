@@ -11,7 +11,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use underpin_core::db::{self, Batch, KeyspaceId, Stats, VerifyReport, WriteLevel};
+use underpin_core::db::{self, Batch, KeyspaceId, Stats, Timings, VerifyReport, WriteLevel};
 
 /// The database as of one moment; its calls say the database's own [`Error`](db::Error).
 pub type Snapshot = db::Snapshot<Native>;
@@ -204,6 +204,18 @@ impl Db {
             .map_err(io_error)
     }
 
+    /// Makes a backup of the database as it is now in a new directory. It shares no bytes with the database, but tables with the
+    /// earlier backup `base`, as far as they are the same.
+    ///
+    /// # Errors
+    /// `InvalidData` for a damaged table, `InvalidInput` for a base of another database, and what the system says; nothing is
+    /// left of the backup.
+    pub fn backup(&self, directory: impl AsRef<Path>, base: Option<&Path>) -> io::Result<()> {
+        self.core
+            .backup(path_bytes(directory.as_ref()), base.map(path_bytes))
+            .map_err(io_error)
+    }
+
     /// Merges all tables: what was removed or overwritten leaves the disk.
     ///
     /// # Errors
@@ -306,6 +318,12 @@ impl Db {
         self.core.stats()
     }
 
+    /// How long calls and maintenance took so far.
+    #[must_use]
+    pub fn timings(&self) -> Timings {
+        self.core.timings()
+    }
+
     /// How many keys there are, roughly.
     #[must_use]
     pub fn estimated_keys(&self) -> u64 {
@@ -325,6 +343,15 @@ impl Db {
     pub fn close(self) -> io::Result<()> {
         self.core.close().map_err(io_error)
     }
+}
+
+/// Makes the database that a backup or checkpoint holds in a new directory. Every table is checked on the way.
+///
+/// # Errors
+/// `InvalidData` for damage, `NotFound` if there is no backup, and what the system says; nothing is left of the new directory.
+pub fn restore(backup: impl AsRef<Path>, directory: impl AsRef<Path>) -> io::Result<()> {
+    let (from, to) = (path_bytes(backup.as_ref()), path_bytes(directory.as_ref()));
+    db::restore(native(), from, to).map_err(io_error)
 }
 
 /// Keys and values of a range, in order or, by `rev`, against it. Ends after an error.

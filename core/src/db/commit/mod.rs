@@ -34,7 +34,8 @@ use super::options::WriteLevel;
 use super::shared::Shared;
 use super::version::View;
 use super::wal::ActiveLog;
-use crate::platform::{ClockId, Durability, Files, MutexGuard};
+use super::watch::Operation;
+use crate::platform::{ClockId, Durability, Files, Instant, MutexGuard};
 use crate::sync::atomic::AtomicU32;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -180,6 +181,19 @@ impl<P: Files> Shared<P> {
         level: WriteLevel,
         condition: Option<impl FnOnce(&View<P>, u64) -> Result<bool>>,
     ) -> Result<bool> {
+        let begun = self.begin();
+        let done = self.write_timed(batch, level, condition)?;
+        let key = || batch.iter().next().map_or(&[][..], |write| write.key);
+        self.end(Operation::Write, begun, begun.map_or(&[], |_| key()));
+        Ok(done)
+    }
+
+    fn write_timed(
+        &self,
+        batch: &Batch,
+        level: WriteLevel,
+        condition: Option<impl FnOnce(&View<P>, u64) -> Result<bool>>,
+    ) -> Result<bool> {
         let mut commit = self.lock_with_room()?;
         if batch.is_special() {
             commit.check_batch(batch, self.options.merge_operator.is_some())?;
@@ -226,6 +240,19 @@ impl<P: Files> Shared<P> {
 
     /// The commit lock, when the memtables have room.
     fn lock_with_room(&self) -> Result<Guard<'_, P>> {
+        let mut waits = None;
+        let found = self.wait_for_room(&mut waits);
+        if let Some(begun) = waits {
+            // Not with the lock that others wait for.
+            drop(found?);
+            self.stalled(begun);
+            return self.wait_for_room(&mut waits);
+        }
+        found
+    }
+
+    /// As [`lock_with_room`](Self::lock_with_room), and says since when there was none.
+    fn wait_for_room(&self, waits: &mut Option<Instant>) -> Result<Guard<'_, P>> {
         loop {
             let mut commit = self.commit.lock();
             commit.check()?;
@@ -233,6 +260,7 @@ impl<P: Files> Shared<P> {
                 let ahead = core::mem::take(&mut commit.ahead_ns);
                 commit.counts.slowed += 1;
                 drop(commit);
+                waits.get_or_insert_with(|| self.now());
                 self.pause(Duration::from_nanos(ahead.min(AHEAD_NS_MAX * 10)));
                 continue;
             }
@@ -249,10 +277,12 @@ impl<P: Files> Shared<P> {
             if self.leaves_to_keeper() {
                 commit.counts.stopped += 1;
                 self.ask_keeper();
+                waits.get_or_insert_with(|| self.now());
                 drop(self.sleep(commit));
                 continue;
             }
             drop(commit);
+            waits.get_or_insert_with(|| self.now());
             self.make_room()?;
         }
     }
@@ -350,7 +380,9 @@ impl<P: Files> Shared<P> {
         let (name, file, offset) = commit.log.written_part();
         commit.counts.log_syncs += 1;
         drop(commit);
+        let begun = self.now();
         let result = self.directory.sync(name, &file, durability(level));
+        self.end(Operation::Sync, Some(begun), &[]);
         drop(file);
         let mut commit = self.commit.lock();
         if result.is_ok() {
