@@ -103,6 +103,11 @@ impl<P: Reactor, H: Host> Shared<P, H> {
         }
     }
 
+    /// Whether the executor is still there.
+    pub(super) fn is_open(&self) -> bool {
+        self.scheduler().is_open()
+    }
+
     fn now(&self) -> Instant {
         self.platform.now(ClockId::Monotonic)
     }

@@ -18,6 +18,7 @@
 //! | `executor` | the loop over a ring ([`Executor`]), for systems with an allocator |
 //! | `static_executor` | the same tasks and timers in static memory ([`StaticExecutor`]), for firmware |
 //! | `sync` | locks, semaphores, channels between the tasks of one executor |
+//! | `combine` | several futures at once: join, select, sets, scopes of tasks that borrow |
 //! | `io`, `net` | operations that somebody waits for; TCP |
 //! | `loom` | the shared words under the model checker |
 //!
@@ -43,6 +44,8 @@ mod block_pool;
 mod buffers;
 mod cell;
 #[cfg(feature = "alloc")]
+mod combine;
+#[cfg(feature = "alloc")]
 mod executor;
 mod host;
 mod inbox;
@@ -58,6 +61,8 @@ mod run_queue;
 mod scheduler;
 #[cfg(not(loom))]
 mod static_executor;
+#[cfg(feature = "futures-core-v0_3")]
+mod stream;
 #[cfg(feature = "alloc")]
 pub mod sync;
 #[cfg_attr(loom, allow(dead_code, reason = "static memory is not modelled"))]
@@ -69,6 +74,8 @@ mod waker_cell;
 
 #[cfg(feature = "alloc")]
 pub use buffers::{LEASE_BYTES, Lease};
+#[cfg(feature = "alloc")]
+pub use combine::{Either, FutureSet, MaybeDone, Scope, ScopedJoin, TaskSet, scope};
 #[cfg(feature = "alloc")]
 pub use executor::{Executor, Handle, OPERATIONS_PER_POLL, Remote, TASKS_PER_TURN};
 pub use host::{Host, PanicPayload};

@@ -24,24 +24,47 @@
 //! The free functions ([`spawn`], [`sleep`], [`timeout`] and so on) and the types in [`net`] use the runtime whose `block_on` is
 //! running on this thread, and panic where there is none.
 //!
+//! # Several at once
+//!
+//! [`join!`], [`try_join!`] and [`select!`] run a known number of futures in one task; [`FutureSet`] and [`scope`] any number, which may
+//! borrow; [`TaskSet`] tasks of their own. What blocks goes to [`blocking`], as names and [files](fs) do.
+//!
+//! # With others
+//!
+//! Features, each named with the version that it is of: `futures-io-v0_3` (`AsyncRead`, `AsyncWrite`), `futures-core-v0_3` (`Stream`),
+//! `hyper-v1` (connections, `HyperExecutor`, `HyperTimer`), `embedded-io-async-v0_7`.
+//!
 //! # Cancel safety
 //!
 //! Dropping a future of this module loses no byte and no connection unless its documentation says so: see
 //! [`underpin_core::exec::net`].
 
+mod blocking;
+pub mod fs;
 mod host;
+#[cfg(any(
+    feature = "embedded-io-async-v0_7",
+    feature = "futures-io-v0_3",
+    feature = "hyper-v1"
+))]
+mod interop;
 pub mod net;
 mod runtime;
 
+pub use blocking::{BLOCKING_THREADS_MAX, Blocking, blocking};
 pub use host::ThreadHost;
+#[cfg(feature = "hyper-v1")]
+pub use interop::{HyperExecutor, HyperTimer};
 pub use runtime::{
     Handle, Remote, Runtime, block_on, handle, interval, now, sleep, sleep_until, spawn, timeout,
     yield_now,
 };
 pub use underpin_core::exec::sync;
 pub use underpin_core::exec::{
-    Elapsed, JoinError, JoinHandle, Lease, Metrics, MissedTick, TaskInfo,
+    Elapsed, FutureSet, JoinError, JoinHandle, Lease, Metrics, MissedTick, Scope, ScopedJoin,
+    TaskInfo, TaskSet, scope,
 };
+pub use underpin_core::{join, select, try_join};
 
 use underpin_core::exec;
 

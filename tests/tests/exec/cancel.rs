@@ -5,6 +5,7 @@ use core::future::poll_fn;
 use core::pin::pin;
 use core::task::Poll;
 use core::time::Duration;
+use underpin::sys::Kind;
 use underpin_core::exec::net::TcpStream;
 use underpin_core::platform::{Reactor, ShutdownHow};
 
@@ -15,6 +16,7 @@ on_both! {
     dropped_connects_leave_nothing,
     a_stream_dropped_while_a_receive_waits_is_closed,
     a_timeout_leaves_the_bytes_for_the_next_receive,
+    what_outlives_its_executor_says_so,
 }
 
 /// Polls `future` at most `polls` times, lets others run in between, and drops it if it is not ready then.
@@ -172,7 +174,7 @@ fn dropped_connects_leave_nothing<P: Reactor>(platform: P) {
             let (mut stream, _) = accepted.expect("accepted");
             match stream.read(&mut [0; 4]).await {
                 Ok(count) => assert_eq!(count, 0),
-                Err(error) => assert_eq!(error.kind(), underpin::sys::Kind::ConnectionReset),
+                Err(error) => assert_eq!(error.kind(), Kind::ConnectionReset),
             }
         }
     });
@@ -205,5 +207,30 @@ fn a_timeout_leaves_the_bytes_for_the_next_receive<P: Reactor>(platform: P) {
             let bytes = one.receive().await.expect("received");
             assert_eq!(*bytes, [round]);
         }
+    });
+}
+
+/// Nobody would wake it, so it must not wait.
+fn what_outlives_its_executor_says_so<P: Reactor>(platform: P) {
+    let first = executor(platform.clone());
+    let handle = first.handle().clone();
+    let (mut one, mut other, mut listener, address) = first.block_on(async {
+        let (mut one, other) = pair(&handle).await;
+        let (listener, address) = listen(&handle);
+        // One operation waits in the ring when its executor goes.
+        assert!(polled(1, one.receive()).await.is_none());
+        (one, other, listener, address)
+    });
+    drop(first);
+    executor(platform).block_on(async {
+        let cancelled = Some(Kind::Cancelled);
+        assert_eq!(one.receive().await.err().map(|e| e.kind()), cancelled);
+        assert_eq!(
+            other.read(&mut [0; 4]).await.err().map(|e| e.kind()),
+            cancelled
+        );
+        assert_eq!(listener.accept().await.err().map(|e| e.kind()), cancelled);
+        let connected = TcpStream::connect(&handle, address).await;
+        assert_eq!(connected.err().map(|e| e.kind()), cancelled);
     });
 }

@@ -5,6 +5,7 @@ extern crate alloc;
 mod cancel;
 mod contract;
 mod echo;
+mod interop;
 mod load;
 mod seeds;
 

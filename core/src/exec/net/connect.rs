@@ -1,7 +1,7 @@
 //! Connecting: an operation of the ring, given up when the future is dropped.
 #![forbid(unsafe_code)]
 
-use super::readiness::strange;
+use super::readiness::{gone, strange};
 use super::stream::TcpStream;
 use crate::error::{Operation, Result};
 use crate::exec::executor::Handle;
@@ -42,6 +42,9 @@ impl<P: Reactor, H: Host> Future for Connect<P, H> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let shared = self.handle.0.clone();
+        if !shared.is_open() {
+            return Poll::Ready(Err(gone()));
+        }
         if self.slot == NONE {
             let op = Op::Connect {
                 address: self.address,

@@ -5,6 +5,7 @@
 //! Bytes and connections move in a call that does not wait, in the same poll that gives them to the caller; what is waited for is
 //! readiness, which belongs to the socket and not to the future. So every future here may be dropped at any await point: no byte and
 //! no connection is lost, no buffer is held while waiting, and nothing of the caller's memory is ever the kernel's.
+//! What is kept after its executor was dropped says `Cancelled`, since nobody would wake it.
 //! The exceptions are the loops, which say so: `read_exact` and `write_all` may have moved a part when they are dropped.
 
 mod connect;

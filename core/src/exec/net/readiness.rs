@@ -5,7 +5,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Operation, Result};
 use crate::exec::executor::Shared;
 use crate::exec::host::Host;
 use crate::exec::io::NONE;
@@ -40,6 +40,10 @@ impl Readiness {
         is_short: impl Fn(&T) -> bool,
         mut attempt: impl FnMut() -> Result<T>,
     ) -> Poll<Result<T>> {
+        if !shared.is_open() {
+            self.close(shared);
+            return Poll::Ready(Err(gone()));
+        }
         if shared.poll_budget(cx).is_pending() {
             return Poll::Pending;
         }
@@ -107,7 +111,12 @@ impl Readiness {
     }
 }
 
+/// The error of an operation whose executor was dropped: nobody would ever wake it.
+pub(super) fn gone() -> Error {
+    Error::new(Operation::Submit, Kind::Cancelled)
+}
+
 /// The error of an operation that gave something else than it should.
-pub(super) fn strange(operation: crate::Operation) -> Error {
+pub(super) fn strange(operation: Operation) -> Error {
     Error::new(operation, Kind::Other)
 }

@@ -170,7 +170,11 @@ unsafe fn cancel<F: Future, H: Host>(task: TaskPtr) {
 unsafe fn finish<F: Future, H: Host>(stage: *mut Stage<F>, output: Output<F::Output>) {
     // SAFETY: the future is in place, and is dropped once, here.
     unsafe {
-        let dropped = H::catch(|| ManuallyDrop::drop(&mut (*stage).future));
+        let dropped = if core::mem::needs_drop::<F>() {
+            H::catch(|| ManuallyDrop::drop(&mut (*stage).future))
+        } else {
+            Ok(())
+        };
         let output = match dropped {
             Ok(()) => output,
             Err(payload) => {
@@ -195,7 +199,12 @@ unsafe fn announce<F: Future, H: Host>(task: TaskPtr) {
         let state = header.state.get();
         if state & HANDLE != 0 {
             if let Some(joiner) = (*header.joiner.get()).take() {
-                swallow::<H>(|| joiner.wake());
+                if core::ptr::eq(joiner.vtable(), Wakers::<H>::VTABLE) {
+                    // One of ours, which runs no foreign code.
+                    joiner.wake();
+                } else {
+                    swallow::<H>(|| joiner.wake());
+                }
             }
         } else if state & OUTPUT != 0 {
             header.state.set(state & !OUTPUT);

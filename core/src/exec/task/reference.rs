@@ -92,11 +92,17 @@ pub(in crate::exec) unsafe fn drop_local(task: TaskPtr) {
 }
 
 /// Takes the debt into account, and frees the task if nobody is left.
-#[cold]
 unsafe fn settle(task: TaskPtr) {
     // SAFETY: the caller's word.
     let header = unsafe { task.as_ref() };
     let mut word = header.remote.load(Ordering::Acquire);
+    if word == 0 {
+        if header.local_refs.get() == 0 {
+            // SAFETY: R1: no reference is left, so nobody else can reach the word.
+            unsafe { free_local(task) }
+        }
+        return;
+    }
     loop {
         if word & POSTED != 0 {
             // R1: receiving it from the inbox settles.

@@ -1,6 +1,7 @@
 //! Tests of the executor on the simulated machine, with the host's threads where a wake comes from elsewhere.
 #![allow(unsafe_code, reason = "a host of its own")]
 
+mod combine;
 mod life_cycle;
 mod static_memory;
 mod sync;

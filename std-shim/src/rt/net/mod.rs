@@ -1,10 +1,15 @@
 //! TCP for the runtime of this thread. See [`underpin_core::exec::net`] for what a dropped future leaves.
 #![forbid(unsafe_code)]
 
+mod address;
+
+pub use address::{Addresses, ToAddresses, lookup};
+
 use super::host::ThreadHost;
 use super::runtime::{handle, with};
 use super::{Lease, timeout};
 use crate::sys::{ListenOptions, Native, ResultExt, ShutdownHow};
+use core::mem::MaybeUninit;
 use core::net::SocketAddr;
 use core::task::{Context, Poll};
 use core::time::Duration;
@@ -124,6 +129,18 @@ macro_rules! reading {
         ) -> Poll<io::Result<usize>> {
             self.0.poll_read(cx, buffer).map(ResultExt::into_io)
         }
+
+        /// As [`poll_read`](Self::poll_read), into memory that need not be initialised; so many of its first bytes then are.
+        ///
+        /// # Errors
+        /// As `read`.
+        pub fn poll_read_uninit(
+            &mut self,
+            cx: &mut Context<'_>,
+            buffer: &mut [MaybeUninit<u8>],
+        ) -> Poll<io::Result<usize>> {
+            self.0.poll_read_uninit(cx, buffer).map(ResultExt::into_io)
+        }
     };
 }
 
@@ -172,20 +189,29 @@ macro_rules! writing {
         pub fn shutdown(&mut self, how: ShutdownHow) -> io::Result<()> {
             self.0.shutdown(how).into_io()
         }
+
+        /// Ends the writing direction, for traits that close; a connection that is gone is closed.
+        #[cfg(any(feature = "futures-io-v0_3", feature = "hyper-v1"))]
+        pub(in crate::rt) fn end_writing(&mut self) -> io::Result<()> {
+            match self.shutdown(ShutdownHow::Write) {
+                Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
+                result => result,
+            }
+        }
     };
 }
 
 impl TcpStream {
-    /// Connects to the first address that answers. Dropping the future gives up.
+    /// Connects to the first address that answers; a name is looked up off this thread. Dropping the future gives up.
     ///
     /// # Errors
     /// The system's, of the last address.
     ///
     /// # Panics
     /// As [`handle`](super::handle).
-    pub async fn connect(address: impl ToSocketAddrs) -> io::Result<Self> {
+    pub async fn connect(address: impl ToAddresses) -> io::Result<Self> {
         let mut last = no_address();
-        for address in addresses(address)? {
+        for address in lookup(address).await? {
             match core_net::TcpStream::connect(&handle(), address)
                 .await
                 .into_io()
@@ -204,7 +230,7 @@ impl TcpStream {
     ///
     /// # Panics
     /// As `connect`.
-    pub async fn connect_timeout(address: impl ToSocketAddrs, time: Duration) -> io::Result<Self> {
+    pub async fn connect_timeout(address: impl ToAddresses, time: Duration) -> io::Result<Self> {
         timeout(time, Self::connect(address))
             .await
             .unwrap_or_else(|elapsed| Err(io::Error::new(io::ErrorKind::TimedOut, elapsed)))

@@ -1,0 +1,98 @@
+//! Files, on threads for [`blocking`](super::blocking) work: `std::fs`, one call a future.
+//!
+//! A future that is dropped before a thread has begun its call does nothing; afterwards the call runs to its end.
+#![forbid(unsafe_code)]
+
+use super::blocking::blocking;
+use std::fs::Metadata;
+use std::io;
+use std::path::{Path, PathBuf};
+
+macro_rules! calls {
+    ($($(#[$doc:meta])* $name:ident($path:ident $(, $more:ident)?) -> $output:ty;)*) => {$(
+        $(#[$doc])*
+        ///
+        /// # Errors
+        #[doc = concat!("As [`std::fs::", stringify!($name), "`].")]
+        pub async fn $name(
+            $path: impl AsRef<Path>,
+            $($more: impl AsRef<Path>,)?
+        ) -> io::Result<$output> {
+            let $path = $path.as_ref().to_owned();
+            $(let $more = $more.as_ref().to_owned();)?
+            blocking(move || std::fs::$name($path $(, $more)?)).await
+        }
+    )*};
+}
+
+calls! {
+    /// The whole file.
+    read(path) -> Vec<u8>;
+    /// The whole file, which must be UTF-8.
+    read_to_string(path) -> String;
+    /// What is known about a file.
+    metadata(path) -> Metadata;
+    /// Makes a directory and those above it.
+    create_dir_all(path) -> ();
+    /// Removes a file.
+    remove_file(path) -> ();
+    /// Removes a directory and what is in it.
+    remove_dir_all(path) -> ();
+    /// Gives a file another name.
+    rename(from, to) -> ();
+    /// Copies a file, within the system where it can; returns its bytes.
+    copy(from, to) -> u64;
+}
+
+/// Writes a whole file.
+///
+/// # Errors
+/// As [`std::fs::write`].
+pub async fn write(
+    path: impl AsRef<Path>,
+    bytes: impl AsRef<[u8]> + Send + 'static,
+) -> io::Result<()> {
+    let path = path.as_ref().to_owned();
+    blocking(move || std::fs::write(path, bytes)).await
+}
+
+/// The paths in a directory, in no order.
+///
+/// # Errors
+/// As [`std::fs::read_dir`].
+pub async fn read_dir(path: impl AsRef<Path>) -> io::Result<Vec<PathBuf>> {
+    let path = path.as_ref().to_owned();
+    blocking(move || {
+        std::fs::read_dir(path)?
+            .map(|entry| entry.map(|entry| entry.path()))
+            .collect()
+    })
+    .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_written_is_read_and_what_is_not_there_is_an_error() {
+        let dir = std::env::temp_dir().join(format!("underpin-rt-fs-{}", std::process::id()));
+        crate::rt::block_on(async {
+            create_dir_all(&dir).await.expect("made");
+            let (one, two) = (dir.join("one"), dir.join("two"));
+            write(&one, b"bytes".to_vec()).await.expect("written");
+            assert_eq!(copy(&one, &two).await.expect("copied"), 5);
+            rename(&two, dir.join("three")).await.expect("renamed");
+            assert_eq!(
+                read_to_string(dir.join("three")).await.expect("read"),
+                "bytes"
+            );
+            assert_eq!(read_dir(&dir).await.expect("listed").len(), 2);
+            let missing = read(&two).await.expect_err("renamed away");
+            assert_eq!(missing.kind(), io::ErrorKind::NotFound);
+            remove_dir_all(&dir).await.expect("removed");
+            assert!(metadata(&dir).await.is_err());
+        })
+        .expect("a runtime");
+    }
+}

@@ -1,0 +1,216 @@
+//! Unmodified crates on the runtime: hyper's server and client, readers and streams of the futures world.
+
+use core::convert::Infallible;
+use core::time::Duration;
+use futures_lite::io::BufReader;
+use futures_lite::{AsyncBufReadExt as _, AsyncReadExt as _, StreamExt as _};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::service::service_fn;
+use hyper::{Request, Response, StatusCode};
+use underpin::rt::net::{TcpListener, TcpStream};
+use underpin::rt::{self, HyperTimer};
+use underpin::sys::ShutdownHow;
+
+/// Both ends of a connection.
+async fn pair() -> (TcpStream, TcpStream) {
+    let mut listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let connecting = rt::spawn(async move { TcpStream::connect(address).await });
+    let (accepted, _) = listener.accept().await.expect("accepted");
+    (
+        accepted,
+        connecting.await.expect("no panic").expect("connected"),
+    )
+}
+
+async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+    let path = request.uri().path().to_owned();
+    let body = request.into_body().collect().await;
+    let body = body.map(|body| body.to_bytes()).unwrap_or_default();
+    let mut text = format!("{path} {} ", body.len()).into_bytes();
+    text.extend_from_slice(&body);
+    Ok(Response::new(Full::new(Bytes::from(text))))
+}
+
+/// Serves so many connections.
+async fn serve(mut listener: TcpListener, connections: usize) {
+    let mut tasks = rt::TaskSet::new();
+    for _ in 0..connections {
+        let (stream, _) = listener.accept().await.expect("accepted");
+        tasks.spawn_on(
+            &rt::handle(),
+            hyper::server::conn::http1::Builder::new()
+                .timer(HyperTimer)
+                .header_read_timeout(Duration::from_secs(60))
+                .serve_connection(stream, service_fn(answer)),
+        );
+    }
+    while let Some(served) = tasks.join_next().await {
+        served.expect("no panic").expect("served");
+    }
+}
+
+#[test]
+fn a_hyper_client_talks_to_a_hyper_server() {
+    const CLIENTS: usize = 8;
+    rt::block_on(async {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let server = rt::spawn(serve(listener, CLIENTS));
+        let mut clients = rt::TaskSet::new();
+        for client in 0..CLIENTS {
+            clients.spawn_on(&rt::handle(), async move {
+                let stream = TcpStream::connect(address).await.expect("connected");
+                let (mut sender, connection) = hyper::client::conn::http1::handshake(stream)
+                    .await
+                    .expect("a handshake");
+                let connection = rt::spawn(connection);
+                for round in 0..10_usize {
+                    // From nothing to more than a socket's buffer holds.
+                    let body = vec![b'x'; round * round * round * 1_000];
+                    let request = Request::post(format!("/{client}/{round}"))
+                        .header("host", "test")
+                        .body(Full::new(Bytes::from(body.clone())))
+                        .expect("a request");
+                    let response = sender.send_request(request).await.expect("a response");
+                    assert_eq!(response.status(), StatusCode::OK);
+                    let got = response.into_body().collect().await.expect("a body");
+                    let mut want = format!("/{client}/{round} {} ", body.len()).into_bytes();
+                    want.extend_from_slice(&body);
+                    assert!(got.to_bytes() == want, "{client} {round}");
+                }
+                drop(sender);
+                connection.await.expect("no panic").expect("a clean end");
+            });
+        }
+        while let Some(client) = clients.join_next().await {
+            client.expect("no panic");
+        }
+        server.await.expect("no panic");
+    })
+    .expect("a runtime");
+}
+
+#[test]
+fn hyper_gives_up_on_a_client_that_sends_no_head() {
+    rt::block_on(async {
+        let (served, mut silent) = pair().await;
+        let serving = hyper::server::conn::http1::Builder::new()
+            .timer(HyperTimer)
+            .header_read_timeout(Duration::from_millis(5))
+            .serve_connection(served, service_fn(answer));
+        silent.write_all(b"GET / HT").await.expect("sent");
+        let error = serving.await.expect_err("the head never ends");
+        assert!(error.is_timeout(), "{error}");
+        assert_eq!(rt::handle().metrics().timers, 0, "no sleep is left");
+    })
+    .expect("a runtime");
+}
+
+#[test]
+fn a_sleep_that_hyper_drops_ends_its_task() {
+    use hyper::rt::Timer as _;
+    rt::block_on(async {
+        let before = rt::handle().metrics().tasks_alive;
+        let mut sleep = HyperTimer.sleep(Duration::from_secs(3600));
+        assert!(futures_lite::future::poll_once(&mut sleep).await.is_none());
+        rt::yield_now().await;
+        assert_eq!(rt::handle().metrics().tasks_alive, before + 1);
+        drop(sleep);
+        rt::yield_now().await;
+        rt::yield_now().await;
+        assert_eq!(rt::handle().metrics().tasks_alive, before);
+        HyperTimer.sleep(Duration::from_millis(1)).await;
+    })
+    .expect("a runtime");
+}
+
+#[test]
+fn lines_come_through_a_buffered_reader_of_the_futures_world() {
+    rt::block_on(async {
+        let (server, client) = pair().await;
+        let (read, mut write) = client.into_split();
+        let echo = rt::spawn(async move {
+            let (read, mut write) = server.into_split();
+            let mut lines = BufReader::new(read).lines();
+            while let Some(line) = lines.next().await {
+                let line = line.expect("a line");
+                write
+                    .write_all(format!("<{line}>\n").as_bytes())
+                    .await
+                    .expect("sent");
+            }
+            futures_lite::AsyncWriteExt::close(&mut write).await
+        });
+        for line in ["one\n", "tw", "o\nthree\n\n", "last"] {
+            write.write_all(line.as_bytes()).await.expect("sent");
+            rt::sleep(Duration::from_micros(200)).await;
+        }
+        write.shutdown(ShutdownHow::Write).expect("ended");
+        let mut text = String::new();
+        BufReader::new(read)
+            .read_to_string(&mut text)
+            .await
+            .expect("all");
+        assert_eq!(text, "<one>\n<two>\n<three>\n<>\n<last>\n");
+        echo.await.expect("no panic").expect("closed");
+    })
+    .expect("a runtime");
+}
+
+#[test]
+fn channels_and_sets_are_streams() {
+    rt::block_on(async {
+        let (sender, receiver) = rt::sync::channel(2);
+        rt::spawn(async move {
+            for number in 0..10 {
+                sender.send(number).await.expect("room");
+            }
+        })
+        .detach();
+        let even: Vec<_> = receiver.filter(|number| number % 2 == 0).collect().await;
+        assert_eq!(even, [0, 2, 4, 6, 8]);
+        let set: rt::FutureSet<'_, _> = (0..5).map(|number| async move { number }).collect();
+        assert_eq!(set.fold(0, |sum, number| sum + number).await, 10);
+    })
+    .expect("a runtime");
+}
+
+#[test]
+fn embedded_io_reads_and_writes() {
+    rt::block_on(async {
+        let (mut one, mut other) = pair().await;
+        embedded_io_async::Write::write_all(&mut one, b"bytes")
+            .await
+            .expect("sent");
+        embedded_io_async::Write::flush(&mut one)
+            .await
+            .expect("nothing to do");
+        let mut bytes = [0; 5];
+        embedded_io_async::Read::read_exact(&mut other, &mut bytes)
+            .await
+            .expect("received");
+        assert_eq!(&bytes, b"bytes");
+    })
+    .expect("a runtime");
+}
+
+#[test]
+fn a_name_connects() {
+    rt::block_on(async {
+        let mut listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        let (connected, accepted) =
+            rt::join!(TcpStream::connect(("localhost", port)), listener.accept());
+        let (mut connected, (mut accepted, _)) = (
+            connected.expect("one of its addresses answers"),
+            accepted.expect("accepted"),
+        );
+        connected.write_all(b"hello").await.expect("sent");
+        let mut bytes = [0; 5];
+        accepted.read_exact(&mut bytes).await.expect("received");
+        assert_eq!(&bytes, b"hello");
+    })
+    .expect("a runtime");
+}
