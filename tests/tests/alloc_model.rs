@@ -449,6 +449,40 @@ fn a_heap_as_a_value_takes_its_blocks_along_or_leaves_them() {
     });
 }
 
+/// What blocks hold is the program's business, also when their thread has gone: neither a well-known constant nor a copy of what
+/// free memory holds is a second free.
+#[test]
+fn contents_that_look_like_a_mark_are_no_second_free() {
+    let sim = Sim::new(SimOptions::new(1).with_faults(SimFaults::none()));
+    let alloc = allocator(&sim);
+    let blocks: Vec<usize> = std::thread::scope(|scope| {
+        let other = scope.spawn(|| {
+            let blocks = (0..3).map(|_| alloc.malloc(16).expose_provenance());
+            let blocks = blocks.collect();
+            alloc.thread_end();
+            blocks
+        });
+        other.join().unwrap()
+    });
+    words::reset();
+    let [first, second, third] = [0, 1, 2].map(|index| {
+        let words: *mut usize = core::ptr::with_exposed_provenance_mut(blocks[index]);
+        words
+    });
+    // SAFETY: live blocks of two words, freed once; the range stays mapped, so the free block can be looked at.
+    unsafe {
+        first.write(0);
+        first.add(1).write(0x9E37_79B9_7F4A_7C15_u64 as usize);
+        alloc.free(first.cast());
+        second.write(1);
+        second.add(1).write(first.add(1).read());
+        alloc.free(second.cast());
+        alloc.free(third.cast());
+    }
+    alloc.check().unwrap();
+    alloc.thread_end();
+}
+
 #[test]
 fn misuse_is_noticed() {
     let sim = Sim::new(SimOptions::new(1).with_faults(SimFaults::none()));

@@ -166,7 +166,7 @@ impl Heap {
                 return block;
             }
             // Nothing is left in it. If blocks come back at this very moment, the next round takes them.
-            if slab.remote().arm() {
+            if slab.remote().will_hear(slab.has(flag::READY)) {
                 self.queues[class].remove(slab);
                 let used = slab.used();
                 let threshold = (used / REQUEUE_SHARE).max(1);
@@ -516,6 +516,21 @@ impl Heap {
         }
     }
 
+    /// After a fork, in the child, for a heap that is still used: announcements under way came from threads that are gone.
+    pub(super) fn forget_announcements(&mut self) {
+        self.home().ready.store(null_mut(), Relaxed);
+        let mut next = self.owned;
+        // SAFETY: the list links lines of the table.
+        while let Some(slab) = unsafe { next.as_ref() } {
+            next = slab.owned_next().load(Relaxed);
+            slab.clear(flag::READY);
+            if slab.has(flag::FULL) {
+                let _ = slab.remote().disarm();
+                self.requeue(slab);
+            }
+        }
+    }
+
     fn awaits_announcement(&self) -> bool {
         let mut next = self.owned;
         // SAFETY: the list links lines of the table.
@@ -607,7 +622,7 @@ pub(super) fn leave<P: Platform>(space: &Space<P>, state: &mut State, slab: &Sla
     let used = slab.used();
     slab.left.store(used, Relaxed);
     slab.extra.store(0, Relaxed);
-    slab.key.store(KEY_NOBODY, Relaxed);
+    slab.key.store(space.key_without_owner(slab), Relaxed);
     slab.home().store(null_mut(), Relaxed);
     if used > 0 {
         let lasting = slab.flags.load(Relaxed) & flag::LASTING;

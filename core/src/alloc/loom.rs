@@ -37,7 +37,9 @@ impl Slab {
             self.links[block as usize].store(next.unwrap_or(END), Ordering::Relaxed);
         });
         if seen.was_waiting() {
-            self.announced.fetch_add(1, Ordering::Release);
+            // The real one is pushed onto the ready stack, which holds it once.
+            let before = self.announced.fetch_add(1, Ordering::Release);
+            assert_eq!(before, 0, "announced twice");
         } else if seen.is_abandoned() && seen.count() + 1 == used {
             assert!(
                 !self.reclaimed.swap(true, Ordering::AcqRel),
@@ -91,7 +93,7 @@ fn blocks_that_two_threads_free_reach_the_owner_once_each() {
 fn a_waiting_owner_is_told_exactly_once_or_takes_the_request_back() {
     loom::model(|| {
         let slab = Arc::new(Slab::new());
-        assert!(slab.remote.arm());
+        assert!(slab.remote.will_hear(false));
         let threads: Vec<_> = (0..2)
             .map(|block| {
                 let slab = slab.clone();
@@ -109,6 +111,29 @@ fn a_waiting_owner_is_told_exactly_once_or_takes_the_request_back() {
 }
 
 #[test]
+fn a_slab_that_fills_again_is_announced_once_at_a_time() {
+    loom::model(|| {
+        let slab = Arc::new(Slab::new());
+        assert!(slab.remote.will_hear(false));
+        let threads: Vec<_> = (0..2)
+            .map(|block| {
+                let slab = slab.clone();
+                thread::spawn(move || slab.free(block, 0))
+            })
+            .collect();
+        // The owner frees a block itself, hands all there is out again, and sets the slab aside once more.
+        let under_way = !slab.remote.disarm();
+        let taken = slab.take().len();
+        let waits = slab.remote.will_hear(under_way);
+        for thread in threads {
+            thread.join().unwrap();
+        }
+        let announced = slab.announced.load(Ordering::Acquire);
+        assert!(announced == 1 || !waits || taken == 2 && !under_way);
+    });
+}
+
+#[test]
 fn arming_fails_when_a_block_is_there_and_no_block_goes_unnoticed() {
     loom::model(|| {
         let slab = Arc::new(Slab::new());
@@ -116,7 +141,7 @@ fn arming_fails_when_a_block_is_there_and_no_block_goes_unnoticed() {
             let slab = slab.clone();
             thread::spawn(move || slab.free(0, 0))
         };
-        let armed = slab.remote.arm();
+        let armed = slab.remote.will_hear(false);
         other.join().unwrap();
         let announced = slab.announced.load(Ordering::Acquire);
         assert_eq!(announced, u32::from(armed));

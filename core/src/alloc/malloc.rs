@@ -559,7 +559,9 @@ impl<P: Platform, W: ThreadWords> Allocator<P, W> {
         let block = Block(address);
         // SAFETY: a block of the slab; that it is the caller's is the caller's promise.
         unsafe {
-            if block.mark() == key || holes::has(&self.space, slab, address) {
+            if block.mark() == key && self.links_on(slab, block.next())
+                || holes::has(&self.space, slab, address)
+            {
                 self.misuse("double free", address);
             }
             block.set_mark(key);
@@ -590,7 +592,7 @@ impl<P: Platform, W: ThreadWords> Allocator<P, W> {
         if !self.space.is_block_of(slab, address) {
             self.misuse("free of an address inside a block", address);
         }
-        if next.is_null() || self.space.is_block_of(slab, next) || self.is_at_hand(next) {
+        if self.links_on(slab, next) {
             self.misuse("double free", address);
         }
         // SAFETY: a used block of a slab of this thread.
@@ -598,6 +600,11 @@ impl<P: Platform, W: ThreadWords> Allocator<P, W> {
             // SAFETY: as above.
             unsafe { heap.free_local(&self.space, slab, address) };
         }
+    }
+
+    /// Whether `next` can be what a free block of `slab` links to.
+    fn links_on(&self, slab: &Slab, next: *mut u8) -> bool {
+        next.is_null() || self.space.is_block_of(slab, next) || self.is_at_hand(next)
     }
 
     /// Whether `block` could follow another in a list of blocks at hand.
@@ -830,6 +837,8 @@ impl<P: Platform, W: ThreadWords> Allocator<P, W> {
                 if heap.cast() != mine && heap != late && !(*heap).is_value() {
                     take_apart(&self.space, state, &mut *heap);
                     Self::forget_heap(state, heap);
+                } else {
+                    (*heap).forget_announcements();
                 }
             }
             let mut next = state.homes_free;

@@ -61,6 +61,8 @@ mod slab;
 mod space;
 #[cfg(not(loom))]
 mod stats;
+#[cfg(all(test, not(loom)))]
+mod tests;
 #[cfg(not(loom))]
 mod value;
 

@@ -225,7 +225,7 @@ fn announce(slab: &Slab) {
     push_ready(home, slab);
 }
 
-fn push_ready(home: &Home, slab: &Slab) {
+pub(super) fn push_ready(home: &Home, slab: &Slab) {
     let mut old = home.ready.load(Relaxed);
     loop {
         slab.ready_next().store(old, Relaxed);

@@ -11,7 +11,8 @@
 //!    than a block: threads collect blocks for the same slab first, see [`Outgoing`].)
 //! 2. The owner of a full slab sets `WAITING` ([`arm`](RemoteList::arm)). The swap that finds the bit clears it, and that thread, and no
 //!    other, announces the slab on the owner's ready stack. The owner that takes the bit back itself
-//!    ([`disarm`](RemoteList::disarm)) learns whether an announcement is under way; until that has arrived it keeps the slab.
+//!    ([`disarm`](RemoteList::disarm)) learns whether an announcement is under way; until that has arrived it keeps the slab,
+//!    and asks for no other ([`will_hear`](RemoteList::will_hear)).
 //! 3. The owner takes the whole list by swapping in the empty word.
 //! 4. A slab whose owner has gone carries `ABANDONED`; whoever frees into it checks, under the space's lock, whether that was
 //!    the last block. Adoption clears the bit under the same lock.
@@ -75,9 +76,9 @@ impl RemoteList {
         self.0.store(0, Ordering::Relaxed);
     }
 
-    /// What the word says now.
+    /// What the word says now. Acquire: whoever finds the last block there may do with the slab what the freeing threads could.
     pub(super) fn peek(&self) -> Seen {
-        Seen(self.0.load(Ordering::Relaxed))
+        Seen(self.0.load(Ordering::Acquire))
     }
 
     /// Puts a chain of `count` blocks, whose first is at `index`, before the list; `link` stores in the chain's last block which
@@ -117,10 +118,16 @@ impl RemoteList {
     }
 
     /// Asks to be told of the next free; false, and no change, if blocks are there already. Owner only.
-    pub(super) fn arm(&self) -> bool {
+    fn arm(&self) -> bool {
         self.0
             .compare_exchange(0, WAITING, Ordering::AcqRel, Ordering::Relaxed)
             .is_ok()
+    }
+
+    /// Before the owner sets a slab aside in which nothing is left: whether it will hear of blocks that come back. An announcement
+    /// that is still `under_way` from an earlier request will do; with a second one, two threads could announce the slab at once.
+    pub(super) fn will_hear(&self, under_way: bool) -> bool {
+        under_way || self.arm()
     }
 
     /// Takes the request back; false if another thread answered it: the slab is, or will be, on the ready stack. Owner only.

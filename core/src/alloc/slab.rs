@@ -34,8 +34,8 @@ pub const SLICE_BYTES: usize = 1 << SLICE_SHIFT;
 /// log2 of a line's size.
 pub(super) const LINE_SHIFT: u32 = 7;
 
-/// The key of a slab without an owner: odd, and nothing that a program is likely to keep in a block's second word, where this
-/// would read as a second free (a capacity of 1 is very likely).
+/// The key of a line whose slice is nobody's slab: odd, so that no thread's is the same. Free blocks of a slab whose owner went are
+/// told by a key that differs from process to process, see `Space::key_without_owner`.
 pub(super) const KEY_NOBODY: usize = 0x9E37_79B9_7F4A_7C15_u64 as usize;
 
 /// What a slice is used for.

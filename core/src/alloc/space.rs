@@ -175,6 +175,12 @@ impl<P: Platform> Space<P> {
         (offset < self.bytes.load(Relaxed)).then_some(offset)
     }
 
+    /// The key of a slab whose owner went: odd, and nothing that a program keeps in a block's second word by design, where it
+    /// would look like a mark. (Every constant is some program's constant, and 0 and 1 are everybody's.)
+    pub(super) fn key_without_owner(&self, slab: &Slab) -> usize {
+        (self.start(slab).addr() ^ self.table.load(Relaxed).addr()).wrapping_mul(KEY_NOBODY) | 1
+    }
+
     /// The line that `address` finds: its own, or some other (see the head).
     #[inline(always)]
     pub(super) fn line_for(&self, address: usize) -> &Slab {

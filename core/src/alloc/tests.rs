@@ -1,0 +1,124 @@
+//! A heap and what other threads do to its slabs, step by step, in the orders that are rare on real threads.
+#![allow(unsafe_code, reason = "hands raw blocks back and forth")]
+
+use super::heap::Heap;
+use super::home::Home;
+use super::options::Options;
+use super::outgoing::{push_ready, send};
+use super::size_class::{CLASSES, class_of};
+use super::slab::{Block, SLICE_BYTES, Slab, flag};
+use super::space::Space;
+use crate::platform::sim::{Sim, SimOptions};
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::ptr::null_mut;
+use core::sync::atomic::Ordering::Relaxed;
+
+const BYTES: usize = 4096;
+const COUNT: usize = SLICE_BYTES / BYTES;
+
+/// A thread's heap without the thread.
+struct Owner {
+    space: Space<Sim>,
+    heap: Heap,
+}
+
+impl Owner {
+    fn new() -> Self {
+        let sim = Sim::new(SimOptions::new(1));
+        let mut options = Options::new();
+        options.reserve_bytes = 16 << 20;
+        let home: &'static Home = Box::leak(Box::default());
+        let heads: &'static mut [*mut u8; CLASSES] = Box::leak(Box::new([null_mut(); CLASSES]));
+        Self {
+            space: Space::new(sim.clone(), sim, options, None),
+            heap: Heap::new(home, heads.as_mut_ptr(), 16),
+        }
+    }
+
+    fn malloc(&mut self) -> *mut u8 {
+        let class = class_of(BYTES);
+        // SAFETY: the class is in range, and the list holds free blocks that are this heap's.
+        unsafe {
+            let block = self.heap.heads.add(class).read();
+            if block.is_null() {
+                return self.heap.refill(&self.space, class);
+            }
+            self.heap.heads.add(class).write(Block(block).next());
+            block
+        }
+    }
+
+    fn slab(&self, block: *mut u8) -> &Slab {
+        self.space.line_for(block.addr())
+    }
+
+    /// The owner frees.
+    fn free(&mut self, block: *mut u8) {
+        // SAFETY: a used block of the heap, the test's.
+        unsafe {
+            let slab = self.space.line_for(block.addr());
+            self.heap.free_local(&self.space, slab, block);
+        }
+    }
+
+    /// Another thread frees, and announces the slab if it has to.
+    fn send(&self, block: *mut u8) {
+        // SAFETY: a used block of the heap, the test's.
+        unsafe { send(&self.space, self.slab(block), block, block, 1) };
+    }
+
+    /// Another thread frees, and stops before it announces the slab, which it has to.
+    fn send_and_stop(&self, block: *mut u8) {
+        let slab = self.slab(block);
+        let index = (block.addr() - self.space.start(slab).addr()) / 16;
+        let seen = slab.remote().splice(index as u32, 1, |next| {
+            assert_eq!(next, None, "the first block to come back");
+            // SAFETY: the block is the test's.
+            unsafe { Block(block).set_next(null_mut()) };
+        });
+        assert!(seen.was_waiting());
+    }
+
+    /// Takes blocks until the slab of the first one is full; returns that one's blocks.
+    fn fill(&mut self) -> Vec<*mut u8> {
+        let blocks: Vec<_> = (0..COUNT).map(|_| self.malloc()).collect();
+        let next = self.malloc();
+        assert!(self.slab(blocks[0]).has(flag::FULL));
+        assert!(!core::ptr::eq(self.slab(blocks[0]), self.slab(next)));
+        blocks
+    }
+}
+
+#[test]
+fn a_slab_that_fills_again_is_announced_once_at_a_time() {
+    let mut owner = Owner::new();
+    let blocks = owner.fill();
+    owner.send_and_stop(blocks[0]);
+    owner.free(blocks[1]);
+    assert!(!owner.slab(blocks[1]).has(flag::FULL), "in its queue");
+    while !owner.slab(blocks[1]).has(flag::FULL) {
+        assert!(!owner.malloc().is_null());
+    }
+    owner.send(blocks[2]);
+    let home = owner.heap.home();
+    assert!(home.ready.load(Relaxed).is_null(), "announced twice");
+    push_ready(home, owner.slab(blocks[0]));
+    let got: Vec<_> = (0..2 * COUNT).map(|_| owner.malloc()).collect();
+    assert!(got.contains(&blocks[2]), "the block came back");
+    assert!(owner.heap.check(&owner.space).is_ok());
+    owner.heap.abandon(&owner.space);
+}
+
+#[test]
+fn announcements_of_threads_that_a_fork_left_behind_are_not_waited_for() {
+    let mut owner = Owner::new();
+    let first = owner.fill();
+    owner.send_and_stop(first[0]);
+    owner.heap.forget_announcements();
+    assert!(owner.heap.check(&owner.space).is_ok());
+    let got: Vec<_> = (0..2 * COUNT).map(|_| owner.malloc()).collect();
+    assert!(got.contains(&first[0]), "the block came back");
+    // Ends.
+    owner.heap.abandon(&owner.space);
+}
