@@ -143,7 +143,12 @@ impl<T> Sender<T> {
     /// # Errors
     /// `Closed` if the receiver is gone or closed the channel.
     pub async fn reserve(&self) -> Result<Reserved<'_, T>, Closed> {
-        self.0.room.acquire(1).await?.forget();
+        let place = self.0.room.acquire(1).await?;
+        // The place may have been given before the channel was closed, and the receiver have been told since that nothing comes.
+        if self.0.room.is_closed() {
+            return Err(Closed);
+        }
+        place.forget();
         Ok(Reserved::new(&self.0))
     }
 

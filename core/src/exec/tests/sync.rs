@@ -275,6 +275,24 @@ fn a_closed_channel_still_gives_what_was_sent_or_reserved() {
 }
 
 #[test]
+fn a_place_that_is_given_and_not_taken_before_the_end_sends_nothing() {
+    for goes in [false, true] {
+        let (sender, mut receiver) = channel::<u32>(1);
+        sender.try_send(1).expect("room");
+        let mut send = pin!(sender.send(2));
+        assert!(poll(send.as_mut()).is_pending());
+        assert_eq!(receiver.try_recv(), Some(1), "which gives the place");
+        receiver.close();
+        assert_eq!(poll(pin!(receiver.recv())), Poll::Ready(None));
+        if goes {
+            drop(receiver);
+        }
+        let sent = poll(send.as_mut());
+        assert!(matches!(sent, Poll::Ready(Err(ref back)) if back.0 == 2));
+    }
+}
+
+#[test]
 fn an_unbounded_channel_never_waits() {
     let log = Log::default();
     let (sender, mut receiver) = unbounded();
