@@ -10,7 +10,7 @@ use crate::error::error;
 use crate::pthread;
 use core::ffi::c_void;
 use core::ptr::{NonNull, null_mut};
-use core::sync::atomic::{AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use rustix::io::Errno;
 use rustix::mm::{Advice, MapFlags, MprotectFlags, MremapFlags, ProtFlags};
 use underpin_core::platform::{Memory, MemoryInfo, Protection};
@@ -204,11 +204,7 @@ unsafe impl Memory for Linux {
         let result = unsafe {
             match rustix::mm::madvise(start, bytes, Advice::LinuxDontNeed) {
                 // Locked pages are not given up; a new mapping in their place drops them.
-                Err(Errno::INVAL) => {
-                    let flags = MapFlags::PRIVATE | MapFlags::NORESERVE | MapFlags::FIXED;
-                    let access = ProtFlags::READ | ProtFlags::WRITE;
-                    rustix::mm::mmap_anonymous(start, bytes, access, flags).map(drop)
-                }
+                Err(Errno::INVAL) => map_committed(at, bytes, MapFlags::FIXED),
                 other => other,
             }
         };
@@ -219,19 +215,89 @@ unsafe impl Memory for Linux {
         const OP: Operation = Operation::MovePages;
         check_range(OP, from, bytes)?;
         check_range(OP, to, bytes)?;
-        // Linux 5.7 has it; the source stays mapped, with nothing behind it. rustix has no name for the flag.
-        const DONT_UNMAP: u32 = 4;
-        let flags = MremapFlags::MAYMOVE | MremapFlags::from_bits_retain(DONT_UNMAP);
-        // SAFETY: both ranges are memory of ours; what was at `to` is not needed (the caller's promises).
-        let moved = unsafe {
-            let (from, to) = (from.as_ptr().cast(), to.as_ptr().cast());
-            rustix::mm::mremap_fixed(from, bytes, bytes, flags, to)
-        };
-        moved.map(drop).map_err(|errno| match errno {
-            Errno::INVAL => crate::error::error_as(OP, Kind::Unsupported, errno),
-            _ => error(OP, errno),
-        })
+        if !moves_across_mappings() {
+            return Err(Error::unsupported(OP));
+        }
+        // SAFETY: both ranges are committed memory of ours; what was at `to` is not needed (the caller's promises).
+        unsafe {
+            let (source, target) = (from.cast::<usize>(), to.cast::<usize>());
+            let mark = !source.read();
+            target.write_volatile(mark);
+            let Err(errno) = move_mappings(from, to, bytes) else {
+                return Ok(());
+            };
+            // Nothing has changed, unless the kernel gave up late: then the target is a hole, or has a part of the source.
+            match errno {
+                Errno::INVAL => return Err(crate::error::error_as(OP, Kind::Unsupported, errno)),
+                _ if map_committed(to, bytes, MapFlags::FIXED_NOREPLACE).is_ok() => {}
+                _ if target.read_volatile() == mark => {}
+                _ => crate::platform::fatal("memory was lost in a move that the system gave up"),
+            }
+            Err(error(OP, errno))
+        }
     }
+}
+
+/// `mremap`, with a source that stays mapped and has nothing behind it. Linux 5.7 has that.
+///
+/// # Safety
+/// Both ranges are memory of ours and nothing refers to what is at `to`, which is gone after any error but `EINVAL`.
+unsafe fn move_mappings(
+    from: NonNull<u8>,
+    to: NonNull<u8>,
+    bytes: usize,
+) -> rustix::io::Result<()> {
+    /// rustix has no name for it.
+    const DONT_UNMAP: u32 = 4;
+    let flags = MremapFlags::MAYMOVE | MremapFlags::from_bits_retain(DONT_UNMAP);
+    let (from, to) = (from.as_ptr().cast(), to.as_ptr().cast());
+    // SAFETY: the caller's promise.
+    unsafe { rustix::mm::mremap_fixed(from, bytes, bytes, flags, to) }.map(drop)
+}
+
+/// Whether this kernel moves ranges that consist of several mappings, as those become of which a part was moved before; Linux 6.17 does.
+/// Earlier ones refuse after they have unmapped the target, where the next mapping of any thread may land. So this is tried
+/// once, on pages that nobody needs.
+fn moves_across_mappings() -> bool {
+    const UNKNOWN: u32 = 0;
+    const NO: u32 = 1;
+    const YES: u32 = 2;
+    static ANSWER: AtomicU32 = AtomicU32::new(UNKNOWN);
+    let mut answer = ANSWER.load(Ordering::Relaxed);
+    if answer == UNKNOWN {
+        answer = if try_move_across_mappings() { YES } else { NO };
+        ANSWER.store(answer, Ordering::Relaxed);
+    }
+    answer == YES
+}
+
+fn try_move_across_mappings() -> bool {
+    let half = 2 * page_bytes();
+    let Ok(from) = map_anywhere(2 * half) else {
+        return false;
+    };
+    // SAFETY: four pages of a mapping made just now; the first is opened, so that the two to be moved are mappings of their own. The
+    // target is not unmapped if the kernel may have done so: by now it may be another thread's.
+    unsafe {
+        let to = from.add(half);
+        let open = MprotectFlags::READ | MprotectFlags::WRITE;
+        let moved = rustix::mm::mprotect(from.as_ptr().cast(), page_bytes(), open)
+            .and_then(|()| move_mappings(from, to, half));
+        let target_is_ours = matches!(moved, Ok(()) | Err(Errno::INVAL));
+        let _ = unmap(from, if target_is_ours { 2 * half } else { half });
+        moved.is_ok()
+    }
+}
+
+/// `mmap`s memory that is committed at once, at `at`: in place of what is there, or only where nothing is.
+///
+/// # Safety
+/// The range lies within a reservation of ours; with `MAP_FIXED`, nothing needs what is there.
+unsafe fn map_committed(at: NonNull<u8>, bytes: usize, fixed: MapFlags) -> rustix::io::Result<()> {
+    let flags = MapFlags::PRIVATE | MapFlags::NORESERVE | fixed;
+    let access = ProtFlags::READ | ProtFlags::WRITE;
+    // SAFETY: the caller's promise.
+    unsafe { rustix::mm::mmap_anonymous(at.as_ptr().cast(), bytes, access, flags) }.map(drop)
 }
 
 /// # Safety
@@ -306,6 +372,30 @@ mod tests {
             }
             from.write(7);
             Linux.release(at, bytes).unwrap();
+        }
+    }
+
+    /// What was moved in parts is several mappings afterwards.
+    #[test]
+    fn a_range_moves_as_a_whole_or_nothing_has_changed() {
+        let half = 2 * page_bytes();
+        let at = Linux.reserve(4 * half, 1).unwrap();
+        // SAFETY: `at` is a live reservation of four times `half`, of which the parts below do not overlap.
+        unsafe {
+            Linux.commit(at, 4 * half).unwrap();
+            let (from, to) = (at, at.add(2 * half));
+            at.write_bytes(0xa5, 4 * half);
+            let one = Linux.move_pages(to, from, half);
+            let all = Linux.move_pages(from, to, 2 * half);
+            assert_eq!(one.is_ok(), all.is_ok());
+            let expected = if all.is_ok() { (0, 0xa5) } else { (0xa5, 0xa5) };
+            for offset in [0, half, 2 * half - 1] {
+                assert_eq!((from.add(offset).read(), to.add(offset).read()), expected);
+            }
+            if let Err(error) = all {
+                assert_eq!(error.kind(), Kind::Unsupported);
+            }
+            Linux.release(at, 4 * half).unwrap();
         }
     }
 

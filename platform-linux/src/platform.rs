@@ -127,7 +127,7 @@ fn probe_allocation() -> (bool, bool) {
 }
 
 /// Writes the message to standard error and ends the process by `SIGABRT`, so that it leaves a core where those are wanted.
-fn fatal(message: &str) -> ! {
+pub(crate) fn fatal(message: &str) -> ! {
     // SAFETY: the descriptor is used for these writes only; should the program have closed it, they fail or reach what took its
     // number, and the process ends either way.
     let stderr = unsafe { BorrowedFd::borrow_raw(2) };
