@@ -91,6 +91,39 @@ fn a_panic_in_either_half_reaches_the_joiner_after_both_ended() {
     assert_eq!(pool.install(|| fib(10)), 55);
 }
 
+#[test]
+fn what_the_second_half_made_is_dropped_if_the_first_panics() {
+    struct Made<'a>(&'a AtomicUsize);
+    impl Drop for Made<'_> {
+        fn drop(&mut self) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+    let dropped = AtomicUsize::new(0);
+    for stolen in [false, true] {
+        for round in 1..=10 {
+            let barrier = Barrier::new(if stolen { 2 } else { 1 });
+            let caught = catch_unwind(AssertUnwindSafe(|| {
+                pool_of(2).install(|| {
+                    pool::join(
+                        || {
+                            barrier.wait();
+                            std::panic::resume_unwind(Box::new(()));
+                        },
+                        || {
+                            barrier.wait();
+                            Made(&dropped)
+                        },
+                    )
+                })
+            }));
+            assert!(caught.is_err());
+            let rounds = round + if stolen { 10 } else { 0 };
+            assert_eq!(dropped.load(Ordering::SeqCst), rounds);
+        }
+    }
+}
+
 /// A payload whose own drop panics.
 struct Bomb;
 impl Drop for Bomb {
@@ -330,6 +363,20 @@ fn a_blocked_worker_is_replaced() {
     });
     assert_eq!(got, 7);
     assert_eq!(pool.install(|| fib(10)), 55);
+}
+
+#[test]
+fn a_job_that_dropped_its_pool_may_still_block() {
+    let pool = pool_of(1);
+    let (give, taken) = mpsc::channel::<ThreadPool>();
+    let (tell, told) = mpsc::channel();
+    pool.spawn(move || {
+        drop(taken.recv().expect("the pool"));
+        let caught = catch_unwind(AssertUnwindSafe(|| pool::block_in_place(|| 7)));
+        tell.send(caught.ok()).expect("the test waits");
+    });
+    give.send(pool).expect("the job waits");
+    assert_eq!(told.recv(), Ok(Some(7)));
 }
 
 #[test]

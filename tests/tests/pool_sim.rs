@@ -9,9 +9,10 @@ extern crate alloc;
 use alloc::sync::Arc;
 use core::cell::Cell;
 use core::panic::AssertUnwindSafe;
-use core::sync::atomic::{AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::panic::{catch_unwind, resume_unwind};
 use underpin::sys::{Kind, Operation, Threads, native};
+use underpin_core::platform::Park;
 use underpin_core::platform::sim::{Sim, SimOptions};
 use underpin_core::pool::{Builder, Env, Payload, Pool, Worker};
 use underpin_tests::seeds;
@@ -218,6 +219,121 @@ fn spawned_jobs_broadcasts_and_blocked_workers_all_end() {
         assert_eq!(pool.broadcast(|index| index).len(), pool.num_threads());
         ends(&sim, pool);
         assert_eq!(ran.load(Ordering::Relaxed), 8);
+    });
+}
+
+/// Waits until `flag` is set, giving way.
+fn until(sim: &Sim, flag: &AtomicBool) {
+    while !flag.load(Ordering::SeqCst) {
+        sim.yield_now();
+    }
+}
+
+/// The job that the second half's scope waits for lies on the first half's worker, below another that is not the scope's; and
+/// that worker waits for the second half.
+#[test]
+fn a_scope_finds_its_jobs_below_those_of_others() {
+    seeds::check(count(150), |seed| {
+        let (sim, pool) = pool(seed, 2);
+        let [started, pushed, helped] = [const { AtomicBool::new(false) }; 3];
+        let ran = AtomicUsize::new(0);
+        pool.install(|w| {
+            w.join(
+                |w| {
+                    until(&sim, &started);
+                    w.spawn(|_| ());
+                    pushed.store(true, Ordering::SeqCst);
+                },
+                |w| {
+                    started.store(true, Ordering::SeqCst);
+                    until(&sim, &pushed);
+                    w.scope(|scope| {
+                        w.join(
+                            |_| until(&sim, &helped),
+                            |_| {
+                                helped.store(true, Ordering::SeqCst);
+                                scope.spawn(|_| {
+                                    ran.fetch_add(1, Ordering::Relaxed);
+                                });
+                            },
+                        )
+                    });
+                },
+            )
+        });
+        assert_eq!(ran.load(Ordering::Relaxed), 1);
+        ends(&sim, pool);
+    });
+}
+
+/// Sleeps until `flag` is set.
+fn sleep_until(sim: &Sim, flag: &AtomicU32) {
+    while flag.load(Ordering::SeqCst) == 0 {
+        sim.wait(flag, 0, None);
+    }
+}
+
+fn set(sim: &Sim, flag: &AtomicU32) {
+    flag.store(1, Ordering::SeqCst);
+    sim.wake(flag, 1);
+}
+
+/// The job is published while the lent thread counts as a searcher, so that nobody is woken for it; then the thread leaves.
+#[test]
+fn a_lent_thread_that_leaves_hands_on_what_it_did_not_run() {
+    seeds::check(count(150), |seed| {
+        let (sim, builder) = builder(seed, 1);
+        let lender = Builder::new(SimEnv(sim.clone())).num_threads(1);
+        let lender = lender.build().expect("a pool");
+        let pool = Arc::new(builder.build().expect("a pool"));
+        let flags = Arc::new([const { AtomicU32::new(0) }; 3]);
+        let [asked, pushed, ran] = &*flags;
+        {
+            let (sim, pool, flags) = (sim.clone(), pool.clone(), flags.clone());
+            lender.spawn(move |_| {
+                sleep_until(&sim, &flags[0]);
+                let (there, ran) = (sim.clone(), flags.clone());
+                pool.spawn(move |_| set(&there, &ran[2]));
+                set(&sim, &flags[1]);
+            });
+        }
+        pool.run_worker(|| {
+            set(&sim, asked);
+            sleep_until(&sim, pushed);
+            true
+        });
+        sleep_until(&sim, ran);
+        drop(lender);
+        ends(&sim, Arc::into_inner(pool).expect("its only user"));
+    });
+}
+
+#[test]
+fn pools_that_broadcast_to_each_other_do_not_wait_in_a_circle() {
+    seeds::check(count(100), |seed| {
+        let (sim, builder) = builder(seed, 1);
+        let other = Builder::new(SimEnv(sim.clone())).num_threads(1);
+        let pools = [builder, other].map(|builder| Arc::new(builder.build().expect("a pool")));
+        let flags = Arc::new([const { AtomicU32::new(0) }; 4]);
+        for index in 0..2 {
+            let (sim, other, flags) = (sim.clone(), pools[1 - index].clone(), flags.clone());
+            pools[index].spawn(move |_| {
+                set(&sim, &flags[index]);
+                sleep_until(&sim, &flags[1 - index]);
+                // A wait for a half in the other's pool lets its broadcast in, too.
+                if index == 1 && seed % 2 == 1 {
+                    let (left, right) = other.join(|w| tree(w, &sim, 2), |w| tree(w, &sim, 2));
+                    assert_eq!(left + right, 8);
+                }
+                assert_eq!(other.broadcast(|index| index), [0]);
+                drop(other);
+                set(&sim, &flags[2 + index]);
+            });
+        }
+        sleep_until(&sim, &flags[2]);
+        sleep_until(&sim, &flags[3]);
+        drop(pools);
+        assert!(sim.leaks().is_empty(), "{:?}", sim.leaks());
     });
 }
 

@@ -153,6 +153,12 @@ impl<T: Slot> ChaseLev<T> {
         self.ends.steal(|| self.buffer(), wanted)
     }
 
+    /// Whether `wanted` accepts one of the values, from any thread. It may see values that are gone or torn between their two words;
+    /// one that is there throughout is seen whole. Linear in the length.
+    pub fn holds(&self, wanted: impl Fn(T) -> bool) -> bool {
+        self.ends.holds(|| self.buffer(), wanted)
+    }
+
     /// Steals up to half of the values, at most `limit`, oldest first, and hands each to `take`. Returns how many.
     pub fn steal_batch(&self, limit: usize, mut take: impl FnMut(T)) -> usize {
         let wanted = self.len().div_ceil(2).min(limit);

@@ -134,6 +134,21 @@ impl Ends {
         }
     }
 
+    /// Anyone: whether one of the values is `wanted`, seen as in [`steal`](Self::steal).
+    #[cfg(feature = "alloc")]
+    pub(super) fn holds<'a, T: Slot>(
+        &self,
+        buffer: impl FnOnce() -> &'a [Cell],
+        wanted: impl Fn(T) -> bool,
+    ) -> bool {
+        let top = self.top.0.load(Ordering::Acquire);
+        let bottom = self.bottom.0.load(Ordering::Acquire);
+        let buffer = buffer();
+        let count = distance(bottom, top).max(0).unsigned_abs();
+        (0..count.min(buffer.len()))
+            .any(|step| wanted(buffer[top.wrapping_add(step) & (buffer.len() - 1)].load()))
+    }
+
     /// Anyone: takes the oldest value if `wanted` says so. `buffer` is called after the ends were read.
     pub(super) fn steal<'a, T: Slot>(
         &self,

@@ -5,7 +5,7 @@ use super::Pool;
 use super::env::{Env, Payload};
 use super::metrics::Trace;
 use super::registry::Registry;
-use super::scope::drop_payload;
+use super::scope::drop_quietly;
 use crate::error::Result;
 use crate::platform::{CpuSet, Threads};
 use alloc::boxed::Box;
@@ -50,10 +50,10 @@ impl Settings {
         match &self.panic {
             Some(handler) => {
                 if let Err(second) = env.catch(|| handler(payload)) {
-                    drop_payload(env, second);
+                    drop_quietly(env, second);
                 }
             }
-            None => drop_payload(env, payload),
+            None => drop_quietly(env, payload),
         }
     }
 }
@@ -63,7 +63,7 @@ fn call<E: Env>(env: &E, handler: Option<&ThreadHandler>, index: usize) {
     if let Some(handler) = handler
         && let Err(payload) = env.catch(|| handler(index))
     {
-        drop_payload(env, payload);
+        drop_quietly(env, payload);
     }
 }
 

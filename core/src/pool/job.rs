@@ -98,13 +98,15 @@ where
         // SAFETY: the caller's promise.
         ManuallyDrop::into_inner(unsafe { (&raw const self.closure).read() })
     }
+}
 
-    /// The result that a thief left.
+impl<E: Env, F, R> StackHalf<E, F, R> {
+    /// The result that a run left.
     ///
     /// # Safety
-    /// The latch was seen set, and the result was not taken before.
+    /// The owner ran it, or saw the latch set, and the result was not taken before.
     pub(super) unsafe fn result(&self) -> Result<R, Payload> {
-        // SAFETY: run wrote it before the latch was set.
+        // SAFETY: run wrote it, before the latch was set.
         unsafe { (*self.result.get()).assume_init_read() }
     }
 }

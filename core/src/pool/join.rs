@@ -17,6 +17,7 @@
 
 use super::env::Env;
 use super::job::{Half, StackHalf};
+use super::scope::drop_quietly;
 use super::worker::{State, Worker};
 use core::mem::forget;
 
@@ -39,7 +40,7 @@ impl<E: Env> Worker<'_, E> {
         }
         let unwinding = Unwinding {
             state,
-            half: &raw const half.half,
+            half: &raw const half,
         };
         let ra = a(self);
         forget(unwinding);
@@ -84,12 +85,12 @@ fn take_back<E: Env>(state: &State<E>, half: *const Half<E>) -> bool {
 }
 
 /// Ends the second half while the first one's panic unwinds through the frame (J1).
-struct Unwinding<'a, E: Env> {
+struct Unwinding<'a, E: Env, F, R> {
     state: &'a State<E>,
-    half: *const Half<E>,
+    half: *const StackHalf<E, F, R>,
 }
 
-impl<E: Env> Drop for Unwinding<'_, E> {
+impl<E: Env, F, R> Drop for Unwinding<'_, E, F, R> {
     // Inlined, so that the two stay in registers while the first half runs.
     #[inline(always)]
     fn drop(&mut self) {
@@ -99,9 +100,13 @@ impl<E: Env> Drop for Unwinding<'_, E> {
 
 #[cold]
 #[inline(never)]
-fn abandon<E: Env>(state: &State<E>, half: *const Half<E>) {
-    if state.stack.pop() || take_back(state, half) {
-        // SAFETY: J3; its own panic is caught in there. The result stays where it is: nobody will take it.
-        unsafe { ((*half).run)(half, state) };
+fn abandon<E: Env, F, R>(state: &State<E>, half: *const StackHalf<E, F, R>) {
+    let head: *const Half<E> = half.cast();
+    if state.stack.pop() || take_back(state, head) {
+        // SAFETY: J3; its own panic is caught in there.
+        unsafe { ((*head).run)(head, state) };
     }
+    // SAFETY: it was run, here or by a thief whose latch was seen, and nobody else takes the result.
+    let result = unsafe { (*half).result() };
+    drop_quietly(state.env(), result);
 }

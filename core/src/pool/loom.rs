@@ -210,7 +210,7 @@ fn loom_latch_hands_over() {
         while !shared.0.is_set() {
             shared.1.prepare();
             if shared.0.announce_sleep() {
-                shared.1.park(&shared.2);
+                shared.1.park(&shared.2, None);
             } else {
                 shared.1.cancel();
             }
@@ -269,7 +269,7 @@ fn loom_sleep_misses_no_work() {
                 shared.sleep.cancel_park(0, &shared.parker);
                 break;
             }
-            shared.parker.park(&shared.park);
+            shared.parker.park(&shared.park, None);
             shared.sleep.cancel_park(0, &shared.parker);
         }
         shared.sleep.end_search();

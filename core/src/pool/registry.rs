@@ -8,6 +8,7 @@ use super::job::{Head, JobRef};
 use super::latch::Latch;
 use super::metrics::{Counter, Event};
 use super::sleep::Sleep;
+use super::spawn::give_way;
 use super::split::WORKERS_MAX;
 use super::worker::{State, Worker};
 use crate::deque::Injector;
@@ -136,8 +137,10 @@ impl<E: Env> Registry<E> {
                 .wake(worker.index, &worker.parker.0, self.env.platform());
         }
         if self.here().is_some() {
-            // A job dropped its own pool: the threads end by themselves.
-            self.threads.lock().clear();
+            // A job dropped its own pool: the threads end by themselves. (The job may still block, and have a spare started.)
+            for thread in self.threads.lock().iter_mut() {
+                *thread = None;
+            }
             return;
         }
         for index in 0..self.settings.threads + self.settings.spares {
@@ -272,7 +275,12 @@ impl<E: Env> Registry<E> {
         let job_ref = unsafe { JobRef::new((&raw mut job).cast(), core::ptr::null()) };
         self.injector.push(job_ref);
         self.published();
-        job.latch.wait(self.env.platform());
+        if self.env.current().is_null() {
+            job.latch.wait(self.env.platform());
+        }
+        while !job.latch.is_set() {
+            give_way(&self.env);
+        }
         // SAFETY: the latch was set, so the result is there.
         match unsafe { job.result.get_mut().assume_init_read() } {
             Ok(result) => result,
@@ -390,11 +398,10 @@ impl<E: Env> Drop for Leave<'_, E> {
             while let Some(task) = state.find() {
                 state.run(task);
             }
-        } else if !state.deque.is_empty() {
+        } else {
             while let Some(job) = state.pop() {
-                registry.injector.push(job);
+                state.inject(job);
             }
-            registry.published();
         }
         registry.env.set_current(state.outer.get().cast());
         registry.sleep.guest_leaves();

@@ -53,6 +53,15 @@ impl<E: Env> fmt::Debug for Scope<'_, E> {
     }
 }
 
+/// The worker that waits for the scope which `tag` is the address of; none for null.
+///
+/// # Safety
+/// `tag` is null, or that of a job that is not done.
+pub(super) unsafe fn home_of<E: Env>(tag: *const ()) -> Option<usize> {
+    // SAFETY: the scope waits for the job.
+    (!tag.is_null()).then(|| unsafe { (*tag.cast::<Scope<'_, E>>()).home })
+}
+
 /// A pointer that may go to another thread.
 struct Shared<T>(*const T);
 // SAFETY: what it points to is a scope, which is `Sync` and waits for whoever has this.
@@ -87,29 +96,30 @@ impl<'scope, E: Env> Scope<'scope, E> {
         let tag: *const () = (&raw const *self).cast();
         let Some(worker) = registry.here() else {
             // A thread that is no worker, to which the scope was lent.
-            let woken = self.word.fetch_add(ONE, Ordering::Relaxed) & ASLEEP != 0;
+            self.word.fetch_add(ONE, Ordering::Relaxed);
             registry.injector.push(spawned(None, tag, run));
-            self.after_push(registry, woken, true);
+            registry.published();
+            self.wake_home(registry);
             return;
         };
         let state = worker.state;
-        let woken = if state.index == self.home && !self.folded.get() {
+        let own = state.index == self.home && !self.folded.get();
+        if own {
             self.own.set(self.own.get().wrapping_add(1));
-            false
         } else {
-            self.word.fetch_add(ONE, Ordering::Relaxed) & ASLEEP != 0
-        };
+            self.word.fetch_add(ONE, Ordering::Relaxed);
+        }
         let job = state.with_blocks(|blocks| spawned(Some(blocks), tag, run));
         state.push(job);
-        self.after_push(registry, woken, false);
+        if !own {
+            self.wake_home(registry);
+        }
     }
 
-    fn after_push(&self, registry: &Registry<E>, home_sleeps: bool, publish: bool) {
-        if publish {
-            registry.published();
-        }
-        if home_sleeps {
-            fence(Ordering::SeqCst);
+    /// After a publication and its fence: the home worker said that it sleeps before it looked for the last time, so either that
+    /// look found the job or this finds the bit.
+    fn wake_home(&self, registry: &Registry<E>) {
+        if self.word.load(Ordering::SeqCst) & ASLEEP != 0 {
             registry.workers[self.home]
                 .parker
                 .0
@@ -125,7 +135,7 @@ impl<'scope, E: Env> Scope<'scope, E> {
         if first.is_err() {
             // SAFETY: it was not stored, so it is still ours.
             let payload = unsafe { Box::from_raw(kept) };
-            drop_payload(env, *payload);
+            drop_quietly(env, *payload);
         }
     }
 
@@ -160,7 +170,7 @@ impl<'scope, E: Env> Scope<'scope, E> {
             if self.is_done() {
                 return;
             }
-            if let Some(job) = state.find_of_scope(tag) {
+            if let Some(job) = state.find_of_scope(tag, false) {
                 state.run(Task::Spawned(job));
                 spin = Spin::new(registry.spin_ns());
                 continue;
@@ -175,12 +185,11 @@ impl<'scope, E: Env> Scope<'scope, E> {
             state.parker.0.prepare();
             let before = self.word.fetch_or(ASLEEP, Ordering::SeqCst);
             fence(Ordering::SeqCst);
-            let job = state.find_of_scope(tag);
-            if before >> 1 == 0 || job.is_some() || !state.mail.is_empty() {
+            let job = state.find_of_scope(tag, true);
+            if before >> 1 == 0 || job.is_some() || state.has_mail() {
                 state.parker.0.cancel();
             } else {
-                state.count(super::metrics::Counter::Parks);
-                state.parker.0.park(state.platform());
+                state.park();
             }
             self.word.fetch_and(!ASLEEP, Ordering::AcqRel);
             if let Some(job) = job {
@@ -190,9 +199,9 @@ impl<'scope, E: Env> Scope<'scope, E> {
     }
 }
 
-/// A payload's own drop may panic; that panic's payload is leaked rather than dropped.
-pub(super) fn drop_payload<E: Env>(env: &E, payload: Payload) {
-    if let Err(second) = env.catch(|| drop(payload)) {
+/// The drop of a payload, or of another value of the program's, may panic; that panic's payload is leaked rather than dropped.
+pub(super) fn drop_quietly<E: Env, T>(env: &E, value: T) {
+    if let Err(second) = env.catch(|| drop(value)) {
         core::mem::forget(second);
     }
 }
@@ -229,7 +238,7 @@ impl<E: Env> Worker<'_, E> {
             }
             (Err(payload), kept) => {
                 if let Some(kept) = kept {
-                    drop_payload(state.env(), kept);
+                    drop_quietly(state.env(), kept);
                 }
                 state.env().resume(payload)
             }

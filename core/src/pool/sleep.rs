@@ -12,7 +12,7 @@
 #![forbid(unsafe_code)]
 
 use super::split::Line;
-use crate::platform::Park;
+use crate::platform::{Instant, Park, Woken};
 use crate::sync::atomic::{AtomicU32, AtomicUsize, Ordering, fence};
 use alloc::boxed::Box;
 
@@ -38,10 +38,12 @@ impl Parker {
         self.0.store(AWAKE, Ordering::Relaxed);
     }
 
-    /// Owner: sleeps until unparked.
-    pub(super) fn park<P: Park>(&self, platform: &P) {
+    /// Owner: sleeps until unparked, or until then.
+    pub(super) fn park<P: Park>(&self, platform: &P, until: Option<Instant>) {
         while self.0.load(Ordering::Acquire) == PARKED {
-            platform.wait(&self.0, PARKED, None);
+            if platform.wait(&self.0, PARKED, until) == Woken::TimedOut {
+                self.cancel();
+            }
         }
     }
 

@@ -48,7 +48,7 @@ fn quicksort<E, T, L, S>(
     mut slice: &mut [T],
     less: &L,
     sequential: &S,
-    depth: u32,
+    mut depth: u32,
 ) where
     E: Env,
     T: Send,
@@ -66,6 +66,7 @@ fn quicksort<E, T, L, S>(
             // Nothing is less than the pivot: what equals it is in place at the front.
             let equal = partition(slice, |item, pivot| !less(pivot, item));
             slice = &mut slice[equal + 1..];
+            depth -= 1;
             continue;
         }
         let (left, right) = slice.split_at_mut(middle);

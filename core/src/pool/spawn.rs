@@ -5,7 +5,7 @@ use super::Pool;
 use super::block::spawned;
 use super::env::{Env, Payload};
 use super::metrics::WorkerMetrics;
-use super::scope::{Scope, ScopeFifo, drop_payload};
+use super::scope::{Scope, ScopeFifo, drop_quietly};
 use super::worker::{State, Worker};
 use crate::platform::{Mutex, Threads};
 use crate::sync::atomic::{AtomicUsize, Ordering, fence};
@@ -146,12 +146,7 @@ impl<E: Env> Pool<E> {
         }
         // A broadcast is rare: it waits by giving way, and a worker runs the broadcasts of others meanwhile.
         while open.load(Ordering::Acquire) != 0 {
-            let ran = registry
-                .here()
-                .is_some_and(|worker| worker.state.run_mail());
-            if !ran {
-                registry.env().platform().yield_now();
-            }
+            give_way(registry.env());
         }
         let mut values = Vec::with_capacity(count);
         let mut panic = None;
@@ -159,7 +154,7 @@ impl<E: Env> Pool<E> {
             match result {
                 Ok(value) => values.push(value),
                 Err(payload) if panic.is_none() => panic = Some(payload),
-                Err(payload) => drop_payload(registry.env(), payload),
+                Err(payload) => drop_quietly(registry.env(), payload),
             }
         }
         if let Some(payload) = panic {
@@ -210,6 +205,13 @@ impl<E: Env> Pool<E> {
             Some(worker) => self.registry.block(worker.state, f),
             None => f(),
         }
+    }
+}
+
+/// One turn of a rare wait: a worker, of whichever pool, runs the broadcasts that were sent to it meanwhile.
+pub(super) fn give_way<E: Env>(env: &E) {
+    if !with_current(env, |worker| worker.is_some_and(|w| w.state.run_mail())) {
+        env.platform().yield_now();
     }
 }
 

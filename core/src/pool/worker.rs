@@ -13,6 +13,7 @@ use super::env::Env;
 use super::job::{Half, JobRef};
 use super::metrics::{Counter, Counters, Event};
 use super::registry::Registry;
+use super::scope::home_of;
 use super::sleep::Parker;
 use super::split::{Line, Memo, SplitStack, Stolen};
 use crate::deque::{ChaseLev, Injector, Steal};
@@ -21,12 +22,16 @@ use crate::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
 use core::cell::{Cell, UnsafeCell};
 use core::fmt;
 use core::marker::PhantomData;
+use core::time::Duration;
 
 /// A tree that took longer than this is worth a wake-up, which costs the waker some 10 us: so are the next ones.
 const LONG_NS: u64 = 20_000;
 
 /// While trees are short, only one in so many is timed: reading the clock costs as much as several joins.
 const SHORT_SAMPLE: u32 = 8;
+
+/// Time between two looks of a sleeping guest for mail to its thread.
+const MAIL_PERIOD: Duration = Duration::from_millis(1);
 
 /// Turns of a waiting loop between two looks at the clock.
 const TURNS: u32 = 64;
@@ -257,15 +262,47 @@ impl<E: Env> State<E> {
         true
     }
 
-    /// Runs what was sent to this worker alone: broadcasts, which every wait lets in, since whoever sent them waits for all.
+    /// What this thread was first: a thread of its pool, whatever other pools it is a guest of by now, or a guest from outside.
+    fn first(&self) -> &Self {
+        let mut state = self;
+        // SAFETY: a worker that this thread holds too, further out, and for longer.
+        while let Some(outer) = unsafe { state.outer.get().as_ref() } {
+            state = outer;
+        }
+        state
+    }
+
+    /// Runs what was sent to this thread alone: broadcasts, which every wait lets in, since whoever sent them waits for all. A thread
+    /// that waits in another pool than its own does so too; else two pools that broadcast to each other would wait in a circle.
     pub(super) fn run_mail(&self) -> bool {
-        let Some(job) = self.mail.pop() else {
+        let first = self.first();
+        let Some(job) = first.mail.pop() else {
             return false;
         };
-        let (_, before) = self.stack.begin(self.index);
-        self.run(Task::Spawned(job));
-        self.stack.end(before);
+        let env = first.env();
+        let current = env.current();
+        env.set_current((&raw const *first).cast());
+        let (_, before) = first.stack.begin(first.index);
+        first.run(Task::Spawned(job));
+        first.stack.end(before);
+        env.set_current(current);
         true
+    }
+
+    pub(super) fn has_mail(&self) -> bool {
+        !self.first().mail.is_empty()
+    }
+
+    /// Sleeps in a wait, until unparked. Mail unparks the worker that it was sent to; a guest whose thread is another pool's looks for it
+    /// now and then.
+    pub(super) fn park(&self) {
+        self.count(Counter::Parks);
+        let elsewhere = !core::ptr::eq(self.first(), self);
+        let until = elsewhere.then(|| {
+            let now = self.platform().now(ClockId::Monotonic);
+            now.saturating_add(MAIL_PERIOD)
+        });
+        self.parker.0.park(self.platform(), until);
     }
 
     /// Adds a spawned job, and sees to it that somebody runs it whatever this worker does next.
@@ -396,12 +433,11 @@ impl<E: Env> State<E> {
                 runner.stack.ask();
             }
             fence(Ordering::SeqCst);
-            if memo.is_some_and(|memo| self.help(memo)) || !self.mail.is_empty() {
+            if memo.is_some_and(|memo| self.help(memo)) || self.has_mail() {
                 self.parker.0.cancel();
                 continue;
             }
-            self.count(Counter::Parks);
-            self.parker.0.park(self.platform());
+            self.park();
         }
     }
 
@@ -428,25 +464,30 @@ impl<E: Env> State<E> {
         }
     }
 
-    /// A job of `scope`, from wherever jobs lie. Other jobs that lie above one in this worker's own deque go to the injector.
-    pub(super) fn find_of_scope(&self, scope: *const ()) -> Option<JobRef<E>> {
+    /// Moves a job that this worker took out of a deque to where all look. Whoever waits for the job's scope may have looked
+    /// everywhere and gone to sleep while the job was on its way, so it looks once more.
+    pub(super) fn inject(&self, job: JobRef<E>) {
+        let registry = self.registry();
+        // SAFETY: the job is not done, so its scope waits for it.
+        let home = unsafe { home_of::<E>(job.scope()) };
+        registry.env().preempt();
+        registry.injector.push(job);
+        registry.published();
+        if let Some(home) = home {
+            registry.workers[home].parker.0.unpark(self.platform());
+        }
+    }
+
+    /// A job of `scope`, from wherever jobs lie. Other jobs that lie above one in this worker's own deque go to the injector; those in
+    /// the deques of others do so if this is the `last` look before a sleep.
+    pub(super) fn find_of_scope(&self, scope: *const (), last: bool) -> Option<JobRef<E>> {
         let registry = self.registry();
         registry.env().preempt();
-        let mut moved = false;
-        let mut found = None;
         while let Some(job) = self.pop() {
             if job.scope() == scope {
-                found = Some(job);
-                break;
+                return Some(job);
             }
-            registry.injector.push(job);
-            moved = true;
-        }
-        if moved {
-            registry.published();
-        }
-        if found.is_some() {
-            return found;
+            self.inject(job);
         }
         for queue in [&registry.urgent, &registry.injector] {
             if let Some(job) = queue.pop_if(|job| job.scope() == scope) {
@@ -457,11 +498,16 @@ impl<E: Env> State<E> {
             if index == self.index {
                 continue;
             }
+            let mut deep = last && victim.deque.holds(|job| job.scope() == scope);
             loop {
-                match victim.deque.steal_if(|job| job.scope() == scope) {
-                    Steal::Success(job) => {
+                match victim.deque.steal_if(|job| deep || job.scope() == scope) {
+                    Steal::Success(job) if job.scope() == scope => {
                         self.stole(index);
                         return Some(job);
+                    }
+                    Steal::Success(job) => {
+                        self.inject(job);
+                        deep = victim.deque.holds(|job| job.scope() == scope);
                     }
                     Steal::Retry => self.env().relax(),
                     Steal::Empty => break,
@@ -506,7 +552,7 @@ impl<E: Env> State<E> {
                 }
                 self.count(Counter::Parks);
                 self.trace(Event::Park);
-                self.parker.0.park(self.platform());
+                self.parker.0.park(self.platform(), None);
                 // A late unpark of an earlier sleep leaves the bit set.
                 sleep.cancel_park(self.index, &self.parker.0);
                 self.trace(Event::Unpark);
@@ -514,6 +560,11 @@ impl<E: Env> State<E> {
             };
             let last = sleep.end_search();
             let Some(task) = found else {
+                // What was published since woke nobody, because this one counted as a searcher, or woke this one.
+                fence(Ordering::SeqCst);
+                if registry.has_work() && registry.notify(false) {
+                    self.count(Counter::Wakes);
+                }
                 return;
             };
             if last && registry.has_work() && registry.notify(true) {

@@ -349,7 +349,7 @@ where
 {
     type Item = S::Item;
     type Seq = core::iter::Rev<S::Seq>;
-    const EXACT: bool = true;
+    const EXACT: bool = S::EXACT;
 
     fn weight(&self) -> usize {
         self.0.weight()
@@ -397,7 +397,7 @@ impl<S> Enumerate<S> {
 unsafe impl<S: ExactSource> Source for Enumerate<S> {
     type Item = (usize, S::Item);
     type Seq = EnumerateSeq<S::Seq>;
-    const EXACT: bool = true;
+    const EXACT: bool = S::EXACT;
 
     fn weight(&self) -> usize {
         self.base.weight()
@@ -474,7 +474,7 @@ impl<A: ExactSource, B: ExactSource> Zip<A, B> {
 unsafe impl<A: ExactSource, B: ExactSource> Source for Zip<A, B> {
     type Item = (A::Item, B::Item);
     type Seq = core::iter::Zip<A::Seq, B::Seq>;
-    const EXACT: bool = true;
+    const EXACT: bool = A::EXACT && B::EXACT;
 
     fn weight(&self) -> usize {
         self.a.weight()

@@ -42,7 +42,7 @@ pub unsafe trait Source: Sized + Send {
     }
 }
 
-/// A source of a known number of items.
+/// A source of a known number of items. Safe to implement, so nothing unsafe rests on it: what collects looks at [`Source::EXACT`].
 pub trait ExactSource: Source {}
 
 macro_rules! slice_source {
