@@ -39,7 +39,7 @@ pub const OPTIONS: &[OptionRow] = &[
     },
     OptionRow {
         name: "UNDERPIN_BACKGROUND",
-        help: "whether a thread may return memory while the program does nothing: 1 or 0 (default 1)",
+        help: "whether a thread may return memory while the program does nothing: 1 or 0 (default 1); 0 for programs that must have one thread only, as for unshare(CLONE_NEWUSER), or that forbid themselves clone",
         set: |options, text| flag(text).inspect(|on| options.background = *on).is_some(),
     },
 ];
@@ -65,7 +65,8 @@ pub struct Options {
     pub reserve_bytes: usize,
     /// Memory that is free for this long, in milliseconds, goes back to the system.
     pub purge_delay_ms: u32,
-    /// Whether the purger may be started.
+    /// Whether the purger may be started: a thread, also in a program that has no other, from the first MiB that could be given back on.
+    /// Without it, memory goes back when the program allocates or frees.
     pub background: bool,
 }
 

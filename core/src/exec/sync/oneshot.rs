@@ -54,8 +54,8 @@ impl<T> OneshotSender<T> {
         self.0.closed.get()
     }
 
-    /// Waits until the receiver is gone. Cancel-safe.
-    pub async fn closed(&self) {
+    /// Waits until the receiver is gone. Cancel-safe. (Exclusive, since one waiter is remembered.)
+    pub async fn closed(&mut self) {
         core::future::poll_fn(|cx| {
             if self.0.closed.get() {
                 return Poll::Ready(());

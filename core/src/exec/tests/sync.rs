@@ -323,7 +323,7 @@ fn a_oneshot_gives_its_value_or_says_that_none_comes() {
     let (sender, receiver) = oneshot::<u8>();
     drop(sender);
     assert_eq!(poll(pin!(receiver)), Poll::Ready(Err(Closed)));
-    let (sender, receiver) = oneshot::<u8>();
+    let (mut sender, receiver) = oneshot::<u8>();
     let mut closed: Boxed<bool> = Box::pin(async move {
         sender.closed().await;
         sender.send(1).is_err()
