@@ -8,7 +8,7 @@
 
 use super::detect::{self, Level};
 use super::dispatch::dispatch;
-use super::memmem::{TwoWay, rank};
+use super::memmem::{Needle, TwoWay, rank};
 use super::vector::{Vector, low_bits};
 use core::fmt;
 use core::iter::FusedIterator;
@@ -29,7 +29,7 @@ const WINDOW: usize = 64;
 /// ```
 #[derive(Clone)]
 pub struct Finder<'n> {
-    needle: &'n [u8],
+    needle: Needle<'n>,
     probes: [u8; 2],
     kernel: find_kernel::Kernel,
 }
@@ -62,7 +62,7 @@ impl<'n> Finder<'n> {
             .filter(|(i, _)| *i != usize::from(first));
         let second = rest.map(key).min().unwrap_or(0) as u8;
         Self {
-            needle,
+            needle: Needle::Borrowed(needle),
             probes: [first, second],
             kernel: find_kernel::select(level),
         }
@@ -70,8 +70,23 @@ impl<'n> Finder<'n> {
 
     /// The needle.
     #[must_use]
-    pub const fn needle(&self) -> &'n [u8] {
-        self.needle
+    pub fn needle(&self) -> &[u8] {
+        self.needle.bytes()
+    }
+
+    /// The same finder with a needle of its own.
+    #[cfg(feature = "alloc")]
+    #[must_use]
+    pub fn into_owned(self) -> Finder<'static> {
+        let needle = match self.needle {
+            Needle::Borrowed(bytes) => bytes.into(),
+            Needle::Owned(bytes) => bytes,
+        };
+        Finder {
+            needle: Needle::Owned(needle),
+            probes: self.probes,
+            kernel: self.kernel,
+        }
     }
 
     /// Where the first match starts.
@@ -85,11 +100,12 @@ impl<'n> Finder<'n> {
     #[inline]
     #[must_use]
     pub fn find_at(&self, haystack: &[u8], from: usize) -> Option<usize> {
-        if self.needle.is_empty() {
+        let needle = self.needle.bytes();
+        if needle.is_empty() {
             return (from <= haystack.len()).then_some(from);
         }
         // SAFETY: the level was available; the needle is not empty, and its probes lie in it.
-        unsafe { (self.kernel)(self.needle, self.probes, haystack, from) }
+        unsafe { (self.kernel)(needle, self.probes, haystack, from) }
     }
 
     /// Where matches start, from the front, without overlaps.
@@ -106,7 +122,7 @@ impl<'n> Finder<'n> {
 impl fmt::Debug for Finder<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Finder")
-            .field("needle", &self.needle.escape_ascii())
+            .field("needle", &self.needle.bytes().escape_ascii())
             .finish_non_exhaustive()
     }
 }
@@ -125,7 +141,7 @@ impl Iterator for FindIter<'_, '_, '_> {
     #[inline]
     fn next(&mut self) -> Option<usize> {
         let at = self.finder.find_at(self.haystack, self.next)?;
-        self.next = at + self.finder.needle.len().max(1);
+        self.next = at + self.finder.needle().len().max(1);
         Some(at)
     }
 }

@@ -8,55 +8,18 @@ use super::order::{Key, Lead, Output, Prelude};
 use super::print::{self, Json, Mode, Out, Standard, Stats, Summary};
 use super::run::Shared;
 use super::search::chunk::{self, CHUNK_BYTES};
-use super::search::{Binary, Searcher};
+use super::search::{Binary, Input, Searcher};
 use super::sync::{lock, wait};
+use super::target::{Files, Target};
+use std::ffi::OsString;
 use std::fs::File;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 
 /// From this size on a file is searched in parts.
 const BIG_FILE_BYTES: u64 = 1 << 20;
-
-/// A file to search.
-#[derive(Debug)]
-pub(super) struct Target {
-    /// As it is shown.
-    pub(super) path: PathBuf,
-    named: bool,
-    regular: bool,
-    stdin: bool,
-}
-
-impl Target {
-    pub(super) fn stdin() -> Self {
-        Self {
-            path: PathBuf::from("<stdin>"),
-            named: true,
-            regular: false,
-            stdin: true,
-        }
-    }
-
-    pub(super) fn named(path: PathBuf, regular: bool) -> Self {
-        Self {
-            path,
-            named: true,
-            regular,
-            stdin: false,
-        }
-    }
-
-    pub(super) fn found(path: PathBuf) -> Self {
-        Self {
-            path,
-            named: false,
-            regular: true,
-            stdin: false,
-        }
-    }
-}
 
 /// A file that is searched in parts.
 #[derive(Debug)]
@@ -129,11 +92,19 @@ impl BigFile {
     }
 }
 
+/// What a search of one input must know of it.
+struct Place<'p> {
+    key: &'p Key,
+    path: &'p [u8],
+    binary: Binary,
+}
+
 /// A thread's memory.
 #[derive(Debug)]
 pub(super) struct Scratch {
     searcher: Searcher,
     chunk: Vec<u8>,
+    path: OsString,
 }
 
 impl Scratch {
@@ -141,6 +112,7 @@ impl Scratch {
         Self {
             searcher: Searcher::new(),
             chunk: Vec::new(),
+            path: OsString::new(),
         }
     }
 
@@ -153,27 +125,91 @@ impl Scratch {
         target: &Target,
         output: &mut Output,
     ) -> io::Result<Option<Arc<BigFile>>> {
+        let mut scratch = std::mem::take(&mut self.path);
+        let path = target.path(&mut scratch);
+        let searched = self.search_at(shared, matcher, key, target, path, output);
+        self.path = scratch;
+        searched
+    }
+
+    fn search_at(
+        &mut self,
+        shared: &Shared<'_, '_>,
+        matcher: &Matcher,
+        key: &Key,
+        target: &Target,
+        path: &Path,
+        output: &mut Output,
+    ) -> io::Result<Option<Arc<BigFile>>> {
         let options = shared.options;
-        let binary = if target.named {
-            options.binary_named
-        } else {
-            options.binary
+        let place = Place {
+            key,
+            path: crate::sys::path_bytes(path),
+            binary: if target.is_named() {
+                options.binary_named
+            } else {
+                options.binary
+            },
         };
-        if target.stdin {
+        if matches!(target, Target::Stdin) {
             let stdin = io::stdin().lock();
-            self.whole(shared, matcher, key, target, binary, false, stdin, output)?;
+            self.whole(shared, matcher, &place, Input::Stream(stdin), output)?;
             return Ok(None);
         }
-        let file = File::open(&target.path)?;
-        let mut sliced = false;
-        if target.regular && (shared.sliced || binary == Binary::Text) {
-            let bytes = file.metadata()?.len();
-            sliced = shared.sliced && bytes > 0;
-            if bytes >= BIG_FILE_BYTES && self.may_be_split(shared, matcher, &file, binary)? {
-                return Ok(Some(big_file(shared, target, file, binary, bytes)));
-            }
+        if let Some(programs) = &shared.decompression
+            && programs.get_matcher().has_command(path)
+        {
+            // The path of a file must not look like a flag to the program.
+            let path = if place.path.first() == Some(&b'-') {
+                &Path::new(".").join(path)
+            } else {
+                path
+            };
+            let mut text = programs.build(path)?;
+            let searched = self.whole(shared, matcher, &place, Input::Stream(&mut text), output);
+            text.close()?;
+            return searched.map(|()| None);
         }
-        self.whole(shared, matcher, key, target, binary, sliced, file, output)?;
+        let file = target.open(path)?;
+        if !target.is_regular() {
+            self.whole(shared, matcher, &place, Input::Stream(file), output)?;
+            return Ok(None);
+        }
+        if !target.is_named()
+            && shared.stdout.is_some()
+            && crate::sys::file_identity(&file.metadata()?) == shared.stdout
+        {
+            return Ok(None);
+        }
+        if options.search.encoding.is_some() {
+            self.whole(shared, matcher, &place, Input::Stream(file), output)?;
+            return Ok(None);
+        }
+        let input = if shared.sliced {
+            let bytes = file.metadata()?.len();
+            if bytes >= BIG_FILE_BYTES && self.may_be_split(shared, matcher, &file, place.binary)? {
+                return Ok(Some(big_file(shared, path, file, place.binary, bytes)));
+            }
+            if bytes > 0 {
+                Input::Sliced(file)
+            } else {
+                // It may have no length, as the files that the system makes up.
+                Input::Stream(file)
+            }
+        } else if self.searcher.read_head(&file)? {
+            Input::InHead
+        } else {
+            if place.binary == Binary::Text {
+                let bytes = file.metadata()?.len();
+                if bytes >= BIG_FILE_BYTES
+                    && self.may_be_split(shared, matcher, &file, place.binary)?
+                {
+                    return Ok(Some(big_file(shared, path, file, place.binary, bytes)));
+                }
+            }
+            Input::BehindHead(file)
+        };
+        self.whole(shared, matcher, &place, input, output)?;
         Ok(None)
     }
 
@@ -206,21 +242,17 @@ impl Scratch {
         Ok(!marked && !is_binary)
     }
 
-    #[expect(clippy::too_many_arguments, reason = "one call from two places")]
     fn whole(
         &mut self,
         shared: &Shared<'_, '_>,
         matcher: &Matcher,
-        key: &Key,
-        target: &Target,
-        binary: Binary,
-        sliced: bool,
-        input: impl io::Read,
+        place: &Place<'_>,
+        input: Input<impl io::Read>,
         output: &mut Output,
     ) -> io::Result<()> {
         let options = shared.options;
         let (print, search) = (&options.print, &options.search);
-        let path = crate::sys::path_bytes(&target.path);
+        let Place { key, path, binary } = *place;
         let separator = separator(shared);
         let had_output = !output.bytes.is_empty() || matches!(output.lead, Lead::None);
         let lead = separator.filter(|_| had_output);
@@ -239,20 +271,20 @@ impl Scratch {
                 let searcher = &mut self.searcher;
                 if print.quiet || !matches!(print.mode, Mode::Standard | Mode::Json) {
                     let mut sink = Summary::new(print, matcher, out, path, binary, terminator);
-                    searcher.search(matcher, search, binary, sliced, input, &mut sink)?;
+                    searcher.search(matcher, search, binary, input, &mut sink)?;
                     let stats = if print.stats { sink.stats.take() } else { None };
                     return Ok((sink.has_match(), stats));
                 }
                 if print.mode == Mode::Json {
                     let mut sink =
                         Json::new(print, matcher, out, path, binary, terminator, search.invert);
-                    searcher.search(matcher, search, binary, sliced, input, &mut sink)?;
+                    searcher.search(matcher, search, binary, input, &mut sink)?;
                     return Ok((sink.count > 0, Some(sink.stats)));
                 }
                 let mut sink =
                     Standard::new(print, matcher, out, path, binary, terminator, search.invert)
                         .before_first(lead);
-                searcher.search(matcher, search, binary, sliced, input, &mut sink)?;
+                searcher.search(matcher, search, binary, input, &mut sink)?;
                 bare.set(!sink.began);
                 Ok((sink.count > 0, sink.stats.take()))
             };
@@ -410,14 +442,14 @@ impl Scratch {
     }
 
     /// Shows paths.
-    pub(super) fn list(&mut self, shared: &Shared<'_, '_>, files: &[Target], output: &mut Output) {
+    pub(super) fn list(&mut self, shared: &Shared<'_, '_>, files: Files, output: &mut Output) {
         let mut out = Out::new(Vec::new(), None);
         for target in files {
             if !shared.options.print.quiet {
                 print::write_path(
                     &mut out,
                     &shared.options.print,
-                    crate::sys::path_bytes(&target.path),
+                    crate::sys::path_bytes(target.path(&mut self.path)),
                 );
             }
             shared.searched.store(true, Ordering::Relaxed);
@@ -445,7 +477,7 @@ fn separator<'s>(shared: &'s Shared<'_, '_>) -> Option<&'s [u8]> {
 
 fn big_file(
     shared: &Shared<'_, '_>,
-    target: &Target,
+    path: &Path,
     file: File,
     binary: Binary,
     bytes: u64,
@@ -454,13 +486,13 @@ fn big_file(
     let mut heading = Vec::new();
     if print.heading && print.path && print.mode == Mode::Standard {
         let mut out = Out::new(Vec::new(), None);
-        print::write_path(&mut out, print, crate::sys::path_bytes(&target.path));
+        print::write_path(&mut out, print, crate::sys::path_bytes(path));
         heading = out.buffer;
     }
     let parts = u32::try_from(bytes.div_ceil(CHUNK_BYTES as u64)).unwrap_or(u32::MAX - 1);
     Arc::new(BigFile {
         file,
-        path: target.path.clone(),
+        path: path.to_path_buf(),
         binary,
         bytes,
         parts,

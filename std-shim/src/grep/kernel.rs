@@ -5,7 +5,7 @@
 use std::fmt;
 use std::ops::Range;
 use underpin_core::search::multi::Multi;
-use underpin_core::search::{self, memmem};
+use underpin_core::search::{self, case, memmem};
 
 /// Where the first `byte` is.
 #[inline]
@@ -27,27 +27,39 @@ pub(crate) fn count(byte: u8, haystack: &[u8]) -> u64 {
 
 /// A needle prepared for many haystacks.
 #[derive(Clone, Debug)]
-pub(crate) struct Needle {
-    finder: memmem::Finder<'static>,
+pub(crate) enum Needle {
+    /// Byte for byte.
+    Exact(memmem::Finder<'static>),
+    /// Without regard to the case of ASCII letters.
+    Folded(case::Finder<'static>),
 }
 
 impl Needle {
     /// Prepares `needle`.
     pub(crate) fn new(needle: &[u8]) -> Self {
-        Self {
-            finder: memmem::Finder::new(needle).into_owned(),
-        }
+        Self::Exact(memmem::Finder::new(needle).into_owned())
+    }
+
+    /// Prepares `needle`, whose ASCII letters stand for both cases.
+    pub(crate) fn folded(needle: &[u8]) -> Self {
+        Self::Folded(case::Finder::new(needle).into_owned())
     }
 
     /// Where the needle is first.
     #[inline]
     pub(crate) fn find(&self, haystack: &[u8]) -> Option<usize> {
-        self.finder.find(haystack)
+        match self {
+            Self::Exact(finder) => finder.find(haystack),
+            Self::Folded(finder) => finder.find(haystack),
+        }
     }
 
     /// Its length in bytes.
     pub(crate) fn len(&self) -> usize {
-        self.finder.needle().len()
+        match self {
+            Self::Exact(finder) => finder.needle().len(),
+            Self::Folded(finder) => finder.needle().len(),
+        }
     }
 }
 

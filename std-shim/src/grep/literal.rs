@@ -24,6 +24,75 @@ pub(super) fn required(hir: &Hir) -> Option<Vec<Vec<u8>>> {
     (shortest >= 2).then(|| set.into_iter().collect())
 }
 
+/// A string that every match contains, ASCII letters in either case.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Folded {
+    pub(super) string: Vec<u8>,
+    /// A match is this string and nothing else, and whatever differs from it in the case of letters matches.
+    pub(super) whole: bool,
+}
+
+/// The longest such string, if it has a letter whose case doesn't matter.
+///
+/// `k` and `s` end it where Unicode's folding holds: U+212A and U+017F are the same letters.
+pub(super) fn folded(hir: &Hir) -> Option<Folded> {
+    let hir = inside(hir);
+    let parts = match hir.kind() {
+        HirKind::Concat(parts) => parts.as_slice(),
+        _ => std::slice::from_ref(hir),
+    };
+    let (mut best, mut run): (Vec<u8>, Vec<u8>) = Default::default();
+    let (mut whole, mut any_folded) = (true, false);
+    for part in parts {
+        match part.kind() {
+            HirKind::Literal(literal) if literal.0.is_ascii() => {
+                // Here one case alone matches.
+                whole &= !literal.0.iter().any(u8::is_ascii_alphabetic);
+                run.extend_from_slice(&literal.0);
+            }
+            HirKind::Class(class) if let Some(letter) = both_cases(class) => {
+                any_folded = true;
+                run.push(letter);
+            }
+            _ => {
+                whole = false;
+                best = longer(best, std::mem::take(&mut run));
+            }
+        }
+    }
+    let string = longer(best, run);
+    (any_folded && !string.is_empty()).then_some(Folded { string, whole })
+}
+
+fn longer(a: Vec<u8>, b: Vec<u8>) -> Vec<u8> {
+    if b.len() > a.len() { b } else { a }
+}
+
+/// `hir` without the groups around it.
+fn inside(mut hir: &Hir) -> &Hir {
+    while let HirKind::Capture(capture) = hir.kind() {
+        hir = &capture.sub;
+    }
+    hir
+}
+
+/// The letter of a class that is an ASCII letter in its two cases.
+fn both_cases(class: &Class) -> Option<u8> {
+    let (upper, lower) = match class {
+        Class::Unicode(class) => match class.ranges() {
+            [a, b] if a.len() == 1 && b.len() == 1 => {
+                (u8::try_from(a.start()).ok()?, u8::try_from(b.start()).ok()?)
+            }
+            _ => return None,
+        },
+        Class::Bytes(class) => match class.ranges() {
+            [a, b] if a.len() == 1 && b.len() == 1 => (a.start(), b.start()),
+            _ => return None,
+        },
+    };
+    (upper.is_ascii_uppercase() && upper.to_ascii_lowercase() == lower).then_some(lower)
+}
+
 /// The better of two sets of which either will do.
 fn better(a: Option<Set>, b: Option<Set>) -> Option<Set> {
     let worth = |set: &Set| {
@@ -179,6 +248,25 @@ mod tests {
             .into_iter()
             .map(|string| String::from_utf8(string).unwrap())
             .collect()
+    }
+
+    #[test]
+    fn strings_of_either_case_are_found() {
+        let found = |pattern: &str| {
+            let found = folded(&regex_syntax::parse(pattern).unwrap())?;
+            Some((String::from_utf8(found.string).unwrap(), found.whole))
+        };
+        let some = |string: &str, whole| Some((string.to_owned(), whole));
+        assert_eq!(found("(?i)ab_1"), some("ab_1", true));
+        assert_eq!(found("(?i)(?:abc)"), some("abc", true));
+        assert_eq!(found("(?i)suspend"), some("pend", false));
+        assert_eq!(found("(?i-u:suspend)"), some("suspend", true));
+        assert_eq!(found("(?i)axb|c"), None);
+        assert_eq!(found("(?i)ab(?-i)CD"), some("abCD", false));
+        assert_eq!(found("(?i)ab+cd"), some("cd", false));
+        assert_eq!(found("(?i)grün"), some("gr", false));
+        assert_eq!(found("abc"), None);
+        assert_eq!(found("[ab]x"), None);
     }
 
     #[test]

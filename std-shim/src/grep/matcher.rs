@@ -1,8 +1,9 @@
 //! A compiled pattern, and the quickest way to the next line that may match it.
 //!
-//! A single string is looked for by the kernels alone. With `-w` an occurrence counts at once if its neighbours are ASCII
-//! and no word characters. Many strings go to the kernels for sets; those may be a million. Other patterns go to regex-automata, behind the literals that a match requires if the engine
-//! itself has nothing to skip by. A hit is *confirmed*, or a *candidate* whose line the engine decides.
+//! A single string is looked for by the kernels alone, in either case with `-i` if no letter of it has a third one. With `-w`
+//! an occurrence counts at once if its neighbours are ASCII and no word characters. Many strings go to the kernels for sets;
+//! those may be a million. Other patterns go to regex-automata, behind the literals that a match requires if the engine itself
+//! has nothing to skip by. A hit is *confirmed*, or a *candidate* whose line the engine decides.
 
 use super::kernel::{Needle, Set};
 use super::literal;
@@ -52,6 +53,9 @@ pub struct Matcher {
 
 /// Where each group of a match is.
 pub(super) type Groups<'g> = &'g dyn Fn(usize) -> Option<Range<usize>>;
+
+/// A shorter string of either case is on too many lines to be looked for before the whole pattern is.
+const FOLDED_BYTES_MIN: usize = 3;
 
 const NFA_BYTES_MAX: usize = 100 << 20;
 const CACHE_BYTES_MAX: usize = 1000 << 20;
@@ -224,15 +228,28 @@ fn quick(parsed: &pattern::Parsed, options: &PatternOptions, regex: &Regex) -> Q
     {
         return Quick::Always;
     }
-    if let HirKind::Literal(literal) = parsed.inner.kind() {
-        let wordly = |byte: Option<&u8>| byte.is_some_and(|byte| is_word(*byte));
-        if options.boundary == Boundary::Word
-            && wordly(literal.0.first())
-            && wordly(literal.0.last())
-            && !options.multi_line
-        {
-            return Quick::Word(Needle::new(&literal.0));
+    let folded = literal::folded(&parsed.inner);
+    if options.boundary == Boundary::Word && !options.multi_line {
+        let wordly = |string: &[u8]| {
+            [string.first(), string.last()]
+                .into_iter()
+                .all(|byte| byte.is_some_and(|byte| is_word(*byte)))
+        };
+        match (parsed.inner.kind(), &folded) {
+            (HirKind::Literal(literal), _) if wordly(&literal.0) => {
+                return Quick::Word(Needle::new(&literal.0));
+            }
+            (_, Some(folded)) if folded.whole && wordly(&folded.string) => {
+                return Quick::Word(Needle::folded(&folded.string));
+            }
+            _ => {}
         }
+    }
+    if let Some(folded) = folded
+        && folded.string.len() >= FOLDED_BYTES_MIN
+        && !options.multi_line
+    {
+        return Quick::Inner(Needle::folded(&folded.string));
     }
     if options.multi_line
         || properties.is_alternation_literal()
@@ -280,6 +297,9 @@ fn strings(parsed: &pattern::Parsed, options: &PatternOptions) -> Option<Quick> 
             }
             Some(Quick::Set(Arc::new(Set::new(&strings)?)))
         }
+        HirKind::Concat(_) | HirKind::Class(_) => literal::folded(&parsed.inner)
+            .filter(|folded| folded.whole)
+            .map(|folded| Quick::Literal(Needle::folded(&folded.string))),
         _ => None,
     }
 }

@@ -7,7 +7,7 @@
 //! | `print/` | text, counts, JSON |
 //! | `walk` | which files of a tree |
 //! | `order` | many threads, one order of output |
-//! | `run`, `work`, `file` | the whole |
+//! | `run`, `work`, `target`, `file` | the whole |
 //!
 //! Output is what ripgrep writes with `--sort path`, byte for byte. Files are read, not mapped: a file that is truncated
 //! meanwhile just ends.
@@ -44,6 +44,7 @@ mod print;
 mod run;
 mod search;
 mod sync;
+mod target;
 mod walk;
 mod work;
 
@@ -53,5 +54,5 @@ pub use matcher::Matcher;
 pub use pattern::{Boundary, Case, PatternError, PatternOptions};
 pub use print::{Mode, PrintOptions, Stats};
 pub use run::{GrepOptions, Outcome, Sort, run};
-pub use search::{Binary, SearchOptions};
+pub use search::{Binary, Encoding, SearchOptions};
 pub use walk::WalkOptions;

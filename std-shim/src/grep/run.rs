@@ -1,13 +1,14 @@
 //! A whole search: from paths to ordered output.
 
-use super::file::Target;
 use super::matcher::Matcher;
 use super::order::{Key, Queue};
 use super::print::{self, Mode, Out, PrintOptions, Stats};
 use super::search::{Binary, SearchOptions};
 use super::sync::{lock, on_threads};
+use super::target::{Files, Target};
 use super::walk::{Walk, WalkOptions};
 use super::work::{Work, Worker};
+use grep_cli::DecompressionReaderBuilder;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -44,6 +45,8 @@ pub struct GrepOptions {
     pub binary_named: Binary,
     /// Show the paths of the files that would be searched.
     pub list_files: bool,
+    /// Search what is in files that are compressed, by their names, if the machine has the programs that say it.
+    pub compressed: bool,
     /// The order of files.
     pub sort: Sort,
     /// The other way round.
@@ -80,6 +83,7 @@ pub(super) struct Shared<'r, 'o> {
     pub(super) stats: Mutex<Stats>,
     pub(super) stdout: Option<(u64, u64)>,
     pub(super) stdin_taken: AtomicBool,
+    pub(super) decompression: Option<DecompressionReaderBuilder>,
     /// All roots are regular files, and few: a NUL counts in what is found of them.
     pub(super) sliced: bool,
     complain: &'r (dyn Fn(&str) + Sync),
@@ -90,6 +94,11 @@ impl Shared<'_, '_> {
     pub(super) fn fail(&self, path: &Path, error: &dyn std::fmt::Display) {
         self.failed.store(true, Ordering::Relaxed);
         (self.complain)(&format!("{}: {error}", path.display()));
+    }
+
+    /// Whether all files are found before the first is searched.
+    pub(super) fn walks_first(&self) -> bool {
+        self.options.sort != Sort::Path || self.options.sort_reversed
     }
 
     /// Says something that is no failure.
@@ -147,7 +156,10 @@ pub fn run(
             crate::sys::stdout_identity()
         },
         stdin_taken: AtomicBool::new(false),
-        sliced: roots.len() <= SLICED_ROOTS_MAX && roots.iter().all(|root| root.is_file()),
+        decompression: options.compressed.then(DecompressionReaderBuilder::new),
+        sliced: roots.len() <= SLICED_ROOTS_MAX
+            && options.search.encoding.is_none()
+            && roots.iter().all(|root| root.is_file()),
         complain,
     };
     let threads = match options.threads {
@@ -157,7 +169,7 @@ pub fn run(
     for (work, index) in roots.iter().zip(0..) {
         shared.queue.push(vec![index], Work::Root(work.clone()));
     }
-    if options.sort != Sort::Path || options.sort_reversed {
+    if shared.walks_first() {
         sort(&shared, matcher);
     }
     on_threads(threads, || {
@@ -197,7 +209,7 @@ fn sort(shared: &Shared<'_, '_>, matcher: &Matcher) {
         shared.queue.finish(&key, super::order::Output::default());
     }
     let time = |target: &Target| {
-        let metadata = target.path.metadata().ok()?;
+        let metadata = target.path_buf().metadata().ok()?;
         match shared.options.sort {
             Sort::Path => None,
             Sort::Modified => metadata.modified().ok(),
@@ -206,7 +218,7 @@ fn sort(shared: &Shared<'_, '_>, matcher: &Matcher) {
         }
     };
     if shared.options.sort == Sort::Path {
-        files.sort_by(|a, b| b.path.cmp(&a.path));
+        files.sort_by_cached_key(|target| std::cmp::Reverse(target.path_buf()));
     } else {
         let mut timed: Vec<_> = files
             .into_iter()
@@ -232,6 +244,8 @@ fn sort(shared: &Shared<'_, '_>, matcher: &Matcher) {
         files
             .into_iter()
             .zip(0u32..)
-            .map(|(target, index)| -> (Key, Work) { (vec![index], Work::Files(vec![target])) }),
+            .map(|(target, index)| -> (Key, Work) {
+                (vec![index], Work::Files(Files::One(Some(target))))
+            }),
     );
 }

@@ -12,7 +12,7 @@ use ignore::types::Types;
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// What is searched.
 #[derive(Clone, Debug)]
@@ -84,11 +84,14 @@ pub(super) struct Layer {
 
 impl Layer {
     fn is_empty(&self) -> bool {
-        self.custom.is_empty()
+        !self.has_rules() && !self.has_git
+    }
+
+    fn has_rules(&self) -> bool {
+        !(self.custom.is_empty()
             && self.dot.is_empty()
             && self.git.is_empty()
-            && self.exclude.is_empty()
-            && !self.has_git
+            && self.exclude.is_empty())
     }
 }
 
@@ -97,6 +100,8 @@ impl Layer {
 pub(super) struct Rules {
     nearest: Option<Arc<Layer>>,
     any_git: bool,
+    /// Some layer has rules, not only a word about a repository.
+    any_rules: bool,
     root: Option<Arc<Root>>,
 }
 
@@ -149,18 +154,14 @@ impl Found {
 #[derive(Debug)]
 pub(super) struct Walk {
     pub(super) options: WalkOptions,
-    global: Gitignore,
+    /// The user's rules for all repositories, read when the first is met.
+    global: OnceLock<Gitignore>,
     explicit: Vec<Gitignore>,
 }
 
 impl Walk {
-    /// Reads the global rules; what is wrong with them goes to `complain`.
+    /// Reads the files that the command line names; what is wrong with them goes to `complain`.
     pub(super) fn new(options: WalkOptions, complain: &dyn Fn(&str)) -> Self {
-        let global = if options.ignore_vcs && options.ignore_global {
-            GitignoreBuilder::new(&options.directory).build_global().0
-        } else {
-            Gitignore::empty()
-        };
         let mut explicit = Vec::new();
         for path in &options.ignore_files {
             let mut builder = GitignoreBuilder::new("");
@@ -174,9 +175,21 @@ impl Walk {
         }
         Self {
             options,
-            global,
+            global: OnceLock::new(),
             explicit,
         }
+    }
+
+    fn global(&self) -> &Gitignore {
+        self.global.get_or_init(|| {
+            if self.options.ignore_vcs && self.options.ignore_global {
+                GitignoreBuilder::new(&self.options.directory)
+                    .build_global()
+                    .0
+            } else {
+                Gitignore::empty()
+            }
+        })
     }
 
     fn heeds_none(&self) -> bool {
@@ -203,14 +216,12 @@ impl Walk {
         for parent in parents {
             let layer = self.layer(&rules, parent, Found::ALL, true, complain);
             if !layer.is_empty() {
-                above_has_rules |= !(layer.custom.is_empty()
-                    && layer.dot.is_empty()
-                    && layer.git.is_empty()
-                    && layer.exclude.is_empty());
+                above_has_rules |= layer.has_rules();
                 rules.any_git |= layer.has_git;
                 rules.nearest = Some(Arc::new(layer));
             }
         }
+        rules.any_rules = above_has_rules;
         rules.root = Some(Arc::new(Root {
             named: without_dot(root).to_path_buf(),
             absolute,
@@ -236,6 +247,7 @@ impl Walk {
         }
         Rules {
             any_git: rules.any_git || layer.has_git,
+            any_rules: rules.any_rules || layer.has_rules(),
             nearest: Some(Arc::new(layer)),
             root: rules.root.clone(),
         }
@@ -293,11 +305,25 @@ impl Walk {
         }
     }
 
+    /// Whether nothing but an entry's name decides, and only if it is hidden.
+    pub(super) fn asks_names_only(&self, rules: &Rules) -> bool {
+        !rules.any_rules
+            && self.options.globs.is_empty()
+            && self.options.types.is_empty()
+            && self.explicit.is_empty()
+            && (!rules.any_git || self.global().is_empty())
+    }
+
+    /// Whether an entry is left out because it is hidden.
+    pub(super) fn is_hidden_out(&self, name: &OsStr) -> bool {
+        !self.options.hidden && name.as_encoded_bytes().first() == Some(&b'.')
+    }
+
     /// Whether the entry at `path` is left out.
     pub(super) fn leaves_out(&self, rules: &Rules, path: &Path, is_dir: bool) -> bool {
         let is_hidden = || {
             path.file_name()
-                .is_some_and(|name| name.as_encoded_bytes().first() == Some(&b'.'))
+                .is_some_and(|name| self.is_hidden_out(name))
         };
         let path = without_dot(path);
         if !self.options.globs.is_empty() {
@@ -320,7 +346,7 @@ impl Walk {
                 Match::None => {}
             }
         }
-        !wanted && !self.options.hidden && is_hidden()
+        !wanted && is_hidden()
     }
 
     /// What the ignore files say: to ignore, not to, or nothing.
@@ -349,7 +375,7 @@ impl Walk {
             }
         }
         let global = if rules.any_git {
-            opinion(&self.global, path, is_dir)
+            opinion(self.global(), path, is_dir)
         } else {
             None
         };

@@ -1,11 +1,13 @@
 //! The kinds of work, and the thread that does them.
 
-use super::file::{BigFile, Scratch, Target};
+use super::file::{BigFile, Scratch};
 use super::matcher::Matcher;
 use super::order::{Key, Lead, Output};
 use super::run::Shared;
+use super::target::{Files, Folder, Target};
 use super::walk::{Found, Rules, without_dot};
-use std::collections::VecDeque;
+use crate::sys::listing::EntryKind;
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,7 +20,7 @@ pub(super) enum Work {
     /// A directory to list.
     Directory(Directory),
     /// Files to search.
-    Files(Vec<Target>),
+    Files(Files),
     /// A part of a large file, and all parts after it.
     Part(Arc<BigFile>, u32),
     /// A large file of which all parts are over.
@@ -29,6 +31,8 @@ pub(super) enum Work {
 #[derive(Debug)]
 pub(super) struct Directory {
     path: PathBuf,
+    /// Its place in the directory above, if that was listed.
+    within: Option<(Arc<Folder>, usize)>,
     depth: usize,
     rules: Rules,
 }
@@ -41,6 +45,15 @@ pub(super) struct Worker<'s, 'r, 'o> {
     shared: &'s Shared<'r, 'o>,
     scratch: Scratch,
     matcher: Matcher,
+    /// Memory for a path.
+    path: OsString,
+}
+
+/// What to do with an entry of a directory.
+enum Choice {
+    Leave,
+    Search,
+    Descend,
 }
 
 impl<'s, 'r, 'o> Worker<'s, 'r, 'o> {
@@ -49,6 +62,7 @@ impl<'s, 'r, 'o> Worker<'s, 'r, 'o> {
             shared,
             scratch: Scratch::new(),
             matcher,
+            path: OsString::new(),
         }
     }
 
@@ -120,7 +134,7 @@ impl<'s, 'r, 'o> Worker<'s, 'r, 'o> {
         let options = self.shared.options;
         if path.as_os_str() == "-" {
             let first = !self.shared.stdin_taken.swap(true, Ordering::Relaxed);
-            return first.then(|| Work::Files(vec![Target::stdin()]));
+            return first.then(|| Work::Files(Files::One(Some(Target::Stdin))));
         }
         let metadata = match fs::metadata(&path) {
             Ok(metadata) => metadata,
@@ -137,6 +151,7 @@ impl<'s, 'r, 'o> Worker<'s, 'r, 'o> {
             let rules = self.shared.walk.rules_above(&path, &complain);
             return Some(Work::Directory(Directory {
                 path,
+                within: None,
                 depth: 1,
                 rules,
             }));
@@ -149,16 +164,16 @@ impl<'s, 'r, 'o> Worker<'s, 'r, 'o> {
         {
             return None;
         }
-        Some(Work::Files(vec![Target::named(
-            self.shown(path),
-            metadata.is_file(),
-        )]))
+        Some(Work::Files(Files::One(Some(Target::Named {
+            path: self.shown(&path).to_path_buf(),
+            regular: metadata.is_file(),
+        }))))
     }
 
     /// A path without the `./` that nobody wrote.
-    fn shown(&self, path: PathBuf) -> PathBuf {
+    fn shown<'p>(&self, path: &'p Path) -> &'p Path {
         if self.shared.options.implicit_roots {
-            without_dot(&path).to_path_buf()
+            without_dot(path)
         } else {
             path
         }
@@ -166,109 +181,142 @@ impl<'s, 'r, 'o> Worker<'s, 'r, 'o> {
 
     /// The pieces of work in a directory, in the order of names.
     fn list(&mut self, directory: Directory) -> Vec<Work> {
-        let Directory { path, depth, rules } = directory;
+        let Directory {
+            path,
+            within,
+            depth,
+            rules,
+        } = directory;
         let shared = self.shared;
         let walk = &shared.walk;
-        let reader = match fs::read_dir(&path) {
-            Ok(reader) => reader,
+        let mut folder = match Folder::read(&path, self.shown(&path), within.as_ref(), depth) {
+            Ok(folder) => folder,
             Err(error) => {
                 shared.fail(&path, &error);
                 return Vec::new();
             }
         };
-        let mut found = Found::default();
-        let mut entries = Vec::new();
-        for entry in reader {
-            match entry {
-                Ok(entry) => {
-                    let name = entry.file_name();
-                    found.note(&name);
-                    entries.push((name, entry));
-                }
-                Err(error) => shared.fail(&path, &error),
-            }
+        if shared.walks_first() {
+            // All directories are alive at once.
+            folder.listing.close();
         }
-        entries.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        if let Some(error) = folder.listing.error.take() {
+            shared.fail(&path, &error);
+        }
+        let mut found = Found::default();
+        let entries = 0..folder.listing.len();
+        entries
+            .clone()
+            .for_each(|index| found.note(folder.listing.name(index)));
         let complain = |message: &str| shared.remark(message);
         let rules = walk.rules_inside(&rules, &path, found, &complain);
-        let mut listed = Vec::new();
-        let mut batch = Vec::new();
-        for (name, entry) in entries {
-            let Ok(kind) = entry.file_type() else {
-                continue;
-            };
-            let (mut is_dir, mut is_file) = (kind.is_dir(), kind.is_file());
-            let below = path.join(&name);
-            if kind.is_symlink() && walk.options.follow {
-                match fs::metadata(&below) {
-                    Ok(metadata) => (is_dir, is_file) = (metadata.is_dir(), metadata.is_file()),
-                    Err(error) => {
-                        shared.fail(&below, &error);
-                        continue;
+        // Files up to the next directory, or so many, are a piece; a directory is one.
+        let (mut pieces, mut begun) = (Vec::new(), 0);
+        for index in entries {
+            match self.choose(&folder, index, &rules, depth) {
+                Choice::Leave => {}
+                Choice::Search => {
+                    folder.wanted.push(u32::try_from(index).unwrap_or(u32::MAX));
+                    if folder.wanted.len() - begun == BATCH_FILES {
+                        pieces.push((begun..folder.wanted.len(), None));
+                        begun = folder.wanted.len();
                     }
                 }
-                if is_dir && let Some(ancestor) = loops(&below) {
-                    let why = format!(
-                        "File system loop found: {} points to an ancestor {}",
-                        below.display(),
-                        ancestor.display()
-                    );
-                    shared.fail(&below, &why);
-                    continue;
+                Choice::Descend => {
+                    pieces.push((begun..folder.wanted.len(), Some(index)));
+                    begun = folder.wanted.len();
                 }
-            }
-            if !(is_dir || is_file) || walk.leaves_out(&rules, &below, is_dir) {
-                continue;
-            }
-            if is_dir {
-                if walk.options.depth_max.is_none_or(|max| depth < max) {
-                    if !batch.is_empty() {
-                        listed.push(Work::Files(std::mem::take(&mut batch)));
-                    }
-                    listed.push(Work::Directory(Directory {
-                        path: below,
-                        depth: depth + 1,
-                        rules: rules.clone(),
-                    }));
-                }
-                continue;
-            }
-            if let Some(max) = walk.options.file_bytes_max
-                && fs::metadata(&below).is_ok_and(|metadata| metadata.len() > max)
-            {
-                continue;
-            }
-            if shared.stdout.is_some() && is_same(&below, shared.stdout) {
-                continue;
-            }
-            batch.push(Target::found(self.shown(below)));
-            if batch.len() == BATCH_FILES {
-                listed.push(Work::Files(std::mem::take(&mut batch)));
             }
         }
-        if !batch.is_empty() {
-            listed.push(Work::Files(batch));
+        pieces.push((begun..folder.wanted.len(), None));
+        let folder = Arc::new(folder);
+        let mut listed = Vec::with_capacity(pieces.len() * 2);
+        for (files, directory) in pieces {
+            if !files.is_empty() {
+                listed.push(Work::Files(Files::Found(Arc::clone(&folder), files)));
+            }
+            if let Some(index) = directory {
+                listed.push(Work::Directory(Directory {
+                    path: folder.path(index, &mut self.path).to_path_buf(),
+                    within: Some((Arc::clone(&folder), index)),
+                    depth: depth + 1,
+                    rules: rules.clone(),
+                }));
+            }
         }
         listed
     }
 
+    /// What to do with an entry of a directory.
+    fn choose(&mut self, folder: &Folder, index: usize, rules: &Rules, depth: usize) -> Choice {
+        let shared = self.shared;
+        let walk = &shared.walk;
+        let kind = folder.kind(index);
+        let (mut is_dir, mut is_file) = (kind == EntryKind::Directory, kind == EntryKind::File);
+        if kind == EntryKind::Link && walk.options.follow {
+            let below = folder.path(index, &mut self.path);
+            match fs::metadata(below) {
+                Ok(metadata) => (is_dir, is_file) = (metadata.is_dir(), metadata.is_file()),
+                Err(error) => {
+                    shared.fail(below, &error);
+                    return Choice::Leave;
+                }
+            }
+            if is_dir && let Some(ancestor) = loops(below) {
+                let why = format!(
+                    "File system loop found: {} points to an ancestor {}",
+                    below.display(),
+                    ancestor.display()
+                );
+                shared.fail(below, &why);
+                return Choice::Leave;
+            }
+        }
+        if !(is_dir || is_file) {
+            return Choice::Leave;
+        }
+        let left_out = if walk.asks_names_only(rules) {
+            walk.is_hidden_out(folder.listing.name(index))
+        } else {
+            walk.leaves_out(rules, folder.path(index, &mut self.path), is_dir)
+        };
+        if left_out {
+            return Choice::Leave;
+        }
+        if is_dir {
+            return if walk.options.depth_max.is_none_or(|max| depth < max) {
+                Choice::Descend
+            } else {
+                Choice::Leave
+            };
+        }
+        if let Some(max) = walk.options.file_bytes_max
+            && fs::metadata(folder.path(index, &mut self.path))
+                .is_ok_and(|metadata| metadata.len() > max)
+        {
+            return Choice::Leave;
+        }
+        Choice::Search
+    }
+
     /// Searches files one after the other, or shows their paths.
-    fn files(&mut self, key: &Key, files: Vec<Target>) -> Output {
+    fn files(&mut self, key: &Key, mut files: Files) -> Output {
         let shared = self.shared;
         let mut output = Output {
             lead: Lead::File,
             ..Output::default()
         };
         if shared.options.list_files {
-            self.scratch.list(shared, &files, &mut output);
+            self.scratch.list(shared, files, &mut output);
             return output;
         }
-        let mut rest: VecDeque<Target> = files.into();
-        while let Some(target) = rest.pop_front() {
+        while let Some(target) = files.next() {
             if shared.queue.is_stopped() {
                 break;
             }
-            shared.searched.store(true, Ordering::Relaxed);
+            if !shared.searched.load(Ordering::Relaxed) {
+                shared.searched.store(true, Ordering::Relaxed);
+            }
             match self
                 .scratch
                 .search(shared, &self.matcher, key, &target, &mut output)
@@ -278,13 +326,13 @@ impl<'s, 'r, 'o> Worker<'s, 'r, 'o> {
                     // Its parts come next, and whatever was behind it after them.
                     let under = |numbers: &[u32]| [key.as_slice(), numbers].concat();
                     shared.queue.push(under(&[0, 0]), Work::Part(big, 0));
-                    if !rest.is_empty() {
-                        shared.queue.push(under(&[1]), Work::Files(rest.into()));
+                    if files.len() > 0 {
+                        shared.queue.push(under(&[1]), Work::Files(files));
                     }
                     break;
                 }
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => break,
-                Err(error) => shared.fail(&target.path, &error),
+                Err(error) => shared.fail(target.path(&mut self.path), &error),
             }
         }
         output
@@ -298,10 +346,6 @@ fn keyed(key: &Key, works: Vec<Work>) -> impl Iterator<Item = (Key, Work)> {
         below.push(index);
         (below, work)
     })
-}
-
-fn is_same(path: &Path, stdout: Option<(u64, u64)>) -> bool {
-    fs::metadata(path).is_ok_and(|metadata| crate::sys::file_identity(&metadata) == stdout)
 }
 
 /// The ancestor of `link` that `link` leads to.

@@ -19,6 +19,27 @@ pub fn file_identity(metadata: &Metadata) -> Option<(u64, u64)> {
     }
 }
 
+/// Reads once, on from where the last read ended.
+///
+/// # Errors
+///
+/// The system's; never that the call was interrupted.
+#[cfg(feature = "grep")]
+pub(crate) fn read(file: &File, bytes: &mut [u8]) -> io::Result<usize> {
+    // The system's call itself: the C library's allows for threads that are cancelled.
+    #[cfg(unix)]
+    return Ok(rustix::io::retry_on_intr(|| {
+        rustix::io::read(file, &mut *bytes)
+    })?);
+    #[cfg(not(unix))]
+    loop {
+        match io::Read::read(&mut &*file, bytes) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}
+
 /// What the standard output is written to, if that is a regular file.
 #[must_use]
 pub fn stdout_identity() -> Option<(u64, u64)> {

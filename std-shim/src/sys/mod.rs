@@ -18,6 +18,8 @@
 mod file_facts;
 mod handle_limit;
 mod io_error;
+#[cfg(feature = "grep")]
+pub(crate) mod listing;
 mod path;
 pub(crate) mod process;
 #[cfg(all(target_os = "linux", target_feature = "crt-static"))]
@@ -28,6 +30,8 @@ mod static_libc;
 )))]
 mod thread_words;
 
+#[cfg(feature = "grep")]
+pub(crate) use file_facts::read;
 pub use file_facts::{file_identity, read_at, stdin_is_readable, stdout_identity};
 pub use handle_limit::raise_handle_limit;
 pub use io_error::{ResultExt, io_error};

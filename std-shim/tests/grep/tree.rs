@@ -241,4 +241,30 @@ pub(crate) fn make(root: &Path) {
     put("nested/.gitignore", b"inner.txt\n");
     put("nested/inner.txt", b"foo\n");
     put("nested/outer.log", b"foo\n");
+    put(
+        "utf16_unmarked.txt",
+        utf16("foo first\nbar über foo\nlast foo", false)
+            .get(2..)
+            .unwrap_or_default(),
+    );
+    put("sjis.txt", b"\x93\xfa\x96\x7b\x8c\xea foo\n\x93\xfa\n");
+    // As large as what is read at once, and a byte more or less.
+    for (name, size) in [
+        ("size_less.txt", (128 << 10) - 1),
+        ("size_exact.txt", 128 << 10),
+        ("size_more.txt", (128 << 10) + 1),
+    ] {
+        let mut bytes = large(random, size);
+        bytes.truncate(size);
+        put(name, &bytes);
+    }
+    put("packed/bad.gz", b"foo, but not compressed\n");
+    for program in ["gzip", "xz", "bzip2"] {
+        // A machine without the program has one file less.
+        let _ = Command::new(program)
+            .args(["-k", "-q", "zz/a.py", "large.txt"])
+            .current_dir(root)
+            .status();
+    }
+    let _ = fs::rename(root.join("zz/a.py.gz"), root.join("packed/-c.gz"));
 }

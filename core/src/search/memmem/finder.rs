@@ -14,7 +14,7 @@ use core::fmt;
 
 /// The needle, borrowed or owned.
 #[derive(Clone)]
-pub(super) enum Needle<'n> {
+pub(in crate::search) enum Needle<'n> {
     Borrowed(&'n [u8]),
     #[cfg(feature = "alloc")]
     Owned(alloc::boxed::Box<[u8]>),
@@ -22,7 +22,7 @@ pub(super) enum Needle<'n> {
 
 impl Needle<'_> {
     #[inline(always)]
-    pub(super) fn bytes(&self) -> &[u8] {
+    pub(in crate::search) fn bytes(&self) -> &[u8] {
         match self {
             Self::Borrowed(bytes) => bytes,
             #[cfg(feature = "alloc")]

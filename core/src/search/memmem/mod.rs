@@ -15,6 +15,7 @@ pub(super) use rank::rank;
 pub(super) use two_way::TwoWay;
 
 pub use finder::Finder;
+pub(super) use finder::Needle;
 pub use iter::{FindIter, FindRevIter};
 
 use super::byte::kernel::Hits;

@@ -364,6 +364,24 @@ pub(in super::super) struct Grep {
     /// Search binary files, without showing their lines
     #[arg(long, overrides_with = "text", help_heading = "Files")]
     pub(super) binary: bool,
+    /// What files without a byte order mark are in, such as latin1 or utf-16le; `none` takes even the marks for text
+    #[arg(
+        short = 'E',
+        long,
+        value_name = "ENCODING",
+        overrides_with = "no_encoding",
+        help_heading = "Files"
+    )]
+    pub(super) encoding: Option<String>,
+    /// Undoes -E
+    #[arg(long, hide = true)]
+    pub(super) no_encoding: bool,
+    /// Search what is in compressed files, such as .gz, .xz, .bz2 and .zst, by the machine's own programs
+    #[arg(long, overrides_with = "no_search_zip", help_heading = "Files")]
+    pub(super) search_zip: bool,
+    /// Undoes --search-zip
+    #[arg(long, hide = true)]
+    pub(super) no_search_zip: bool,
     /// Follow symbolic links
     #[arg(long, help_heading = "Files")]
     pub(super) follow: bool,

@@ -7,7 +7,7 @@ use std::fs;
 use std::io::{self, IsTerminal as _, Read as _};
 use std::path::{Path, PathBuf};
 use underpin::grep::{
-    Binary, Boundary, Case, GrepOptions, Matcher, Mode, OverrideBuilder, PatternOptions,
+    Binary, Boundary, Case, Encoding, GrepOptions, Matcher, Mode, OverrideBuilder, PatternOptions,
     PrintOptions, SearchOptions, Sort, Types, TypesBuilder, WalkOptions,
 };
 
@@ -49,6 +49,8 @@ impl Plan {
             &print,
             one_file && roots.iter().any(|root| root.as_os_str() == "-"),
         );
+        encode(&mut options.search, &arguments)?;
+        options.compressed = arguments.search_zip && !arguments.no_search_zip;
         options.print = print;
         options.walk = walk_options(&arguments, directory)?;
         options.binary = binary;
@@ -202,6 +204,20 @@ fn search_options(arguments: &Grep, print: &PrintOptions, stdin: bool) -> Search
     options
 }
 
+/// What `-E` says.
+fn encode(options: &mut SearchOptions, arguments: &Grep) -> Result<(), Failure> {
+    match arguments.encoding.as_deref() {
+        None | Some("auto") => {}
+        Some("none") => options.sniff_bom = false,
+        Some(label) => {
+            let encoding = Encoding::for_label(label)
+                .ok_or_else(|| Failure::new(format_args!("`{label}` is no encoding")))?;
+            options.encoding = Some(encoding);
+        }
+    }
+    Ok(())
+}
+
 fn print_options(arguments: &Grep, one_file: bool) -> PrintOptions {
     let terminal = io::stdout().is_terminal();
     let mut options = PrintOptions::default();
@@ -290,7 +306,15 @@ fn walk_options(arguments: &Grep, directory: PathBuf) -> Result<WalkOptions, Fai
         }
         options.globs = builder.build().map_err(Failure::new)?;
     }
-    options.types = types(arguments)?;
+    let says_types = [
+        &arguments.types,
+        &arguments.types_not,
+        &arguments.type_add,
+        &arguments.type_clear,
+    ];
+    if says_types.into_iter().any(|said| !said.is_empty()) {
+        options.types = types(arguments)?;
+    }
     options.directory = directory;
     Ok(options)
 }

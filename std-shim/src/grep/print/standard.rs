@@ -7,7 +7,7 @@ use super::replace::Replaced;
 use super::{Out, PrintOptions, Stats, collect_matches};
 use std::io;
 use std::ops::Range;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Writes the lines of one input.
 #[derive(Debug)]
@@ -26,7 +26,8 @@ pub(in super::super) struct Standard<'p, 'o> {
     lead: Option<&'p [u8]>,
     /// A path above the lines is somebody else's work.
     no_heading: bool,
-    started: Instant,
+    /// With figures alone: a clock costs as much as a short search.
+    started: Option<Instant>,
     matches: Vec<Range<usize>>,
     replaced: Replaced,
     pub(in super::super) count: u64,
@@ -73,7 +74,7 @@ impl<'p, 'o> Standard<'p, 'o> {
                 || options.stats,
             lead: None,
             no_heading: false,
-            started: Instant::now(),
+            started: options.stats.then(Instant::now),
             matches: Vec::new(),
             replaced: Replaced::default(),
             count: 0,
@@ -548,7 +549,8 @@ impl Sink for Standard<'_, '_> {
         if let Some(stats) = &mut self.stats {
             let printed = self.out.written();
             stats.finish(
-                self.started.elapsed(),
+                self.started
+                    .map_or(Duration::ZERO, |started| started.elapsed()),
                 self.count > 0,
                 bytes_searched,
                 printed,

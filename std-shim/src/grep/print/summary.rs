@@ -7,7 +7,7 @@ use super::color::{self, Role};
 use super::{Mode, Out, PrintOptions, Stats, collect_matches};
 use std::io;
 use std::ops::Range;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Sums up one input.
 #[derive(Debug)]
@@ -18,7 +18,8 @@ pub(in super::super) struct Summary<'p, 'o> {
     path: &'p [u8],
     binary: Binary,
     terminator: u8,
-    started: Instant,
+    /// With figures alone: a clock costs as much as a short search.
+    started: Option<Instant>,
     matches: Vec<Range<usize>>,
     /// Lines; with several lines to a match, matches.
     pub(in super::super) count: u64,
@@ -44,7 +45,7 @@ impl<'p, 'o> Summary<'p, 'o> {
             path,
             binary,
             terminator,
-            started: Instant::now(),
+            started: options.stats.then(Instant::now),
             matches: Vec::new(),
             count: 0,
             stats: (options.stats || (options.mode == Mode::CountMatches && !options.quiet))
@@ -149,7 +150,8 @@ impl Sink for Summary<'_, '_> {
         if let Some(stats) = &mut self.stats {
             let printed = self.out.written();
             stats.finish(
-                self.started.elapsed(),
+                self.started
+                    .map_or(Duration::ZERO, |started| started.elapsed()),
                 self.count > 0,
                 bytes_searched,
                 printed,

@@ -1,18 +1,20 @@
 //! Searching one input: bytes in, lines out to a [`Sink`].
 //!
-//! [`Reading`](reading) goes through an input in windows of 64 KiB; [`Sliced`](reading) does so in larger ones for a file
+//! [`reading`] has a small file in memory at once, and goes through others in windows of 64 KiB, or larger ones for a file
 //! that was named; [`multi_line`] wants the whole of it. All hand lines over through [`core`], in the order of the input.
-//! The three differ in what a NUL does, which follows ripgrep: see [`Binary`].
+//! They differ in what a NUL does, which follows ripgrep: see [`Binary`].
 
 pub(super) mod chunk;
 mod core;
 mod decode;
+mod encoding;
 mod line_buffer;
 pub(super) mod lines;
 mod multi_line;
 mod reading;
 
-pub(super) use reading::Searcher;
+pub use encoding::Encoding;
+pub(super) use reading::{Input, Searcher};
 
 use std::io;
 use std::ops::Range;
@@ -49,6 +51,8 @@ pub struct SearchOptions {
     pub count_max: Option<u64>,
     /// Look for a byte order mark.
     pub sniff_bom: bool,
+    /// What an input without a mark is in; as it is, that is UTF-8 or like it, if `None`.
+    pub encoding: Option<Encoding>,
 }
 
 impl Default for SearchOptions {
@@ -62,6 +66,7 @@ impl Default for SearchOptions {
             passthru: false,
             count_max: None,
             sniff_bom: true,
+            encoding: None,
         }
     }
 }

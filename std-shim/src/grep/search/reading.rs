@@ -1,24 +1,46 @@
 //! Searches of an input from its start to its end, by one thread.
 //!
-//! *Reading*: windows of 64 KiB, in each of which a NUL is looked for before any line of it is. *Slicing*, for a regular
-//! file that was named: larger windows; a NUL counts only in the first 64 KiB and in the lines that are handed over.
+//! *In the head*: a regular file that is no larger than the head is read into memory and searched as one window, unless a
+//! NUL or a byte order mark asks for more care. *Reading*: windows of 64 KiB, in each of which a NUL is looked for before
+//! any line of it is. *Slicing*, for a regular file that was named: larger windows; a NUL counts only in the first 64 KiB
+//! and in the lines that are handed over.
 
+use super::super::kernel;
 use super::super::matcher::Matcher;
 use super::core::Core;
 use super::decode::{Mark, Utf16};
 use super::line_buffer::LineBuffer;
 use super::multi_line;
 use super::{Binary, SearchOptions, Sink};
+use std::fs::File;
 use std::io::{self, Cursor, Read};
 
 const READ_WINDOW_BYTES: usize = 64 << 10;
 const SLICE_WINDOW_BYTES: usize = 128 << 10;
+
+/// Larger ones cost more in cache misses than they save in calls of the system.
+const HEAD_BYTES: usize = 128 << 10;
+
+/// What is searched.
+#[derive(Debug)]
+pub(in super::super) enum Input<R> {
+    /// What this yields, as it comes.
+    Stream(R),
+    /// A regular file that was named.
+    Sliced(R),
+    /// What [`Searcher::read_head`] read, which was all.
+    InHead,
+    /// What it read, and then this, the rest of a regular file.
+    BehindHead(R),
+}
 
 /// Scratch memory for searches, one after the other.
 #[derive(Debug)]
 pub(in super::super) struct Searcher {
     buffer: LineBuffer,
     whole: Vec<u8>,
+    head: Vec<u8>,
+    head_end: usize,
 }
 
 impl Searcher {
@@ -26,11 +48,86 @@ impl Searcher {
         Self {
             buffer: LineBuffer::new(),
             whole: Vec::new(),
+            head: Vec::new(),
+            head_end: 0,
         }
     }
 
-    /// Searches what `input` yields. `sliced`: it is a regular file that was named.
+    /// Reads the start of a regular file; true if that is all of it.
+    pub(in super::super) fn read_head(&mut self, file: &File) -> io::Result<bool> {
+        self.head.resize(HEAD_BYTES, 0);
+        self.head_end = 0;
+        while let Some(free) = self.head.get_mut(self.head_end..)
+            && !free.is_empty()
+        {
+            let read = crate::sys::read(file, free)?;
+            if read == 0 {
+                return Ok(true);
+            }
+            self.head_end += read;
+        }
+        Ok(false)
+    }
+
+    /// Searches `input`.
     pub(in super::super) fn search<S: Sink>(
+        &mut self,
+        matcher: &Matcher,
+        options: &SearchOptions,
+        binary: Binary,
+        input: Input<impl Read>,
+        sink: &mut S,
+    ) -> io::Result<()> {
+        let memory = std::mem::take(&mut self.head);
+        let head = memory.get(..self.head_end).unwrap_or_default();
+        let result = match input {
+            Input::Stream(input) if let Some(encoding) = options.encoding => {
+                self.unmarked(matcher, options, binary, encoding.decoded(input), sink)
+            }
+            Input::Stream(input) => self.windows(matcher, options, binary, false, input, sink),
+            Input::Sliced(input) => self.windows(matcher, options, binary, true, input, sink),
+            Input::InHead => self.in_head(matcher, options, binary, head, sink),
+            Input::BehindHead(rest) => {
+                let input = Full(Cursor::new(head).chain(rest));
+                self.windows(matcher, options, binary, false, input, sink)
+            }
+        };
+        self.head = memory;
+        result
+    }
+
+    /// Searches a whole input that is in memory.
+    fn in_head<S: Sink>(
+        &mut self,
+        matcher: &Matcher,
+        options: &SearchOptions,
+        binary: Binary,
+        head: &[u8],
+        sink: &mut S,
+    ) -> io::Result<()> {
+        let is_marked = options.sniff_bom && Mark::of(head).is_some();
+        if matcher.spans_lines() && !is_marked {
+            return multi_line::search(matcher, options, binary, head, sink);
+        }
+        // Whether a line behind the limit is context or a match depends on the window it is in.
+        let limited_context =
+            options.count_max.is_some() && (options.before > 0 || options.after > 0);
+        if is_marked
+            || limited_context
+            || (binary != Binary::Text && kernel::find(0, head).is_some())
+        {
+            return self.windows(matcher, options, binary, false, Cursor::new(head), sink);
+        }
+        let mut core = Core::new(matcher, options, Binary::Text, sink);
+        let searched = if core.search(head)? {
+            head.len()
+        } else {
+            core.pos
+        };
+        sink.finish(searched as u64, None)
+    }
+
+    fn windows<S: Sink>(
         &mut self,
         matcher: &Matcher,
         options: &SearchOptions,
@@ -54,13 +151,8 @@ impl Searcher {
         match mark {
             None if matcher.spans_lines() => {
                 let head = head.to_vec();
-                self.whole(
-                    matcher,
-                    options,
-                    binary,
-                    Cursor::new(head).chain(input),
-                    sink,
-                )
+                let input = Cursor::new(head).chain(input);
+                self.whole(matcher, options, binary, input, sink)
             }
             None => self.by_line(matcher, options, binary, sliced, input, sink),
             Some(mark) => {
@@ -159,5 +251,26 @@ impl Searcher {
             None => buffer.offset,
         };
         sink.finish(searched, binary_at)
+    }
+}
+
+/// Reads until the buffer is full, as a read of a regular file does, over the seam between a head and the rest.
+struct Full<R>(R);
+
+impl<R: Read> Read for Full<R> {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        let mut done = 0;
+        while let Some(free) = bytes.get_mut(done..)
+            && !free.is_empty()
+        {
+            match self.0.read(free) {
+                Ok(0) => break,
+                Ok(count) => done += count,
+                Err(error) if done == 0 => return Err(error),
+                // It comes again.
+                Err(_) => break,
+            }
+        }
+        Ok(done)
     }
 }
