@@ -50,6 +50,14 @@ int main(int count, char **arguments) {
         on_thread(p + 16);
     } else if (!strcmp(what, "realloc-freed-inside")) {
         q = realloc(p + 16, 3 * size);
+    } else if (!strcmp(what, "overflow")) {
+        p[size] = 1;
+        give(p);
+    } else if (!strcmp(what, "write-after-free")) {
+        give(p);
+        p[size / 2] = 1;
+        for (int i = 0; i < 100000; i++)
+            q = take(size);
     } else if (!strcmp(what, "data")) {
         give(in_data);
     } else {

@@ -23,10 +23,22 @@ fn misuse(what: Misuse) -> ! {
     panic!("{what}");
 }
 
+/// A stack that says how the blocks are to be told apart.
+fn backtrace(frames: &mut [usize]) -> usize {
+    frames[0] = SITE.get();
+    frames[1] = 0x1000;
+    2
+}
+
+std::thread_local! {
+    static SITE: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
 const HOOKS: Hooks = Hooks {
     thread_start: || {},
     misuse,
     foreign_free: |_| false,
+    backtrace,
     purger_start: || false,
     clock: None,
 };
@@ -484,6 +496,100 @@ fn contents_that_look_like_a_mark_are_no_second_free() {
 }
 
 #[test]
+fn a_profile_with_every_block_knows_which_are_live() {
+    let sim = Sim::new(SimOptions::new(1).with_faults(SimFaults::none()));
+    let alloc = allocator(&sim);
+    words::reset();
+    let mut every = options();
+    every.profile_interval_bytes = 1;
+    alloc.configure(&every);
+    let mut live = BTreeMap::new();
+    let mut random = Random(3);
+    for step in 0..3_000 {
+        SITE.set(1 + step % 7);
+        let size = random.size().max(16);
+        let block = alloc.malloc(size);
+        live.insert(block.addr(), (block, size, SITE.get()));
+        if random.below(5) < 3 {
+            let key = *live
+                .keys()
+                .nth(random.below(live.len() as u64) as usize)
+                .unwrap();
+            let (block, ..) = live.remove(&key).unwrap();
+            // SAFETY: a live block.
+            unsafe { alloc.free(block) };
+        }
+    }
+    let mut seen = BTreeMap::new();
+    alloc.samples(&mut |sample| {
+        seen.insert(sample.address, (sample.bytes, sample.frames().to_vec()));
+    });
+    // A distance may still come out as zero or one byte more than a block.
+    assert!(seen.len() * 100 >= live.len() * 98 && seen.len() <= live.len());
+    for (address, (bytes, frames)) in &seen {
+        let (_, size, site) = live[address];
+        assert_eq!((*bytes, frames[..].to_vec()), (size, vec![site, 0x1000]));
+    }
+    let mut text = String::new();
+    alloc.write_profile(&mut text).unwrap();
+    let header = text.lines().next().unwrap();
+    let total: usize = seen.values().map(|(bytes, _)| bytes).sum();
+    let count = seen.len();
+    assert_eq!(
+        header,
+        format!("heap profile: {count}: {total} [{count}: {total}] @ heap_v2/1")
+    );
+    assert_eq!(text.lines().count(), count + 1);
+    for (block, ..) in live.into_values() {
+        // SAFETY: a live block.
+        unsafe { alloc.free(block) };
+    }
+    let mut left = 0;
+    alloc.samples(&mut |_| left += 1);
+    assert_eq!(left, 0);
+    alloc.check().unwrap();
+    alloc.thread_end();
+}
+
+#[test]
+fn a_sampled_profile_estimates_what_is_live() {
+    let sim = Sim::new(SimOptions::new(1).with_faults(SimFaults::none()));
+    let alloc = allocator(&sim);
+    words::reset();
+    let mut sampled = options();
+    sampled.profile_interval_bytes = 16 << 10;
+    alloc.configure(&sampled);
+    let mut blocks = Vec::new();
+    let mut live = 0;
+    for step in 0..60_000_usize {
+        let size = [32, 200, 1_000, 3_000][step % 4];
+        SITE.set(size);
+        let block = alloc.malloc(size);
+        if step % 3 == 0 {
+            // SAFETY: a live block.
+            unsafe { alloc.free(block) };
+        } else {
+            live += size;
+            blocks.push(block);
+        }
+    }
+    // A block of n bytes is sampled with probability 1 - exp(-n / interval).
+    let mut estimate = 0.0;
+    alloc.samples(&mut |sample| {
+        let bytes = sample.bytes as f64;
+        estimate += bytes / (1.0 - (-bytes / f64::from(16 << 10)).exp());
+    });
+    let ratio = estimate / live as f64;
+    assert!((0.85..1.15).contains(&ratio), "{ratio}");
+    for block in blocks {
+        // SAFETY: a live block.
+        unsafe { alloc.free(block) };
+    }
+    alloc.check().unwrap();
+    alloc.thread_end();
+}
+
+#[test]
 fn misuse_is_noticed() {
     let sim = Sim::new(SimOptions::new(1).with_faults(SimFaults::none()));
     let alloc = allocator(&sim);
@@ -517,4 +623,67 @@ fn misuse_is_noticed() {
     assert!(said.contains("never allocated"), "{said}");
     alloc.check().unwrap();
     alloc.thread_end();
+}
+
+fn secure() -> Options {
+    let mut secure = options();
+    secure.secure = true;
+    secure
+}
+
+#[test]
+fn secure_blocks_keep_their_contents_and_all_memory_comes_back() {
+    seeds::check(rounds(), |seed| {
+        let mut faults = SimFaults::none();
+        faults.commit_error_ppm = if seed % 2 == 0 { 0 } else { 100_000 };
+        let sim = Sim::new(SimOptions::new(seed).with_faults(faults));
+        let alloc = allocator(&sim);
+        words::reset();
+        alloc.configure(&secure());
+        let mut random = Random(seed * 2 + 1);
+        let mut model = Model::default();
+        run(&alloc, &mut random, 800, &mut model);
+        free_all(&alloc, model);
+        alloc.check().unwrap();
+        assert_eq!(alloc.stats().used_bytes(), 0, "{}", alloc.stats());
+        alloc.thread_end();
+    });
+}
+
+#[test]
+fn the_secure_way_notices_what_is_wrong() {
+    let sim = Sim::new(SimOptions::new(1).with_faults(SimFaults::none()));
+    let alloc = allocator(&sim);
+    words::reset();
+    alloc.configure(&secure());
+    let message = |wrong: &dyn Fn()| -> String {
+        let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(wrong)).unwrap_err();
+        panic.downcast_ref::<String>().unwrap().clone()
+    };
+    for size in [1, 20, 100, 1_000, 5_000, 30_000] {
+        let free = |block: *mut u8| {
+            // SAFETY: what is wrong with it is the test.
+            message(&|| unsafe { alloc.free(block) })
+        };
+        let (block, other) = (alloc.malloc(size), alloc.malloc(size));
+        assert_eq!(alloc.usable_size(block), size);
+        // SAFETY: a byte past a live block's end, but within its place.
+        unsafe { block.add(size).write(0) };
+        assert!(free(block).contains("past the end"), "{size}");
+        assert!(free(other.wrapping_add(16)).contains("inside a block"));
+        // SAFETY: live.
+        unsafe { alloc.free(other) };
+        assert!(free(other).contains("double free"), "{size}");
+        // SAFETY: the place of a block that was freed.
+        unsafe { other.write(1) };
+        let said = message(&|| {
+            for _ in 0..5_000 {
+                let _ = alloc.malloc(size);
+            }
+        });
+        assert!(said.contains("was freed"), "{size}: {said}");
+    }
+    // Places are random.
+    let places: Vec<usize> = (0..20).map(|_| alloc.malloc(48).addr()).collect();
+    assert!(!places.is_sorted());
 }

@@ -39,6 +39,9 @@ const SPARE_SLICES: usize = 8;
 /// Slow paths between looks at what could be given back.
 const TICK_PERIOD: u32 = 256;
 
+/// Of [`Heap::until_sample`]: no distance was drawn yet.
+pub(super) const UNDRAWN: isize = isize::MIN;
+
 /// A heap.
 #[derive(Debug)]
 pub(super) struct Heap {
@@ -53,6 +56,10 @@ pub(super) struct Heap {
     spare_count: usize,
     pub(super) outgoing: Outgoing,
     ticks: u32,
+    /// Bytes until the next sample of the heap profile; [`UNDRAWN`] at first.
+    pub(super) until_sample: isize,
+    /// Whether a sample is being taken, which may allocate.
+    pub(super) sampling: bool,
     /// What slabs of this heap carry: `VALUE`, or nothing for a thread's.
     slab_flags: u8,
 }
@@ -69,7 +76,28 @@ impl Heap {
             spare_count: 0,
             outgoing: Outgoing::new(),
             ticks: 0,
+            until_sample: UNDRAWN,
+            sampling: false,
             slab_flags: 0,
+        }
+    }
+
+    /// Cuts the list of `class` where the next sample is due, and gives the rest back to its slabs.
+    pub(super) fn cut_at_sample<P: Platform>(&mut self, space: &Space<P>, class: usize) {
+        let bytes = size_class::bytes_of(class) as isize;
+        // SAFETY: I2; the class is in range.
+        unsafe {
+            let mut link = self.heads.add(class);
+            while !(*link).is_null() && self.until_sample >= bytes {
+                self.until_sample -= bytes;
+                link = (*link).cast();
+            }
+            let mut block = link.replace(null_mut());
+            while !block.is_null() {
+                let next = Block(block).next();
+                self.free_local(space, space.line_for(block.addr()), block);
+                block = next;
+            }
         }
     }
 

@@ -97,6 +97,9 @@ pub(super) fn resize_in_place<P: Platform>(space: &Space<P>, run: &Slab, size: u
     let Some(extent) = Extent::of(space, size) else {
         return false;
     };
+    if run.has(flag::GUARDED) {
+        return false;
+    }
     let slices = run.slices.load(Relaxed);
     let fits = if extent.slices == slices {
         true

@@ -21,7 +21,9 @@ use super::heap::{Heap, take_apart};
 use super::home::Home;
 use super::options::Options;
 use super::outgoing;
+use super::profile::Profile;
 use super::purge::DIRTY_BYTES_MIN;
+use super::secure::Secure;
 use super::size_class::{
     BLOCK_ALIGN, CLASSES, MEDIUM_BYTES_MAX, SMALL_BYTES_MAX, aligned_request, class_of,
 };
@@ -56,6 +58,8 @@ pub struct Hooks {
     pub foreign_free: fn(*mut u8) -> bool,
     /// Start a thread that runs [`Allocator::purger_run`]; false if there cannot be one. Must not allocate.
     pub purger_start: fn() -> bool,
+    /// Stores the return addresses of the calling thread's stack, the innermost first, and returns how many. May allocate.
+    pub backtrace: fn(&mut [usize]) -> usize,
     /// The monotonic clock, if it is not to be the platform's.
     pub clock: Option<fn() -> Instant>,
 }
@@ -65,9 +69,13 @@ pub struct Hooks {
 pub struct Allocator<P: Platform, W: ThreadWords> {
     space: Space<P>,
     words: W,
-    hooks: Hooks,
+    pub(super) hooks: Hooks,
     /// Serves threads whose hook has run.
     late: Mutex<Late, P>,
+    /// Locked before the space.
+    pub(super) profile: Mutex<Profile, P>,
+    /// Locked before the space.
+    pub(super) secure: Mutex<Secure, P>,
 }
 
 /// The heap of threads that have ended, or cannot have one.
@@ -104,6 +112,8 @@ impl<P: Platform + Copy, W: ThreadWords> Allocator<P, W> {
             words,
             hooks,
             late: Mutex::new(Late::new(), platform),
+            profile: Mutex::new(Profile::new(), platform),
+            secure: Mutex::new(Secure::new(), platform),
         }
     }
 }
@@ -116,6 +126,8 @@ impl<P: Platform, W: ThreadWords> Allocator<P, W> {
             words,
             hooks,
             late: Mutex::new(Late::new(), platform.clone()),
+            profile: Mutex::new(Profile::new(), platform.clone()),
+            secure: Mutex::new(Secure::new(), platform.clone()),
         }
     }
 
@@ -172,6 +184,9 @@ impl<P: Platform, W: ThreadWords> Allocator<P, W> {
     /// As [`malloc`](Self::malloc), for what neither [`at_hand`](Self::at_hand) nor [`medium_at_hand`](Self::medium_at_hand) served.
     #[inline]
     pub fn malloc_beyond(&self, size: usize) -> *mut u8 {
+        if self.is_careful() {
+            return self.malloc_careful(size, 1);
+        }
         if size > MEDIUM_BYTES_MAX {
             return self.malloc_large(size);
         }
@@ -276,7 +291,7 @@ impl<P: Platform, W: ThreadWords> Allocator<P, W> {
     /// # Safety
     /// I2: the reference ends before the allocator is entered again on this thread.
     #[inline]
-    unsafe fn heap<'a>(&self) -> Option<&'a mut Heap> {
+    pub(super) unsafe fn heap<'a>(&self) -> Option<&'a mut Heap> {
         // SAFETY: the index is in range.
         let heap = unsafe { self.words.load(self.words.base(), HEAP_WORD) };
         if heap.is_null() {
@@ -395,7 +410,7 @@ impl<P: Platform, W: ThreadWords> Allocator<P, W> {
     }
 
     #[inline(never)]
-    fn malloc_empty(&self, class: usize) -> *mut u8 {
+    pub(super) fn malloc_empty(&self, class: usize) -> *mut u8 {
         // SAFETY: nothing below enters the allocator again.
         match unsafe { self.heap() } {
             // Making the heap may have run code that filled the list.
@@ -419,6 +434,13 @@ impl<P: Platform, W: ThreadWords> Allocator<P, W> {
     #[cold]
     #[inline(never)]
     fn large(&self, size: usize, align: usize) -> (*mut u8, bool) {
+        if self.is_careful() {
+            return (self.malloc_careful(size, align), false);
+        }
+        self.large_plainly(size, align)
+    }
+
+    pub(super) fn large_plainly(&self, size: usize, align: usize) -> (*mut u8, bool) {
         // SAFETY: nothing below enters the allocator again.
         let heap = unsafe { self.heap() }.map(|heap| &*heap);
         huge::allocate(&self.space, heap, size, align).unwrap_or((null_mut(), false))
@@ -536,7 +558,9 @@ impl<P: Platform, W: ThreadWords> Allocator<P, W> {
         let line = self.space.line_for(address.addr());
         match line.kind.load(Relaxed) {
             kind::SLAB => self.free_remote(line, address),
+            kind::SECURE => self.free_secured(line, address),
             kind::RUN if offset.is_multiple_of(SLICE_BYTES) && line.has(flag::VALUE) => {
+                self.forget_sample(line, address);
                 value::free_run(&self.space, line);
             }
             kind::RUN if offset.is_multiple_of(SLICE_BYTES) => {
@@ -565,6 +589,7 @@ impl<P: Platform, W: ThreadWords> Allocator<P, W> {
                 self.misuse("double free", address);
             }
             block.set_mark(key);
+            self.forget_sample(slab, address);
             match self.heap() {
                 Some(heap) if key == heap.key(&self.space, slab) => {
                     heap.free_local(&self.space, slab, address);
@@ -616,11 +641,11 @@ impl<P: Platform, W: ThreadWords> Allocator<P, W> {
     }
 
     #[cold]
-    fn misuse(&self, what: &'static str, address: *mut u8) -> ! {
+    pub(super) fn misuse(&self, what: &'static str, address: *mut u8) -> ! {
         let bytes = self.space.offset(address.addr()).map_or(0, |_| {
             let line = self.space.line_for(address.addr());
             match line.kind.load(Relaxed) {
-                kind::SLAB => line.block_bytes.load(Relaxed) as usize,
+                kind::SLAB | kind::SECURE => line.block_bytes.load(Relaxed) as usize,
                 kind::RUN => line.run_bytes().load(Relaxed),
                 _ => 0,
             }
@@ -636,6 +661,9 @@ impl<P: Platform, W: ThreadWords> Allocator<P, W> {
         }
         if !align.is_power_of_two() {
             return null_mut();
+        }
+        if self.is_secure() {
+            return self.secured(size, align);
         }
         match aligned_request(size, align) {
             Some(request) if request <= MEDIUM_BYTES_MAX => self.malloc(request),
@@ -708,6 +736,7 @@ impl<P: Platform, W: ThreadWords> Allocator<P, W> {
         match line.kind.load(Relaxed) {
             kind::SLAB => line.block_bytes.load(Relaxed) as usize,
             kind::RUN => line.run_bytes().load(Relaxed),
+            kind::SECURE => self.secure.lock().usable_size(line, address.cast_mut()),
             _ => 0,
         }
     }
@@ -737,7 +766,7 @@ impl<P: Platform, W: ThreadWords> Allocator<P, W> {
             if size > MEDIUM_BYTES_MAX && huge::resize_in_place(&self.space, line, size) {
                 return address;
             }
-        } else {
+        } else if line.is(kind::SLAB) {
             if !self.space.is_block_of(line, address) {
                 self.misuse("realloc of an address inside a block", address);
             }
@@ -802,6 +831,8 @@ impl<P: Platform, W: ThreadWords> Allocator<P, W> {
 
     /// Before a fork: takes every lock, so that the child finds the shared parts whole.
     pub fn fork_prepare(&self) {
+        core::mem::forget(self.secure.lock());
+        core::mem::forget(self.profile.lock());
         core::mem::forget(self.late.lock());
         core::mem::forget(self.space.lock());
     }
@@ -815,6 +846,8 @@ impl<P: Platform, W: ThreadWords> Allocator<P, W> {
         unsafe {
             self.space.mutex().force_unlock();
             self.late.force_unlock();
+            self.profile.force_unlock();
+            self.secure.force_unlock();
         }
     }
 

@@ -13,6 +13,8 @@
 //! | heaps as values: [`Heap`] | `value.rs` |
 //! | giving memory back: free runs, pages within slabs | `purge.rs`, `holes.rs` |
 //! | a heap over given memory, without a system: [`region`] | `region/` |
+//! | which calls the live blocks come from | `profile.rs`, `careful.rs` |
+//! | guard pages, random places, checks of every free | `secure.rs` |
 //! | options, statistics, messages | `options.rs`, `stats.rs`, `misuse.rs` |
 //!
 //! [`Allocator`] is generic over the platform's memory and over where a thread's words are; the process-wide instances, with a
@@ -20,6 +22,8 @@
 //!
 //! Nothing here allocates from anything but [`Memory`](crate::platform::Memory), or panics on what a program does.
 
+#[cfg(not(loom))]
+mod careful;
 #[cfg(not(loom))]
 mod heap;
 #[cfg(not(loom))]
@@ -45,6 +49,8 @@ mod options;
 #[cfg(not(loom))]
 mod outgoing;
 #[cfg(not(loom))]
+mod profile;
+#[cfg(not(loom))]
 mod purge;
 pub mod region;
 #[cfg_attr(
@@ -54,6 +60,8 @@ pub mod region;
 mod remote_free;
 #[cfg(not(loom))]
 mod run_slots;
+#[cfg(not(loom))]
+mod secure;
 pub mod size_class;
 #[cfg(not(loom))]
 mod slab;
@@ -70,6 +78,8 @@ mod value;
 pub use malloc::{Allocator, Hooks, KEY_MASK};
 pub use misuse::{Line, Misuse};
 pub use options::{OPTIONS, OptionRow, Options};
+#[cfg(not(loom))]
+pub use profile::{FRAMES_MAX, Sample};
 #[cfg(not(loom))]
 pub use slab::{SLICE_BYTES, layout};
 #[cfg(not(loom))]

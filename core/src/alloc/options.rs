@@ -42,6 +42,21 @@ pub const OPTIONS: &[OptionRow] = &[
         help: "whether a thread may return memory while the program does nothing: 1 or 0 (default 1); 0 for programs that must have one thread only, as for unshare(CLONE_NEWUSER), or that forbid themselves clone",
         set: |options, text| flag(text).inspect(|on| options.background = *on).is_some(),
     },
+    OptionRow {
+        name: "UNDERPIN_PROFILE_INTERVAL",
+        help: "bytes allocated between two samples of the heap profile, on average (default 0, no profile; 1 takes every block)",
+        set: |options, text| {
+            let bytes = number(text).filter(|bytes| *bytes <= 1 << 40);
+            bytes
+                .inspect(|bytes| options.profile_interval_bytes = *bytes)
+                .is_some()
+        },
+    },
+    OptionRow {
+        name: "UNDERPIN_SECURE",
+        help: "guard pages, random places, blocks cleared when freed, every free checked: 1 or 0 (default 0); slow, one lock for all threads",
+        set: |options, text| flag(text).inspect(|on| options.secure = *on).is_some(),
+    },
 ];
 
 fn number(text: &str) -> Option<usize> {
@@ -68,6 +83,10 @@ pub struct Options {
     /// Whether the purger may be started: a thread, also in a program that has no other, from the first MiB that could be given back on.
     /// Without it, memory goes back when the program allocates or frees.
     pub background: bool,
+    /// Mean distance of two samples of the heap profile, in bytes allocated; 0 for none.
+    pub profile_interval_bytes: usize,
+    /// Whether blocks are made and freed the secure way. Then there is no profile, and heaps that are values go on as before.
+    pub secure: bool,
 }
 
 impl Options {
@@ -83,7 +102,13 @@ impl Options {
             },
             purge_delay_ms: 1_000,
             background: true,
+            profile_interval_bytes: 0,
+            secure: false,
         }
+    }
+
+    const fn is_careful(&self) -> bool {
+        self.profile_interval_bytes != 0 || self.secure
     }
 
     /// The defaults, changed by what `value` says of each variable of [`OPTIONS`]. Values that make no sense are passed over.
@@ -110,6 +135,10 @@ pub(super) struct Settings {
     pub(super) reserve_bytes: AtomicUsize,
     pub(super) purge_delay_ms: AtomicU32,
     pub(super) background: AtomicBool,
+    pub(super) profile_interval_bytes: AtomicUsize,
+    pub(super) secure: AtomicBool,
+    /// Whether one of the last two is on.
+    pub(super) careful: AtomicBool,
 }
 
 impl Settings {
@@ -118,6 +147,9 @@ impl Settings {
             reserve_bytes: AtomicUsize::new(options.reserve_bytes),
             purge_delay_ms: AtomicU32::new(options.purge_delay_ms),
             background: AtomicBool::new(options.background),
+            profile_interval_bytes: AtomicUsize::new(options.profile_interval_bytes),
+            secure: AtomicBool::new(options.secure),
+            careful: AtomicBool::new(options.is_careful()),
         }
     }
 
@@ -125,6 +157,10 @@ impl Settings {
         self.reserve_bytes.store(options.reserve_bytes, Relaxed);
         self.purge_delay_ms.store(options.purge_delay_ms, Relaxed);
         self.background.store(options.background, Relaxed);
+        self.profile_interval_bytes
+            .store(options.profile_interval_bytes, Relaxed);
+        self.secure.store(options.secure, Relaxed);
+        self.careful.store(options.is_careful(), Relaxed);
     }
 }
 
@@ -140,6 +176,8 @@ mod tests {
         assert_eq!(read("UNDERPIN_RESERVE_MIB", "64").reserve_bytes, 64 << 20);
         assert_eq!(read("UNDERPIN_PURGE_DELAY_MS", "0").purge_delay_ms, 0);
         assert!(!read("UNDERPIN_BACKGROUND", "0").background);
+        let interval = read("UNDERPIN_PROFILE_INTERVAL", "4096").profile_interval_bytes;
+        assert_eq!(interval, 4096);
         for (name, text) in [
             ("UNDERPIN_RESERVE_MIB", "0"),
             ("UNDERPIN_RESERVE_MIB", "99999999999999999999"),

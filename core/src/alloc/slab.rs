@@ -54,6 +54,8 @@ pub(super) mod kind {
     pub(crate) const CACHED: u8 = 5;
     /// The allocator's own structures.
     pub(crate) const OWN: u8 = 6;
+    /// Blocks of one class whose state is apart from them: see `secure.rs`.
+    pub(crate) const SECURE: u8 = 7;
 }
 
 /// State of a slab that its owner keeps.
@@ -68,6 +70,8 @@ pub(super) mod flag {
     pub(crate) const ABANDONED: u8 = 8;
     /// Its holes have been looked for since it was left.
     pub(crate) const PUNCHED: u8 = 16;
+    /// For runs and slabs of kind `SECURE`: their last pages are without access.
+    pub(crate) const GUARDED: u8 = 16;
     /// Pages of its holes may have to be committed again: the system took them and failed to give others.
     pub(crate) const UNSURE: u8 = 32;
     /// Some of its pages were given back.

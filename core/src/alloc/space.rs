@@ -605,7 +605,7 @@ impl<P: Platform> Space<P> {
             let line = self.line(index);
             let is_free = line.is(kind::FREE);
             let count = match line.kind.load(Relaxed) {
-                kind::FREE | kind::RUN | kind::CACHED | kind::SLAB | kind::OWN => {
+                kind::FREE | kind::RUN | kind::CACHED | kind::SLAB | kind::SECURE | kind::OWN => {
                     line.slices.load(Relaxed)
                 }
                 _ => return Err("a slice of no kind"),

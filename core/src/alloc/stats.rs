@@ -96,7 +96,7 @@ impl Stats {
         while index < state.top {
             let line = space.line(index);
             match line.kind.load(Relaxed) {
-                kind::SLAB => {
+                kind::SLAB | kind::SECURE => {
                     let class = usize::from(line.class.load(Relaxed)).min(CLASSES - 1);
                     stats.classes[class].slab_count += 1;
                     stats.classes[class].used_count += line.used() as usize;

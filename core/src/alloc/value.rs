@@ -16,8 +16,9 @@
 use super::heap::Heap as Inner;
 use super::huge;
 use super::malloc::Allocator;
+use super::secure;
 use super::size_class::{CLASSES, MEDIUM_BYTES_MAX, aligned_request, class_of};
-use super::slab::{Block, SLICE_BYTES, Slab, flag, kind};
+use super::slab::{Block, Slab, flag, kind};
 use super::space::{Space, State};
 use crate::platform::{Platform, ThreadWords};
 use core::marker::PhantomData;
@@ -40,7 +41,8 @@ pub struct Heap<'a, P: Platform, W: ThreadWords> {
 // SAFETY: the heap refers to nothing that belongs to a thread.
 unsafe impl<P: Platform, W: ThreadWords> Send for Heap<'_, P, W> {}
 
-const HEADS_BYTES: usize = CLASSES * size_of::<*mut u8>();
+/// Of the lists of a heap.
+pub(super) const HEADS_BYTES: usize = CLASSES * size_of::<*mut u8>();
 
 impl<'a, P: Platform, W: ThreadWords> Heap<'a, P, W> {
     /// A heap without blocks; `None` if there is no memory for it.
@@ -53,6 +55,23 @@ impl<'a, P: Platform, W: ThreadWords> Heap<'a, P, W> {
             return None;
         };
         Some(Self {
+            allocator,
+            inner,
+            heads,
+            unshared: PhantomData,
+        })
+    }
+
+    /// The value again of a heap that is kept in pieces.
+    ///
+    /// # Safety
+    /// The pieces are those of a heap that lives and that nobody else uses now.
+    pub(super) unsafe fn of_pieces(
+        allocator: &'a Allocator<P, W>,
+        inner: NonNull<Inner>,
+        heads: NonNull<*mut u8>,
+    ) -> core::mem::ManuallyDrop<Self> {
+        core::mem::ManuallyDrop::new(Self {
             allocator,
             inner,
             heads,
@@ -247,12 +266,16 @@ pub(super) fn unlink(_: &mut State, run: &Slab) {
     run.clear(flag::VALUE);
 }
 
-/// Frees a large block with the flag `VALUE`.
+/// Frees a large block with the flag `VALUE`: of a heap that is a value, or made the secure way.
 #[cold]
 pub(super) fn free_run<P: Platform>(space: &Space<P>, run: &Slab) {
     let mut state = space.lock();
-    if run.has(flag::VALUE) {
+    if !run.home().load(Relaxed).is_null() {
         unlink(&mut state, run);
+    }
+    if run.has(flag::GUARDED) && !secure::unguard(space, &mut state, run) {
+        run.kind.store(kind::OWN, Relaxed);
+        return;
     }
     run.kind.store(kind::CACHED, Relaxed);
     let slices = run.slices.load(Relaxed);
@@ -260,5 +283,3 @@ pub(super) fn free_run<P: Platform>(space: &Space<P>, run: &Slab) {
     drop(state);
     space.purge_old();
 }
-
-const _: () = assert!(HEADS_BYTES <= SLICE_BYTES);

@@ -1,4 +1,4 @@
-/* What libunderpin_malloc.so offers beyond malloc and its kin: heaps as values.
+/* What libunderpin_malloc.so offers beyond malloc and its kin: heaps as values, and the heap profile.
  *
  * One thread at a time uses a heap. Its blocks may be freed by free() too, on any thread; realloc() moves a block out of its heap. */
 #ifndef UNDERPIN_MALLOC_H
@@ -25,6 +25,10 @@ void *underpin_heap_calloc(underpin_heap *heap, size_t count, size_t size);
 void *underpin_heap_aligned_alloc(underpin_heap *heap, size_t align, size_t size);
 void *underpin_heap_realloc(underpin_heap *heap, void *block, size_t size);
 void underpin_heap_free(underpin_heap *heap, void *block);
+
+/* Writes the profile of the live blocks to a file, as pprof reads it. 0, or -1 if that fails or no profile is taken (see
+ * UNDERPIN_PROFILE_INTERVAL). */
+int underpin_malloc_profile(const char *path);
 
 #ifdef __cplusplus
 }

@@ -84,7 +84,7 @@ pub extern "C" fn malloc_stats() {
     print_stats();
 }
 
-struct Stderr;
+pub(crate) struct Stderr;
 
 impl fmt::Write for Stderr {
     fn write_str(&mut self, text: &str) -> fmt::Result {

@@ -9,6 +9,7 @@
 //! | `cxx.rs` | C++'s `operator new` |
 //! | `heaps.rs` | heaps as values, declared in `include/underpin_malloc.h` |
 //! | `introspect.rs` | `mallinfo`, `malloc_stats`, `malloc_info`, `malloc_trim`, `mallopt` |
+//! | `profile.rs` | the heap profile and what was not freed, at exit |
 //! | `process.rs` | constructor, options, thread exit, fork, messages, addresses that are not ours |
 //!
 //! # Rules
@@ -26,6 +27,7 @@ mod free;
 mod heaps;
 mod introspect;
 mod process;
+mod profile;
 
 use process::ALLOCATOR;
 

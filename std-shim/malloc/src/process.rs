@@ -18,6 +18,7 @@ pub(crate) static ALLOCATOR: Allocator<Linux, LinuxThreadWords> = Allocator::new
         thread_start,
         misuse,
         foreign_free,
+        backtrace: crate::profile::backtrace,
         purger_start,
         // The system's call: reading the clock without one needs to find the kernel's page, which checkers such as valgrind hide.
         clock: Some(underpin_linux::monotonic_by_call),
@@ -55,6 +56,13 @@ weak! {
     __register_atfork: unsafe extern "C" fn(Option<ForkHandler>, Option<ForkHandler>, Option<ForkHandler>, *mut c_void) -> c_int,
     fputs: unsafe extern "C" fn(*const c_char, *mut c_void) -> c_int,
     __libc_stack_end: core::ptr::NonNull<*mut c_void>,
+    backtrace: unsafe extern "C" fn(*mut *mut c_void, c_int) -> c_int,
+    getpid: unsafe extern "C" fn() -> c_int,
+    open: unsafe extern "C" fn(*const c_char, c_int, ...) -> c_int,
+    read: unsafe extern "C" fn(c_int, *mut c_void, usize) -> isize,
+    write: unsafe extern "C" fn(c_int, *const c_void, usize) -> isize,
+    close: unsafe extern "C" fn(c_int) -> c_int,
+    dladdr: unsafe extern "C" fn(*const c_void, *mut crate::profile::DlInfo) -> c_int,
 }
 
 unsafe extern "C" {
@@ -89,7 +97,9 @@ extern "C" fn constructor(
 ) {
     // SAFETY: the loader passes the environment, which ends with null.
     let value = |name: &str| unsafe { find(environment, name) };
-    ALLOCATOR.configure(&Options::read(value));
+    let mut options = Options::read(value);
+    crate::profile::configure(&mut options, value);
+    ALLOCATOR.configure(&options);
     // SAFETY: the hook takes any value.
     if let Ok(key) = unsafe { Linux.slot_create(Some(thread_end)) } {
         SLOT.store(key.as_raw() + 1, Release);
@@ -121,6 +131,7 @@ extern "C" fn destructor() {
     if STATS_AT_EXIT.load(Relaxed) != 0 {
         crate::introspect::print_stats();
     }
+    crate::profile::at_exit();
 }
 
 #[used]

@@ -15,6 +15,8 @@ pub(super) static ALLOCATOR: Allocator<Native, Words> = Allocator::new(
         thread_start,
         misuse,
         foreign_free: |_| false,
+        // No stacks here yet: samples say how much, not where.
+        backtrace: |_| 0,
         // Where no such thread can be made from within an allocation, the others do its work.
         purger_start: || spawn_service(|| ALLOCATOR.purger_run()),
         clock: None,

@@ -21,6 +21,8 @@ const MISUSES: &[&str] = &[
     "realloc-freed-inside",
 ];
 const MISUSE_BYTES: &[&str] = &["20", "3000", "200000"];
+/// Those that the secure way notices besides, in blocks that are not large.
+const SECURE_MISUSES: &[&str] = &["overflow", "write-after-free"];
 
 /// Real programs: the program that must be there, and a script whose output says what it did, the same at every run.
 const PROGRAMS: &[(&str, &str)] = &[
@@ -104,11 +106,12 @@ pub(super) fn run(job: &mut Job<'_>) -> Result<(), String> {
         ("cc", "count.c"),
         ("cc", "idle.c"),
         ("cc", "heaps.c"),
+        ("cc", "leaks.c"),
         ("c++", "new.cpp"),
     ] {
         let mut compile = job.workspace.program(compiler);
         compile
-            .args(["-O1", "-o"])
+            .args(["-O1", "-rdynamic", "-o"])
             .arg(scratch.join(source).with_extension(""))
             .arg(job.workspace.root.join("tests/preload").join(source));
         if source == "heaps.c" {
@@ -121,7 +124,17 @@ pub(super) fn run(job: &mut Job<'_>) -> Result<(), String> {
         let mut program = job.workspace.program(scratch.join(name));
         job.run(program.env("LD_PRELOAD", &library))?;
     }
+    for (variable, value) in [
+        ("UNDERPIN_SECURE", "1"),
+        ("UNDERPIN_PROFILE_INTERVAL", "2000"),
+    ] {
+        for name in ["family", "threads", "heaps"] {
+            let mut program = job.workspace.program(scratch.join(name));
+            job.run(program.env("LD_PRELOAD", &library).env(variable, value))?;
+        }
+    }
     misuses(job, &scratch, &library)?;
+    leaks(job, &scratch, &library)?;
     programs(job, &scratch, &library)?;
     counts(job, &scratch, &library)
 }
@@ -139,29 +152,83 @@ fn output(job: &mut Job<'_>, command: &mut Command) -> Result<Output, String> {
 }
 
 fn misuses(job: &mut Job<'_>, scratch: &Path, library: &Path) -> Result<(), String> {
-    for what in MISUSES {
-        for bytes in MISUSE_BYTES {
-            let mut program = job.workspace.program("timeout");
-            program
-                .arg("60")
-                .arg(scratch.join("misuse"))
-                .args([what, bytes]);
-            let output = output(job, program.env("LD_PRELOAD", library))?;
-            let said = String::from_utf8_lossy(&output.stderr);
-            let aborted = output.status.code() == Some(134) || signal(&output) == Some(6);
-            if !aborted || !said.contains("underpin malloc: ") || said.lines().count() != 1 {
-                return Err(format!(
-                    "misuse {what} {bytes}: {}, said `{said}`",
-                    output.status
-                ));
-            }
+    let all = |list: &'static [&str], sizes: &'static [&str], secure: &'static str| {
+        list.iter()
+            .flat_map(move |what| sizes.iter().map(move |bytes| (*what, *bytes, secure)))
+    };
+    let every = all(MISUSES, MISUSE_BYTES, "0")
+        .chain(all(MISUSES, MISUSE_BYTES, "1"))
+        .chain(all(SECURE_MISUSES, &MISUSE_BYTES[..2], "1"));
+    let mut count = 0;
+    for (what, bytes, secure) in every {
+        let mut program = job.workspace.program("timeout");
+        program
+            .arg("60")
+            .arg(scratch.join("misuse"))
+            .args([what, bytes])
+            .env("UNDERPIN_SECURE", secure)
+            .env("LD_PRELOAD", library);
+        let output = output(job, &mut program)?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        let aborted = output.status.code() == Some(134) || signal(&output) == Some(6);
+        if !aborted || !said.contains("underpin malloc: ") || said.lines().count() != 1 {
+            return Err(format!(
+                "misuse {what} {bytes}, secure {secure}: {}, said `{said}`",
+                output.status
+            ));
+        }
+        count += 1;
+    }
+    job.note(&format!("{count} misuses noticed"));
+    Ok(())
+}
+
+/// What is left at the end, by its calls; and a profile that has every block.
+fn leaks(job: &mut Job<'_>, scratch: &Path, library: &Path) -> Result<(), String> {
+    let profile = scratch.join("profile");
+    let mut program = job.workspace.program(scratch.join("leaks"));
+    program
+        .env("LD_PRELOAD", library)
+        .env("UNDERPIN_LEAKS", "1")
+        .env("UNDERPIN_PROFILE", &profile);
+    let output = output(job, &mut program)?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    let after = |text: &str| said.split_once(text).map(|(_, after)| after).unwrap_or("");
+    let large = after("1 blocks, 50000 bytes:\n")
+        .lines()
+        .next()
+        .unwrap_or("");
+    let small = after("3 blocks, 3000 bytes:\n")
+        .lines()
+        .next()
+        .unwrap_or("");
+    if !output.status.success()
+        || !said.starts_with("underpin malloc: 4 blocks of 53000 bytes in all were not freed\n")
+        || !large.contains("leak_large (")
+        || !small.contains("leak_small (")
+    {
+        return Err(format!("leaks: {}, said `{said}`", output.status));
+    }
+    let mut profiles = Vec::new();
+    for entry in fs::read_dir(scratch).map_err(|e| e.to_string())?.flatten() {
+        if entry.file_name().to_string_lossy().starts_with("profile.") {
+            profiles.push(fs::read_to_string(entry.path()).map_err(|e| e.to_string())?);
+            fs::remove_file(entry.path()).map_err(|e| e.to_string())?;
         }
     }
-    job.note(&format!(
-        "{} misuses noticed",
-        MISUSES.len() * MISUSE_BYTES.len()
-    ));
-    Ok(())
+    let right = |text: &String| {
+        text.starts_with("heap profile: 4: 53000 [4: 53000] @ heap_v2/1\n")
+            && text.matches("\n1: 1000 [1: 1000] @ 0x").count() == 3
+            && text.contains("\nMAPPED_LIBRARIES:\n")
+            && text.contains("libunderpin_malloc.so")
+    };
+    if profiles.len() == 1 && profiles.iter().all(right) {
+        Ok(())
+    } else {
+        Err(format!(
+            "the profile is not what it should be: {profiles:?}"
+        ))
+    }
 }
 
 /// The signal that ended it, which `timeout` passes on.

@@ -1,0 +1,200 @@
+//! The way round the paths that most calls take, when the heap profile is on or blocks are made the secure way.
+#![allow(unsafe_code, reason = "hands out raw memory")]
+
+use super::heap::UNDRAWN;
+use super::malloc::Allocator;
+use super::profile::{FRAMES_MAX, Sample};
+use super::size_class::{MEDIUM_BYTES_MAX, class_of};
+use super::slab::{Slab, flag};
+use super::value::{HEADS_BYTES, Heap};
+use crate::platform::{Platform, ThreadWords};
+use core::fmt;
+use core::ptr::{NonNull, null_mut};
+use core::sync::atomic::Ordering::Relaxed;
+
+impl<P: Platform, W: ThreadWords> Allocator<P, W> {
+    #[inline(always)]
+    pub(super) fn is_careful(&self) -> bool {
+        self.space().settings.careful.load(Relaxed)
+    }
+
+    #[inline(always)]
+    pub(super) fn is_secure(&self) -> bool {
+        self.space().settings.secure.load(Relaxed)
+    }
+
+    #[inline(always)]
+    fn interval(&self) -> usize {
+        self.space().settings.profile_interval_bytes.load(Relaxed)
+    }
+
+    /// A block of at least `size` bytes at a multiple of `align`, when none is at hand.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn malloc_careful(&self, size: usize, align: usize) -> *mut u8 {
+        if self.is_secure() {
+            return self.secured(size, align);
+        }
+        if self.is_sample(size)
+            && let Some(block) = self.sampled(size, align)
+        {
+            return block.as_ptr();
+        }
+        if size > MEDIUM_BYTES_MAX || align > 1 {
+            return self.large_plainly(size, align).0;
+        }
+        let class = class_of(size);
+        let block = self.malloc_empty(class);
+        // SAFETY: nothing below enters the allocator again.
+        if let Some(heap) = unsafe { self.heap() }
+            && !heap.sampling
+        {
+            heap.cut_at_sample(self.space(), class);
+        }
+        block
+    }
+
+    /// A block made the secure way.
+    #[cold]
+    pub(super) fn secured(&self, size: usize, align: usize) -> *mut u8 {
+        let made = self.secure.lock().allocate(self.space(), size, align);
+        match made {
+            Ok(block) => block,
+            Err((what, block)) => self.misuse(what, block),
+        }
+    }
+
+    /// Frees a block of a slab of kind `SECURE`.
+    #[cold]
+    pub(super) fn free_secured(&self, slab: &Slab, address: *mut u8) {
+        let freed = self.secure.lock().free(self.space(), slab, address);
+        if let Err(what) = freed {
+            self.misuse(what, address);
+        }
+    }
+
+    /// Whether the next sample is due within the next `size` bytes.
+    fn is_sample(&self, size: usize) -> bool {
+        // SAFETY: nothing below enters the allocator again.
+        let Some(heap) = (unsafe { self.heap() }) else {
+            return false;
+        };
+        if heap.sampling {
+            return false;
+        }
+        if heap.until_sample == UNDRAWN {
+            heap.until_sample = self.profile.lock().distance(self.interval());
+        }
+        let bytes = isize::try_from(size).unwrap_or(isize::MAX);
+        heap.until_sample = heap.until_sample.saturating_sub(bytes);
+        heap.until_sample < 0
+    }
+
+    /// A block that is in the profile.
+    fn sampled(&self, size: usize, align: usize) -> Option<NonNull<u8>> {
+        let mut frames = [0; FRAMES_MAX];
+        self.set_sampling(true);
+        let depth = (self.hooks.backtrace)(&mut frames).min(FRAMES_MAX);
+        let mut profile = self.profile.lock();
+        if profile.heap.is_null() {
+            let heads: *mut *mut u8 = self.zeroed(HEADS_BYTES).cast();
+            let heap = NonNull::new(heads).and_then(|_| self.value_heap(heads));
+            profile.heads = heads;
+            profile.heap = heap.map_or(null_mut(), NonNull::as_ptr);
+        }
+        let pieces = NonNull::new(profile.heap).zip(NonNull::new(profile.heads));
+        let block = pieces.and_then(|(heap, heads)| {
+            // SAFETY: the profile's heap is used under the profile's lock alone.
+            let heap = unsafe { Heap::of_pieces(self, heap, heads) };
+            NonNull::new(heap.allocate(size, align))
+        });
+        if let Some(block) = block {
+            profile.add(self.space(), block.as_ptr().addr(), size, &frames[..depth]);
+        }
+        let distance = profile.distance(self.interval());
+        drop(profile);
+        self.set_sampling(false);
+        // SAFETY: nothing below enters the allocator again.
+        if let Some(heap) = unsafe { self.heap() } {
+            heap.until_sample = distance;
+        }
+        block
+    }
+
+    fn set_sampling(&self, on: bool) {
+        // SAFETY: nothing below enters the allocator again.
+        if let Some(heap) = unsafe { self.heap() } {
+            heap.sampling = on;
+        }
+    }
+
+    /// A block in `line` is freed: takes its sample out, if it is one.
+    #[inline]
+    pub(super) fn forget_sample(&self, line: &Slab, address: *mut u8) {
+        if line.has(flag::VALUE) {
+            self.forget_sample_of_value(line, address);
+        }
+    }
+
+    #[cold]
+    fn forget_sample_of_value(&self, line: &Slab, address: *mut u8) {
+        let mut profile = self.profile.lock();
+        // SAFETY: null, or the profile's heap.
+        let home = unsafe { profile.heap.as_ref() }.map(|heap| heap.home);
+        if home == Some(line.home().load(Relaxed).cast_const()) {
+            profile.remove(address.addr());
+        }
+    }
+
+    /// Calls `each` with every live block that was sampled. It may allocate; what happens meanwhile may be seen or not.
+    pub fn samples(&self, each: &mut dyn FnMut(&Sample)) {
+        let mut index = 0;
+        loop {
+            let sample = self.profile.lock().sample(index);
+            match sample {
+                None => return,
+                Some(None) => {}
+                Some(Some(sample)) => each(&sample),
+            }
+            index += 1;
+        }
+    }
+
+    /// Writes the profile in the format `heap_v2`; the reader wants the process's memory map behind it.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    pub fn write_profile(&self, out: &mut dyn fmt::Write) -> fmt::Result {
+        let (mut count, mut bytes) = (0_usize, 0_usize);
+        self.samples(&mut |sample| {
+            count += 1;
+            bytes += sample.bytes;
+        });
+        let interval = self.interval().max(1);
+        writeln!(
+            out,
+            "heap profile: {count}: {bytes} [{count}: {bytes}] @ heap_v2/{interval}"
+        )?;
+        let mut result = Ok(());
+        self.samples(&mut |sample| {
+            result = result.and_then(|()| {
+                write!(out, "1: {0} [1: {0}] @", sample.bytes)?;
+                for frame in sample.frames() {
+                    write!(out, " {frame:#x}")?;
+                }
+                writeln!(out)
+            });
+        });
+        result
+    }
+
+    /// Whether a heap profile is taken.
+    pub fn profiles(&self) -> bool {
+        self.interval() != 0
+    }
+
+    /// Samples for which there was no room.
+    pub fn lost_sample_count(&self) -> usize {
+        self.profile.lock().lost_count()
+    }
+}
