@@ -17,7 +17,9 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use std::collections::BTreeMap;
 use std::panic::catch_unwind;
 use underpin::sys::native;
-use underpin_core::db::{Batch, Db, Error, KeyspaceId, Maintenance, Options, WriteLevel};
+use underpin_core::db::{
+    Batch, Compaction, Db, Error, KeyspaceId, Maintenance, Options, WriteLevel,
+};
 use underpin_core::platform::sim::{DiskSnapshot, Rng, Sim, SimFaults, SimOptions, SimThread};
 use underpin_core::platform::{ThreadOptions, Threads};
 
@@ -158,6 +160,9 @@ impl Life {
         options.level_factor = 2 + rng.below(3);
         options.compressed_from = rng.index(8);
         options.log_preallocate_bytes = [0, 3000, 100_000][rng.index(3)];
+        if rng.below(3) == 0 {
+            options.compaction = Compaction::Tiered;
+        }
         if rng.coin() {
             options.maintenance = Maintenance::Caller;
         }

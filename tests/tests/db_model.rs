@@ -10,7 +10,7 @@ use core::ops::Bound;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use underpin_core::db::{
-    Batch, Db, Error, KeyspaceId, Maintenance, Options, Scan, Snapshot, WriteLevel,
+    Batch, Compaction, Db, Error, KeyspaceId, Maintenance, Options, Scan, Snapshot, WriteLevel,
 };
 use underpin_core::platform::sim::{Sim, SimOptions};
 
@@ -110,9 +110,9 @@ fn append(_: &[u8], value: Option<&[u8]>, operands: &[&[u8]]) -> Option<Vec<u8>>
 }
 
 fn options() -> impl Strategy<Value = Options> {
-    let shape = (2..5usize, 2..5u64, 0..8usize, any::<bool>());
+    let shape = (2..5usize, 2..5u64, 0..8usize, any::<[bool; 2]>());
     (shape, 0..3usize, 0..3usize, 0..3usize).prop_map(
-        |((tables, factor, compressed, caller), block, cache, log)| {
+        |((tables, factor, compressed, [caller, tiered]), block, cache, log)| {
             let mut options = Options::default();
             options.memtable_bytes = 16 << 10;
             options.tables_max = tables;
@@ -125,6 +125,9 @@ fn options() -> impl Strategy<Value = Options> {
             options.log_buffer_bytes = [0, 2 << 10, 64 << 10][log];
             options.log_preallocate_bytes = [0, 1000, 1 << 20][log];
             options.merge_operator = Some(append);
+            if tiered {
+                options.compaction = Compaction::Tiered;
+            }
             if caller {
                 options.maintenance = Maintenance::Caller;
             }

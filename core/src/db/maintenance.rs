@@ -70,6 +70,7 @@ pub(super) struct MaintenanceCounts {
     pub(super) flush_bytes: u64,
     pub(super) merges: u64,
     pub(super) moves: u64,
+    pub(super) drops: u64,
     pub(super) merge_bytes_read: u64,
     pub(super) merge_bytes_written: u64,
 }
@@ -116,7 +117,7 @@ impl<P: Files> Shared<P> {
         let reads = self.reads.lock();
         let needed = reads.view.has_frozen()
             || self.is_full(&reads.view)
-            || reads.view.level0_max() > self.options.tables_max;
+            || reads.view.level0_max() > self.options.tables_max && !self.is_queue();
         let too_early = |(at, _)| self.directory.platform.now(ClockId::Monotonic) < at;
         needed && !reads.retry.is_some_and(too_early)
     }

@@ -16,13 +16,13 @@
 //! not while it makes a finished table durable. That is no error.
 #![forbid(unsafe_code)]
 
-use super::compact::{self, Build, Job, build};
+use super::compact::{self, Build, Job, JobKind, build};
 use super::error::{Error, Result};
 use super::iter::{LevelCursor, LevelTables, Source};
 use super::keyspace::KeyspaceId;
 use super::shared::Shared;
 use super::table::{Table, TableCursor};
-use super::version::{Manifest, Tree, Version};
+use super::version::{LEVELS, Manifest, Tree, Version};
 use super::watch::Event;
 use crate::platform::{ClockId, Files, MutexGuard};
 use crate::sync::atomic::AtomicU32;
@@ -82,8 +82,10 @@ impl<P: Files> Shared<P> {
         let Some(plan) = self.plan_merge(manual)? else {
             return Ok(false);
         };
-        if plan.job.is_move {
-            return self.install(&plan, None);
+        match plan.job.kind {
+            JobKind::Merge => {}
+            JobKind::Move => return self.install(&plan, None),
+            JobKind::Drop => return self.install(&plan, Some(Vec::new())),
         }
         // Whoever merges is often the only one who flushes, and writers wait if nobody does.
         let begun = self.now();
@@ -120,9 +122,17 @@ impl<P: Files> Shared<P> {
             directory: &self.directory,
             options: &self.options,
             sources,
-            level: plan.job.to,
+            // The oldest run is compressed as the last level is: it holds most.
+            level: match plan.job.to {
+                0 if plan.job.bottom => LEVELS - 1,
+                to => to,
+            },
             bottom: plan.job.bottom,
-            table_bytes: self.options.table_bytes,
+            // A run of level 0 is one table: it stands for a time, not for a range of keys.
+            table_bytes: match plan.job.to {
+                0 => u64::MAX,
+                _ => self.options.table_bytes,
+            },
             filtered: true,
         };
         let built = build(parts, || self.maintenance.lock().number(), go_on)?;
@@ -190,12 +200,16 @@ impl<P: Files> Shared<P> {
         }
         self.commit.lock().check()?;
         let view = self.reads.lock().view.clone();
+        if manual && self.is_queue() {
+            return Ok(None);
+        }
+        let now_ns = self.directory.platform.now(ClockId::Real).as_ns();
         for tree in &view.trees {
             let job = if manual {
                 compact::manual(&tree.version)
             } else {
                 let turns = state.turns.entry(tree.id).or_default();
-                compact::pick(&tree.version, &self.options, turns)
+                compact::pick(&tree.version, &self.options, turns, now_ns)
             };
             if let Some(job) = job {
                 return Ok(Some(Plan {
@@ -241,10 +255,16 @@ impl<P: Files> Shared<P> {
             let mut inputs = job.upper.iter().chain(&job.lower);
             inputs.any(|input| Arc::ptr_eq(input, table))
         };
+        // Inputs of level 0 stand side by side: nothing but newer tables came in, before them.
+        let place = levels[0].iter().position(is_input).unwrap_or_default();
         levels[job.from].retain(|table| !is_input(table));
         levels[job.to].retain(|table| !is_input(table));
-        levels[job.to].extend(incoming.iter().cloned());
-        levels[job.to].sort_unstable_by(|a, b| a.info().smallest.cmp(&b.info().smallest));
+        if job.to == 0 {
+            levels[0].splice(place..place, incoming.iter().cloned());
+        } else {
+            levels[job.to].extend(incoming.iter().cloned());
+            levels[job.to].sort_unstable_by(|a, b| a.info().smallest.cmp(&b.info().smallest));
+        }
         let mut manifest = Manifest {
             next_number: state.next_number,
             ..state.manifest.clone()
@@ -262,9 +282,11 @@ impl<P: Files> Shared<P> {
         }
         let made: &[_] = if moved { &[] } else { &incoming };
         self.switch(&mut state, manifest, made)?;
-        state.counts.merges += u64::from(!moved);
+        let dropped = job.kind == JobKind::Drop;
+        state.counts.merges += u64::from(!moved && !dropped);
+        state.counts.drops += if dropped { job.upper.len() as u64 } else { 0 };
         state.counts.moves += u64::from(moved);
-        if !moved {
+        if !moved && !dropped {
             let sum = |tables: &[Arc<Table<P>>]| -> u64 {
                 tables.iter().map(|table| table.info().bytes).sum()
             };

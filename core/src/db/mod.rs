@@ -84,7 +84,8 @@ pub use iter::Scan;
 pub use keyspace::{KEYSPACE_NAME_BYTES_MAX, KEYSPACES_MAX, Keyspace, KeyspaceId};
 pub use operands::MergeOperator;
 pub use options::{
-    BATCH_BYTES_MAX, KEY_BYTES_MAX, KeepValue, Maintenance, Options, VALUE_BYTES_MAX, WriteLevel,
+    BATCH_BYTES_MAX, Compaction, KEY_BYTES_MAX, KeepValue, Maintenance, Options, VALUE_BYTES_MAX,
+    WriteLevel,
 };
 pub use repair::{RepairReport, repair};
 pub use snapshot::Snapshot;

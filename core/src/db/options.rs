@@ -37,6 +37,27 @@ pub enum Maintenance {
     Caller,
 }
 
+/// How tables become fewer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Compaction {
+    /// Levels, each `level_factor` times as large as the one above: least space, and reads look at few tables.
+    Leveled,
+    /// Runs of like size, up to `tables_max` of them: each byte is rewritten a few times less often, for up to three times
+    /// the space.
+    Tiered,
+    /// A queue: nothing is merged, and the oldest tables go with all that is in them. For data that is written once, such as
+    /// events; each read looks at all tables, so keep them few by a large `memtable_bytes`. Merge operands do not go with the value that
+    /// they build on.
+    Fifo {
+        /// Bytes that the tables of a keyspace may have together.
+        bytes_max: u64,
+        /// How old a table may get, by when its file was made. It goes when maintenance next has something to do, so not
+        /// while nothing is written.
+        age_max: Option<Duration>,
+    },
+}
+
 /// Says of a key, its value and the time (nanoseconds since 1970) whether the value is still needed.
 pub type KeepValue = fn(key: &[u8], value: &[u8], now_ns: u64) -> bool;
 
@@ -57,6 +78,8 @@ pub struct Options {
     /// several times faster. Default 1 MiB; at most 64 MiB. 0: logs grow as they are written, and no log takes over an
     /// older one's file.
     pub log_preallocate_bytes: usize,
+    /// How tables become fewer. It may change from one open to the next. Default: leveled.
+    pub compaction: Compaction,
     /// Tables at level 0 before they are merged into the next, 2 to 1000. Default 8. While a merge runs there may be three times as
     /// many, then writers wait; from twice as many on they are slowed down.
     pub tables_max: usize,
@@ -103,6 +126,7 @@ impl Default for Options {
             memtable_bytes: 16 << 20,
             log_buffer_bytes: 256 << 10,
             log_preallocate_bytes: 1 << 20,
+            compaction: Compaction::Leveled,
             tables_max: 8,
             table_bytes: 32 << 20,
             level_bytes: 128 << 20,

@@ -12,7 +12,7 @@ use super::iter::Scan;
 use super::keeper::Keepers;
 use super::keyspace::KeyspaceId;
 use super::maintenance::MaintenanceState;
-use super::options::{Maintenance, Options, WriteLevel};
+use super::options::{Compaction, Maintenance, Options, WriteLevel};
 use super::read;
 use super::transaction::LockName;
 use super::version::View;
@@ -122,7 +122,7 @@ impl<P: Files> Shared<P> {
         let slow = self.options.tables_max * 2;
         let rate = match level0.checked_sub(slow) {
             None => 0,
-            Some(_) if self.is_inline() => 0,
+            Some(_) if self.is_inline() || self.is_queue() => 0,
             Some(over) => {
                 let over = over.min(self.options.tables_max);
                 RATE_MAX - RATE_MAX / 16 * 15 / self.options.tables_max * over
@@ -131,8 +131,16 @@ impl<P: Files> Shared<P> {
         self.write_rate.store(rate, Ordering::Relaxed);
     }
 
+    /// Whether tables are not merged, so that there may be any number of them.
+    pub(super) const fn is_queue(&self) -> bool {
+        matches!(self.options.compaction, Compaction::Fifo { .. })
+    }
+
     /// Most tables at level 0 of a keyspace: whoever would make more of them waits for a merge.
     pub(super) const fn tables_bound(&self) -> usize {
+        if self.is_queue() {
+            return usize::MAX;
+        }
         self.options.tables_max * 3
     }
 }

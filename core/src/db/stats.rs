@@ -49,6 +49,8 @@ pub struct Stats {
     pub merges: u64,
     /// Tables that went down a level as they were.
     pub moves: u64,
+    /// Tables that were dropped because the database is a queue.
+    pub drops: u64,
     /// Bytes of tables that merges read.
     pub merge_bytes_read: u64,
     /// Bytes of tables that merges wrote.
@@ -88,6 +90,7 @@ impl<P: Files> Shared<P> {
             flush_bytes: done.flush_bytes,
             merges: done.merges,
             moves: done.moves,
+            drops: done.drops,
             merge_bytes_read: done.merge_bytes_read,
             merge_bytes_written: done.merge_bytes_written,
             cache_hits,

@@ -44,7 +44,7 @@ pub use database::{Db, Keyspace, Scan, Snapshot, Transaction, restore};
 pub use error::io_error;
 pub use options::OpenOptions;
 pub use underpin_core::db::{
-    BATCH_BYTES_MAX, Batch, Error, Event, EventHook, KEY_BYTES_MAX, KeepValue, KeyspaceId,
-    Maintenance, MergeOperator, Operation, Options, RepairReport, Stats, Timing, Timings,
-    VALUE_BYTES_MAX, VerifyReport, WriteLevel,
+    BATCH_BYTES_MAX, Batch, Compaction, Error, Event, EventHook, KEY_BYTES_MAX, KeepValue,
+    KeyspaceId, Maintenance, MergeOperator, Operation, Options, RepairReport, Stats, Timing,
+    Timings, VALUE_BYTES_MAX, VerifyReport, WriteLevel,
 };

@@ -1,10 +1,11 @@
 //! Compaction: fewer, larger tables, without what is shadowed.
 //!
-//! `pick` says which tables sink from one level to the next, `build` writes the tables that come out.
+//! `pick` says which tables sink from one level to the next, `tiers` which become one in level 0 or go, `build` writes the tables that come out.
 #![forbid(unsafe_code)]
 
 mod build;
 mod pick;
+mod tiers;
 
 pub(super) use build::{Build, build};
-pub(super) use pick::{Job, is_ordered, manual, pick};
+pub(super) use pick::{Job, JobKind, is_ordered, manual, pick};

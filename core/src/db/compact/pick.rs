@@ -10,7 +10,8 @@
 //! - Tables that overlap nothing on their way down are moved: the manifest changes, no byte is written.
 #![forbid(unsafe_code)]
 
-use crate::db::options::Options;
+use super::tiers;
+use crate::db::options::{Compaction, Options};
 use crate::db::table::{Table, TableInfo};
 use crate::db::version::{LEVELS, Levels, Version};
 use crate::platform::Files;
@@ -29,11 +30,21 @@ pub(in crate::db) struct Job<P: Files> {
     pub(in crate::db) lower: Vec<Arc<Table<P>>>,
     /// No deeper level has any of the keys.
     pub(in crate::db) bottom: bool,
-    /// Nothing overlaps, so the upper tables go down as they are.
-    pub(in crate::db) is_move: bool,
+    pub(in crate::db) kind: JobKind,
 }
 
-fn bytes<P: Files>(tables: &[Arc<Table<P>>]) -> u64 {
+/// What becomes of the tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::db) enum JobKind {
+    /// New ones are made of them.
+    Merge,
+    /// Nothing overlaps, so the upper tables go down as they are.
+    Move,
+    /// They go, with what is in them.
+    Drop,
+}
+
+pub(super) fn bytes<P: Files>(tables: &[Arc<Table<P>>]) -> u64 {
     tables.iter().map(|table| table.info().bytes).sum()
 }
 
@@ -66,6 +77,21 @@ fn targets<P: Files>(version: &Version<P>, options: &Options) -> (usize, [u64; L
 
 /// The most urgent job, if there is one. `turns` remembers where in each level the last table went down.
 pub(in crate::db) fn pick<P: Files>(
+    version: &Version<P>,
+    options: &Options,
+    turns: &mut [Box<[u8]>; LEVELS],
+    now_ns: u64,
+) -> Option<Job<P>> {
+    match options.compaction {
+        Compaction::Leveled => leveled(version, options, turns),
+        Compaction::Tiered => tiers::tiered(version, options),
+        Compaction::Fifo { bytes_max, age_max } => {
+            tiers::expired(version, bytes_max, age_max, now_ns)
+        }
+    }
+}
+
+fn leveled<P: Files>(
     version: &Version<P>,
     options: &Options,
     turns: &mut [Box<[u8]>; LEVELS],
@@ -103,7 +129,7 @@ pub(in crate::db) fn manual<P: Files>(version: &Version<P>) -> Option<Job<P>> {
             upper: Vec::new(),
             lower: version.levels[to].clone(),
             bottom: true,
-            is_move: false,
+            kind: JobKind::Merge,
         });
     }
     let to = (from + 1..LEVELS)
@@ -111,7 +137,7 @@ pub(in crate::db) fn manual<P: Files>(version: &Version<P>) -> Option<Job<P>> {
     Some(job(version, from, to, version.levels[from].clone()))
 }
 
-fn job<P: Files>(
+pub(super) fn job<P: Files>(
     version: &Version<P>,
     from: usize,
     to: usize,
@@ -153,7 +179,11 @@ fn job<P: Files>(
         lower: if is_move { Vec::new() } else { lower },
         upper,
         bottom,
-        is_move,
+        kind: if is_move {
+            JobKind::Move
+        } else {
+            JobKind::Merge
+        },
     }
 }
 

@@ -36,6 +36,8 @@ pub(in crate::db) struct Table<P: Files> {
     ranges: RemovedRanges,
     filter: Vec<u8>,
     filter_place: BlockPlace,
+    /// When the file was made, in nanoseconds since 1970; 0 where the platform does not know.
+    made_ns: u64,
     cache: Arc<BlockCache<P>>,
     obsolete: AtomicBool,
 }
@@ -112,6 +114,8 @@ impl<P: Files> Table<P> {
         let Some(info) = info else {
             return senseless(footer.meta, "meta block as in the manifest");
         };
+        let metadata = directory.platform.file_metadata(&file);
+        let made_ns = metadata.map_or(0, |metadata| metadata.modified_ns);
         cache.charge(index.memory_bytes().saturating_add(filter.len()));
         Ok(Self {
             directory: directory.clone(),
@@ -122,9 +126,14 @@ impl<P: Files> Table<P> {
             ranges,
             filter,
             filter_place: footer.filter,
+            made_ns,
             cache: cache.clone(),
             obsolete: AtomicBool::new(false),
         })
+    }
+
+    pub(in crate::db) const fn made_ns(&self) -> u64 {
+        self.made_ns
     }
 
     pub(in crate::db) const fn info(&self) -> &TableInfo {

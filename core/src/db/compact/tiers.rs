@@ -1,0 +1,103 @@
+//! Compaction within level 0: tiers of tables of like size, or a queue that forgets its oldest.
+//!
+//! # Tiers
+//! Each table of level 0 is a run, newest first; a flush adds one. When there are more than `tables_max`, the newest runs that are of like
+//! size are merged into one, which takes their place: each byte is rewritten about as often as runs double, not ten times a level.
+//! The price is space: old versions stay until their run is merged. When the newer runs together are twice the oldest, all become
+//! one.
+//!
+//! # Queue
+//! Nothing is merged. When tables together are too large, or the oldest is too old, the oldest go with all that is in them.
+#![forbid(unsafe_code)]
+
+use super::pick::{Job, JobKind, bytes, job};
+use crate::db::options::Options;
+use crate::db::table::Table;
+use crate::db::version::{LEVELS, Version};
+use crate::platform::Files;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+/// How much larger than all newer ones together, in percent, a run may be to be merged with them.
+const LIKE_PERCENT: u64 = 120;
+/// How large the newer runs together may be, in percent of the oldest: the space that dead entries may take.
+const NEWER_PERCENT_MAX: u64 = 200;
+
+/// The newest runs of like size.
+pub(super) fn tiered<P: Files>(version: &Version<P>, options: &Options) -> Option<Job<P>> {
+    let runs = &version.levels[0];
+    if runs.len() <= options.tables_max {
+        return None;
+    }
+    // What a manual compaction, or leveled compaction before, has put into a lower level is the oldest run of all.
+    let below = (1..LEVELS).find(|&level| !version.levels[level].is_empty());
+    let newer = match below {
+        Some(_) => bytes(runs),
+        None => bytes(&runs[..runs.len() - 1]),
+    };
+    let oldest = match below {
+        Some(level) => bytes(&version.levels[level]),
+        None => bytes(&runs[runs.len() - 1..]),
+    };
+    let all = newer.saturating_mul(100) > oldest.saturating_mul(NEWER_PERCENT_MAX);
+    if let Some(level) = below.filter(|_| all) {
+        return Some(job(version, 0, level, runs.clone()));
+    }
+    // Enough to have no more than there may be, and then as long as the next is not much larger.
+    let mut count = if all {
+        runs.len()
+    } else {
+        runs.len() - options.tables_max + 1
+    };
+    let mut sum = bytes(&runs[..count]);
+    while let Some(next) = runs.get(count)
+        && next.info().bytes <= sum.saturating_mul(LIKE_PERCENT) / 100
+    {
+        sum = sum.saturating_add(next.info().bytes);
+        count += 1;
+    }
+    Some(Job {
+        from: 0,
+        to: 0,
+        upper: runs[..count].to_vec(),
+        lower: Vec::new(),
+        bottom: below.is_none() && count == runs.len(),
+        kind: JobKind::Merge,
+    })
+}
+
+/// The oldest tables, from when on there are more bytes than there may be or that are too old.
+pub(super) fn expired<P: Files>(
+    version: &Version<P>,
+    bytes_max: u64,
+    age_max: Option<Duration>,
+    now_ns: u64,
+) -> Option<Job<P>> {
+    let total: u64 = version.levels.iter().map(|tables| bytes(tables)).sum();
+    let too_old = |table: &Arc<Table<P>>| {
+        let age_ns = now_ns.saturating_sub(table.made_ns());
+        age_max.is_some_and(|max| table.made_ns() > 0 && u128::from(age_ns) > max.as_nanos())
+    };
+    // Of the lowest level, so that no older version of a key comes to light.
+    let from = (0..LEVELS)
+        .rev()
+        .find(|&level| !version.levels[level].is_empty())?;
+    let mut left = total;
+    let mut upper: Vec<Arc<Table<P>>> = Vec::new();
+    for table in version.levels[from].iter().rev() {
+        if left <= bytes_max && !too_old(table) {
+            break;
+        }
+        left -= table.info().bytes;
+        upper.push(table.clone());
+    }
+    (!upper.is_empty()).then(|| Job {
+        from,
+        to: from,
+        upper,
+        lower: Vec::new(),
+        bottom: true,
+        kind: JobKind::Drop,
+    })
+}
