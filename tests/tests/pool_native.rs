@@ -400,6 +400,20 @@ fn a_lent_thread_works_until_it_is_told_to_stop() {
 }
 
 #[test]
+fn a_lent_thread_whose_condition_panics_leaves_the_pool_whole() {
+    let pool = pool_of(1);
+    for _ in 0..10 {
+        let caught = catch_unwind(AssertUnwindSafe(|| {
+            pool.run_worker(|| std::panic::resume_unwind(Box::new("until")));
+        }));
+        assert!(caught.is_err());
+        let (tell, told) = mpsc::channel();
+        pool.spawn(move || tell.send(()).expect("the test waits"));
+        told.recv().expect("somebody wakes");
+    }
+}
+
+#[test]
 fn more_guests_than_places_are_served() {
     let pool = pool_of(1);
     let barrier = Barrier::new(40);

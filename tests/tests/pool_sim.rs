@@ -308,6 +308,31 @@ fn a_lent_thread_that_leaves_hands_on_what_it_did_not_run() {
     });
 }
 
+/// Spares come and go: while a job blocks for another, there is always one who may run it.
+#[test]
+fn jobs_that_block_for_others_again_and_again_are_replaced_each_time() {
+    seeds::check(count(150), |seed| {
+        let (sim, pool) = pool(seed, 2);
+        let ended = Arc::new([const { AtomicU32::new(0) }; 3]);
+        for index in 0..3 {
+            let (sim, ended) = (sim.clone(), ended.clone());
+            pool.spawn(move |worker| {
+                for _ in 0..3 {
+                    let flag = Arc::new(AtomicU32::new(0));
+                    let (there, told) = (sim.clone(), flag.clone());
+                    worker.spawn(move |_| set(&there, &told));
+                    worker.block_in_place(|| sleep_until(&sim, &flag));
+                }
+                set(&sim, &ended[index]);
+            });
+        }
+        for ended in &*ended {
+            sleep_until(&sim, ended);
+        }
+        ends(&sim, pool);
+    });
+}
+
 #[test]
 fn pools_that_broadcast_to_each_other_do_not_wait_in_a_circle() {
     seeds::check(count(100), |seed| {

@@ -18,7 +18,7 @@ use crate::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering, fence};
 use alloc::boxed::Box;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
-use core::cell::UnsafeCell;
+use core::cell::{Cell, UnsafeCell};
 use core::mem::{ManuallyDrop, MaybeUninit};
 
 /// Workers for guests: threads from outside that work in the pool at the same time. More of them wait for a thread of the pool.
@@ -110,10 +110,13 @@ impl<E: Env> Registry<E> {
         }
         let argument = Box::into_raw(Box::new(Argument { registry, index }));
         let platform = self.env.platform();
+        // Under the lock, so that of two threads that had the place in turn the later one stays.
+        let mut threads = self.threads.lock();
         // SAFETY: the entry takes the box that is leaked for it, once.
         match unsafe { platform.spawn(&options, thread_main::<E>, argument.cast()) } {
             Ok(thread) => {
-                let before = self.threads.lock()[index].replace(thread);
+                let before = threads[index].replace(thread);
+                drop(threads);
                 if let Some(ended) = before {
                     // A spare that gave its place back: it is about to end.
                     let _joined = platform.join(ended);
@@ -352,6 +355,24 @@ impl<E: Env> Registry<E> {
         f()
     }
 
+    /// Counts a spare out if there are more than blocked jobs. Of two who ask, the last one needed stays; and if a job begins to
+    /// block meanwhile, it sees the lower count and starts another, or is seen here.
+    fn spare_may_leave(&self) -> bool {
+        let order = Ordering::SeqCst;
+        let counted = self.spares.fetch_update(order, order, |spares| {
+            self.env.preempt();
+            (spares > self.blocked.load(order)).then(|| spares - 1)
+        });
+        match counted {
+            Ok(spares) if spares > self.blocked.load(order) => true,
+            Ok(_) => {
+                self.spares.fetch_add(1, order);
+                false
+            }
+            Err(_) => false,
+        }
+    }
+
     fn start_spare(&self) {
         let first = self.settings.threads;
         let Some(state) = self.workers[first..first + self.settings.spares]
@@ -453,10 +474,14 @@ unsafe extern "C" fn thread_main<E: Env>(argument: *mut u8) {
     if state.index < settings.threads {
         state.work(|| false);
     } else {
+        let left = Cell::new(false);
         state.work(|| {
-            registry.spares.load(Ordering::SeqCst) > registry.blocked.load(Ordering::SeqCst)
+            left.set(registry.spare_may_leave());
+            left.get()
         });
-        registry.spares.fetch_sub(1, Ordering::SeqCst);
+        if !left.get() {
+            registry.spares.fetch_sub(1, Ordering::SeqCst);
+        }
     }
     settings.exit(&registry.env, state.index);
     registry.trace(state.index, Event::Exit);

@@ -10,6 +10,7 @@ use super::worker::{State, Worker};
 use crate::platform::{Mutex, Threads};
 use crate::sync::atomic::{AtomicUsize, Ordering, fence};
 use alloc::vec::Vec;
+use core::cell::Cell;
 
 /// In which order spawned jobs are taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -165,13 +166,26 @@ impl<E: Env> Pool<E> {
 
     /// Lends this thread to the pool as one more worker, until `until` says so: it is asked whenever there is nothing to do, and after
     /// each [`nudge`](Self::nudge).
+    ///
+    /// # Panics
+    /// If `until` does.
     pub fn run_worker(&self, until: impl Fn() -> bool + Send) {
+        let env = self.registry.env();
+        let panic = Cell::new(None);
         let _entered = self.registry.enter(|worker| {
             // It works for the pool, so it takes nobody's place.
             self.registry.sleep.guest_leaves();
-            worker.state.work(until);
+            worker.state.work(|| {
+                env.catch(&until).unwrap_or_else(|payload| {
+                    panic.set(Some(payload));
+                    true
+                })
+            });
             self.registry.sleep.guest_enters();
         });
+        if let Some(payload) = panic.into_inner() {
+            env.resume(payload);
+        }
     }
 
     /// Makes sleeping workers look around once.
