@@ -92,6 +92,43 @@ pub fn common_prefix(a: &[u8], b: &[u8]) -> usize {
     entry!(prefix_kernel(a: &[u8], b: &[u8]) -> usize)
 }
 
+/// # Safety
+/// V1.
+#[inline(always)]
+unsafe fn suffix<V: Vector>(a: &[u8], b: &[u8]) -> usize {
+    let len = a.len().min(b.len());
+    let (a, b) = (&a[a.len() - len..], &b[b.len() - len..]);
+    let mut rest = len;
+    // SAFETY: V1; each load is of bytes below `rest`.
+    unsafe {
+        while rest >= V::BYTES {
+            let at = rest - V::BYTES;
+            let hit = V::load(a.as_ptr().add(at)).eq(V::load(b.as_ptr().add(at)));
+            let differing = V::bits(hit) ^ low_bits(V::BYTES);
+            if differing != 0 {
+                return len - (at + differing.ilog2() as usize + 1);
+            }
+            rest = at;
+        }
+        let hit = V::load_short(a.as_ptr(), rest).eq(V::load_short(b.as_ptr(), rest));
+        let differing = !V::bits(hit) & low_bits(rest);
+        len - differing.checked_ilog2().map_or(0, |bit| bit as usize + 1)
+    }
+}
+
+dispatch!(mod suffix_kernel = suffix, fn(a: &[u8], b: &[u8]) -> usize);
+
+/// How many bytes `a` and `b` have in common at their ends.
+///
+/// ```
+/// assert_eq!(underpin_core::search::common_suffix(b"reading", b"ring"), 3);
+/// ```
+#[inline]
+#[must_use]
+pub fn common_suffix(a: &[u8], b: &[u8]) -> usize {
+    entry!(suffix_kernel(a: &[u8], b: &[u8]) -> usize)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -111,6 +148,11 @@ mod tests {
                     // SAFETY: the level is available.
                     let found = unsafe { prefix_kernel::select(level)(&a, &b) };
                     assert_eq!(found, at, "{level:?} {len}");
+                    b.insert(0, 7);
+                    // SAFETY: the level is available.
+                    let found = unsafe { suffix_kernel::select(level)(&a, &b) };
+                    let expected = if at < len { len - at - 1 } else { len };
+                    assert_eq!(found, expected, "{level:?} {len}");
                 }
             }
         }

@@ -4,10 +4,12 @@
 //! |---|---|
 //! | this one | bytes: [`memchr`] and its siblings, sets ([`ByteSet`]), iterators, counts |
 //! | [`memmem`] | a substring, from either end, all of them |
-//! | [`case`] | a substring without regard to ASCII case |
+//! | [`case`], [`fold`] | a substring without regard to the case of ASCII, of any script |
+//! | [`distance`] | what differs in a few bytes, or is a few edits away |
 //! | `multi` | many substrings at once |
 //! | `stream` | any of these over chunks |
-//! | [`utf8`], [`lines`] | validation, characters, lines |
+//! | [`utf8`], [`utf16`] | validation, characters; conversion, and which it is |
+//! | [`lines`], [`words`] | lines, words and their boundaries |
 //! | [`detect`] | which instruction set is used |
 //!
 //! # How it is built
@@ -21,6 +23,8 @@ mod byte;
 pub mod case;
 pub mod detect;
 mod dispatch;
+pub mod distance;
+pub mod fold;
 pub mod lines;
 pub mod memmem;
 mod mismatch;
@@ -28,11 +32,13 @@ mod mismatch;
 pub mod multi;
 #[cfg(feature = "alloc")]
 pub mod stream;
+pub mod utf16;
 pub mod utf8;
 mod vector;
+pub mod words;
 
 pub use byte::{
     ByteSet, Bytes, SetBytes, count, count2, count3, memchr, memchr_iter, memchr_not, memchr2,
     memchr2_iter, memchr3, memchr3_iter, memrchr, memrchr_not, memrchr2, memrchr3,
 };
-pub use mismatch::common_prefix;
+pub use mismatch::{common_prefix, common_suffix};

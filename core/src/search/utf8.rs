@@ -371,6 +371,33 @@ pub fn floor_boundary(bytes: &[u8], at: usize) -> usize {
         .unwrap_or(at)
 }
 
+/// The character that `bytes` start with, and its length; none if they start with none that is valid and whole.
+#[inline]
+#[must_use]
+pub fn first_char(bytes: &[u8]) -> Option<(char, usize)> {
+    let len = match *bytes.first()? {
+        byte @ 0..0x80 => return Some((char::from(byte), 1)),
+        0xc2..0xe0 => 2,
+        0xe0..0xf0 => 3,
+        0xf0..0xf5 => 4,
+        _ => return None,
+    };
+    let text = str::from_utf8(bytes.get(..len)?).ok()?;
+    text.chars().next().map(|char| (char, len))
+}
+
+/// The character that `bytes` end with, and its length; none if they end with none that is valid and whole.
+#[inline]
+#[must_use]
+pub fn last_char(bytes: &[u8]) -> Option<(char, usize)> {
+    let last = bytes.len().checked_sub(1)?;
+    if bytes[last] < 0x80 {
+        return Some((char::from(bytes[last]), 1));
+    }
+    let start = floor_boundary(bytes, last);
+    first_char(&bytes[start..]).filter(|(_, len)| start + len == bytes.len())
+}
+
 /// The byte at which character number `n` starts, counted from 0; none if there are no more than `n`.
 #[must_use]
 pub fn nth_char(text: &str, mut n: usize) -> Option<usize> {

@@ -4,7 +4,7 @@ use super::task::{Task, task};
 use super::text::Corpus;
 use regex::bytes::RegexBuilder;
 use stringzilla::sz;
-use underpin_core::search::{case, lines, utf8};
+use underpin_core::search::{case, fold, lines, utf8, utf16};
 
 pub(super) fn tasks(corpora: &[Corpus]) -> Vec<Task> {
     let mut tasks = Vec::new();
@@ -68,6 +68,56 @@ pub(super) fn tasks(corpora: &[Corpus]) -> Vec<Task> {
                 }
                 count
             }),
+        );
+    }
+    tasks.extend(unicode(corpora));
+    tasks
+}
+
+/// Case of a script other than Latin, and UTF-16.
+fn unicode(corpora: &[Corpus]) -> Vec<Task> {
+    let mut tasks = Vec::new();
+    let text = corpora[2].text;
+    for (label, needle) in [
+        ("absent", "ЭКСКАВАТОР"),
+        ("rare", "МАШИНА ДОРОГА"),
+        ("common", "время"),
+    ] {
+        let mine = fold::Finder::new(needle);
+        let Ok(regex) = RegexBuilder::new(needle).case_insensitive(true).build() else {
+            continue;
+        };
+        tasks.push(
+            task!(format!("any case of russian, {label}"), format!("all of `{needle}`"), text.len(),
+            mine.find_iter(text).count(), "regex" => regex.find_iter(text).count(),
+            "stringzilla" => {
+                let (mut at, mut count) = (0, 0);
+                while let Some((start, len)) = sz::utf8_uncased_search(&text[at..], needle) {
+                    at += start + len;
+                    count += 1;
+                }
+                count
+            }),
+        );
+    }
+    for corpus in &corpora[..3] {
+        let text: &str = String::from_utf8_lossy(corpus.text).into_owned().leak();
+        let units: &[u16] = text.encode_utf16().collect::<Vec<_>>().leak();
+        tasks.push(
+            task!(format!("{} to UTF-16", corpus.name), "into a new buffer", text.len(), {
+                let mut room = vec![0; text.len()];
+                utf16::from_utf8(text, &mut room).written
+            }, "std" => {
+                let mut room = Vec::with_capacity(text.len());
+                room.extend(text.encode_utf16());
+                room.len()
+            }),
+        );
+        tasks.push(
+            task!(format!("{} from UTF-16", corpus.name), "into a new buffer", text.len(), {
+            let mut room = vec![0; units.len() * 3];
+            utf16::to_utf8(units, &mut room).map_or(0, |progress| progress.written)
+        }, "std" => String::from_utf16(units).map_or(0, |text| text.len())),
         );
     }
     tasks

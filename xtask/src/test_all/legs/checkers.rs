@@ -30,9 +30,22 @@ pub(super) fn asan(job: &mut Job<'_>) -> Result<(), String> {
 }
 
 /// What `tests/fuzz` has a target for.
-const FUZZ_TARGETS: &[&str] = &["log", "manifest", "table", "resp"];
+const FUZZ_TARGETS: &[&str] = &[
+    "log",
+    "manifest",
+    "table",
+    "resp",
+    "substring",
+    "patterns",
+    "text",
+    "folding",
+];
 
-/// A smoke run: the targets build, and a few seconds each find nothing. Long runs are a person's, by cargo-fuzz, whose flags these are.
+/// The variable that makes it the long run: seconds for each target.
+const FUZZ_SECONDS: &str = "UNDERPIN_FUZZ_SECONDS";
+
+/// A smoke run: the targets build, and a few seconds each find nothing. The long run takes as many as the variable says. Longer ones are a person's,
+/// by cargo-fuzz, whose flags these are.
 pub(super) fn fuzz(job: &mut Job<'_>) -> Result<(), String> {
     const TARGET: &str = "x86_64-unknown-linux-gnu";
     let directory = job.workspace.target.join("fuzz");
@@ -51,26 +64,31 @@ pub(super) fn fuzz(job: &mut Job<'_>) -> Result<(), String> {
         .args(["run", "nightly", "cargo", "build", "--locked", "--release"])
         .args(["--target", TARGET, "--manifest-path", "tests/fuzz/Cargo.toml"]);
     job.run(&mut build)?;
+    let seconds: u32 = match std::env::var(FUZZ_SECONDS) {
+        Ok(text) => text
+            .parse()
+            .map_err(|e| format!("{FUZZ_SECONDS}={text}: {e}"))?,
+        Err(_) => 5,
+    };
     for target in FUZZ_TARGETS {
         let corpus = directory.join("corpus").join(target);
         std::fs::create_dir_all(&corpus).map_err(|e| format!("{}: {e}", corpus.display()))?;
         let mut run = job
             .workspace
             .program(directory.join(TARGET).join("release").join(target));
-        run.args([
-            "-max_total_time=10",
-            "-rss_limit_mb=1024",
-            "-timeout=10",
-            "-print_final_stats=1",
-        ])
-        .arg(format!(
-            "-artifact_prefix={}/{target}-",
-            directory.display()
-        ))
-        .arg(&corpus);
+        run.arg(format!("-max_total_time={seconds}"))
+            .args(["-rss_limit_mb=1024", "-timeout=10", "-print_final_stats=1"])
+            .arg(format!(
+                "-artifact_prefix={}/{target}-",
+                directory.display()
+            ))
+            .arg(&corpus);
         job.run(&mut run)?;
     }
-    job.note(&FUZZ_TARGETS.join(", "));
+    job.note(&format!(
+        "{}: {seconds} s each; the long run, not done here, is {FUZZ_SECONDS}=60",
+        FUZZ_TARGETS.join(", ")
+    ));
     Ok(())
 }
 

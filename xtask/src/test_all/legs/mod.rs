@@ -4,6 +4,7 @@ mod bare;
 mod checkers;
 mod clients;
 mod emulated;
+mod facade;
 mod grep;
 mod host;
 mod macos;
@@ -154,6 +155,15 @@ pub(super) const LEGS: &[Leg] = &[
         needs: &[],
         limit_s: 1200,
         run: grep::run,
+    },
+    Leg {
+        name: "facade",
+        proves: "the test suites of crates that use memchr pass with our search in its place",
+        how: How::Native,
+        quick: false,
+        needs: &[],
+        limit_s: 900,
+        run: facade::run,
     },
     Leg {
         name: "kill-9",
@@ -315,7 +325,7 @@ pub(super) const LEGS: &[Leg] = &[
     },
     Leg {
         name: "fuzz",
-        proves: "what reads logs, tables, manifests and requests builds as fuzz targets and survives some seconds of noise",
+        proves: "what reads logs, tables, manifests and requests, and what searches, builds as fuzz targets and survives some seconds of noise",
         how: How::Native,
         quick: false,
         needs: &[Need::Nightly],
