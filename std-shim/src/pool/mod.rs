@@ -6,6 +6,7 @@
 //! | many jobs that borrow | [`scope`], [`scope_fifo`] |
 //! | a job on its own | [`spawn`] |
 //! | loops, reductions, sorts | [`iter`] |
+//! | to stop a loop early | [`CancelToken`], [`cancel_on`](iter::ParallelIterator::cancel_on) |
 //! | a pool of your own | [`ThreadPoolBuilder`] |
 //!
 //! A thread from outside works as a guest: [`join`] and [`scope`] run on it, and the pool's threads help. What is waited for is
@@ -22,6 +23,7 @@ pub use global::{
     scope, scope_fifo, spawn, yield_local, yield_now,
 };
 pub use thread_pool::{ThreadPool, ThreadPoolBuilder};
+pub use underpin_core::pool::iter::CancelToken;
 pub use underpin_core::pool::{Event, Payload, Priority, Trace, WorkerMetrics};
 
 /// The right to use a pool as one of its workers, on this thread.

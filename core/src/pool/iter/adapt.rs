@@ -533,7 +533,9 @@ unsafe impl<A: Source, B: Source<Item = A::Item>> Source for Chain<A, B> {
             let (none, b) = self.b.split_at(0);
             (Self { a, b: none }, Self { a: a_rest, b })
         } else {
-            let (b, b_rest) = self.b.split_at(at - first);
+            // A source that was stopped meanwhile weighs less than what the caller saw.
+            let middle = (at - first).min(self.b.weight());
+            let (b, b_rest) = self.b.split_at(middle);
             let (a, none) = self.a.split_at(first);
             (Self { a, b }, Self { a: none, b: b_rest })
         }

@@ -8,6 +8,8 @@
 //!
 //! So a loop that nobody helps with runs as sequential code does, and one with few heavy items is shared before the first of them
 //! is done. Nothing needs tuning. The clock is read only while somebody asks.
+//!
+//! A source may be [stopped](super::Until) while it runs: then it weighs nothing, which is looked at after each block.
 #![forbid(unsafe_code)]
 
 use super::source::Source;
@@ -84,7 +86,8 @@ where
             return consumer.eat(acc, offset, source.into_seq());
         }
         let (front, rest) = source.split_at(block);
-        let taken = weight - rest.weight();
+        // Not what the whole lost: weights of endless chains are cut off at the largest number.
+        let taken = front.weight();
         if taken == 0 {
             // It cannot be split there.
             return consumer.eat(acc, offset, rest.into_seq());
@@ -92,7 +95,8 @@ where
         acc = consumer.eat(acc, offset, front.into_seq());
         source = rest;
         offset += taken;
-        weight -= taken;
+        // Asked for again, since a source that was stopped weighs nothing.
+        weight = source.weight();
         if !worker.is_wanted() {
             since = None;
             block = (block * GROWTH).min(BLOCK_MAX);
@@ -135,9 +139,9 @@ where
 {
     let weight = source.weight();
     let (left, right) = source.split_at(weight / 2);
-    let middle = offset + (weight - right.weight());
+    let middle = offset + left.weight();
     if left.weight() == 0 || right.weight() == 0 {
-        // It cannot be split there.
+        // It cannot be split there, or was stopped.
         let whole = if left.weight() == 0 { right } else { left };
         return consumer.eat(acc, offset, whole.into_seq());
     }
@@ -173,7 +177,7 @@ where
             return consumer.eat(consumer.start(), offset, source.into_seq());
         }
         let (left, right) = source.split_at(weight / 2);
-        let middle = offset + (weight - right.weight());
+        let middle = offset + left.weight();
         if left.weight() == 0 || right.weight() == 0 {
             let whole = if left.weight() == 0 { right } else { left };
             return consumer.eat(consumer.start(), offset, whole.into_seq());

@@ -125,6 +125,12 @@ macro_rules! chunk_source {
                 assert!(size != 0, "parts of no items");
                 Self { slice, size }
             }
+
+            /// How many parts have all `size` items.
+            #[must_use]
+            pub fn whole(&self) -> usize {
+                self.slice.len() / self.size
+            }
         }
 
         // SAFETY: the slice or range splits where it is told, and gives each item once.
@@ -160,6 +166,67 @@ chunk_source!(
 chunk_source!(
     /// Exclusive parts of a slice, the last perhaps shorter.
     ChunksMut, [mut], split_at_mut, chunks_mut, ChunksMut, Send
+);
+
+macro_rules! chunk_source_from_end {
+    ($(#[$doc:meta])* $name:ident, [$($mutable:tt)?], $split:ident, $chunks:ident, $seq:ident, $bound:ident) => {
+        $(#[$doc])*
+        #[derive(Debug)]
+        pub struct $name<'a, T> {
+            slice: &'a $($mutable)? [T],
+            size: usize,
+        }
+
+        impl<'a, T: $bound> $name<'a, T> {
+            /// Parts of `size` items.
+            ///
+            /// # Panics
+            /// If `size` is 0.
+            pub fn new(slice: &'a $($mutable)? [T], size: usize) -> Self {
+                assert!(size != 0, "parts of no items");
+                Self { slice, size }
+            }
+
+            /// How many parts have all `size` items.
+            #[must_use]
+            pub fn whole(&self) -> usize {
+                self.slice.len() / self.size
+            }
+        }
+
+        // SAFETY: the slice splits where it is told, and gives each item once.
+        unsafe impl<'a, T: $bound> Source for $name<'a, T> {
+            type Item = &'a $($mutable)? [T];
+            type Seq = core::slice::$seq<'a, T>;
+            const EXACT: bool = true;
+
+            fn weight(&self) -> usize {
+                self.slice.len().div_ceil(self.size)
+            }
+
+            fn split_at(self, at: usize) -> (Self, Self) {
+                let middle = self.slice.len().saturating_sub(at.saturating_mul(self.size));
+                let (rest, front) = self.slice.$split(middle);
+                let size = self.size;
+                (Self { slice: front, size }, Self { slice: rest, size })
+            }
+
+            fn into_seq(self) -> Self::Seq {
+                self.slice.$chunks(self.size)
+            }
+        }
+
+        impl<T: $bound> ExactSource for $name<'_, T> {}
+    };
+}
+
+chunk_source_from_end!(
+    /// Parts of a slice, from its end; the last perhaps shorter.
+    RChunks, [], split_at, rchunks, RChunks, Sync
+);
+chunk_source_from_end!(
+    /// Exclusive parts of a slice, from its end; the last perhaps shorter.
+    RChunksMut, [mut], split_at_mut, rchunks_mut, RChunksMut, Send
 );
 
 /// Overlapping parts of a slice.

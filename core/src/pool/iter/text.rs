@@ -27,6 +27,67 @@ unsafe impl<'a> Source for CharIter<'a> {
     }
 }
 
+/// The characters of a string, each with the place of its first byte.
+#[derive(Debug)]
+pub struct CharIndexIter<'a> {
+    text: &'a str,
+    first: usize,
+}
+
+impl<'a> CharIndexIter<'a> {
+    /// The characters of `text`.
+    #[must_use]
+    pub fn new(text: &'a str) -> Self {
+        Self { text, first: 0 }
+    }
+}
+
+/// The plain iterator of a part.
+#[derive(Debug)]
+pub struct CharIndexSeq<'a> {
+    base: core::str::CharIndices<'a>,
+    first: usize,
+}
+
+impl Iterator for CharIndexSeq<'_> {
+    type Item = (usize, char);
+    fn next(&mut self) -> Option<(usize, char)> {
+        let (at, found) = self.base.next()?;
+        Some((self.first + at, found))
+    }
+}
+
+// SAFETY: it is not exact.
+unsafe impl<'a> Source for CharIndexIter<'a> {
+    type Item = (usize, char);
+    type Seq = CharIndexSeq<'a>;
+    const EXACT: bool = false;
+
+    fn weight(&self) -> usize {
+        self.text.len()
+    }
+
+    fn split_at(self, at: usize) -> (Self, Self) {
+        let middle = self.text.ceil_char_boundary(at);
+        let (left, right) = self.text.split_at(middle);
+        let first = self.first;
+        (
+            Self { text: left, first },
+            Self {
+                text: right,
+                first: first + middle,
+            },
+        )
+    }
+
+    fn into_seq(self) -> CharIndexSeq<'a> {
+        CharIndexSeq {
+            base: self.text.char_indices(),
+            first: self.first,
+        }
+    }
+}
+
 /// The lines of a string, without their ends.
 #[derive(Debug)]
 pub struct LineIter<'a>(pub &'a str);

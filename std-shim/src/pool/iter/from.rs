@@ -16,7 +16,7 @@ pub trait FromParallelIterator<T: Send>: Sized {
 }
 
 /// The items in order, in the parts in which they were found.
-fn parts<S: Source>(source: S) -> LinkedList<Vec<S::Item>> {
+pub(super) fn parts<S: Source>(source: S) -> LinkedList<Vec<S::Item>> {
     source.fold_with_merge(
         LinkedList::new,
         |mut list: LinkedList<Vec<S::Item>>, item| {
@@ -73,6 +73,19 @@ by_extend!([T: Send] VecDeque<T>, T);
 by_extend!([] String, char);
 by_extend!(['a] String, &'a str);
 by_extend!([] String, String);
+by_extend!([T: Send] LinkedList<T>, T);
+
+impl<T: Send> FromParallelIterator<T> for Box<[T]> {
+    fn from_par_iter<S: Source<Item = T>>(source: S) -> Self {
+        source.collect::<Vec<T>>().into_boxed_slice()
+    }
+}
+
+impl<T: Send> FromParallelIterator<T> for std::sync::Arc<[T]> {
+    fn from_par_iter<S: Source<Item = T>>(source: S) -> Self {
+        source.collect::<Vec<T>>().into()
+    }
+}
 
 impl FromParallelIterator<()> for () {
     fn from_par_iter<S: Source<Item = ()>>(source: S) {

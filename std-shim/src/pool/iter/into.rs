@@ -1,11 +1,12 @@
 //! What becomes a parallel iterator.
 
 use core::ops::Range;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, HashSet, LinkedList, VecDeque};
 use underpin_core::pool::iter::{
-    Bounded, Chain, CharIter, Chunks, ChunksMut, Cloned, Enumerate, Filter, FilterMap, FlatMap,
-    LineIter, Map, OwnedIter, RangeIter, Rev, SliceIter, SliceIterMut, Source, Windows, Zip,
+    Bounded, Bridge, Chain, CharIndexIter, CharIter, Chunks, ChunksMut, Cloned, Enumerate,
+    ExactSource, Filter, FilterMap, FlatMap, Fold, Groups, Interleave, LineIter, Map, MapWith,
+    OwnedIter, PanicFuse, Pieces, RChunks, RChunksMut, RangeIter, Rev, SliceIter, SliceIterMut,
+    Source, StepBy, TryFold, Until, Windows, Zip,
 };
 
 /// Becomes a parallel iterator, by value.
@@ -54,6 +55,19 @@ itself! {
     [A, B] Zip<A, B>;
     [A, B] Chain<A, B>;
     [N] RangeIter<N>;
+    ['a, T] RChunks<'a, T>;
+    ['a, T] RChunksMut<'a, T>;
+    ['a] CharIndexIter<'a>;
+    [C, P] Pieces<C, P>;
+    [S] StepBy<S>;
+    [S] Groups<S>;
+    [S] PanicFuse<S>;
+    [A, B] Interleave<A, B>;
+    [S, F] Until<S, F>;
+    [S, M, F] MapWith<S, M, F>;
+    [S, M, F] Fold<S, M, F>;
+    [S, M, F] TryFold<S, M, F>;
+    [I, P: underpin_core::platform::Park] Bridge<I, P>;
 }
 
 /// Over references to the items.
@@ -154,6 +168,37 @@ impl<'a, T: Send> IntoParallelIterator for &'a mut Vec<T> {
     }
 }
 
+impl<T: Send, const N: usize> IntoParallelIterator for [T; N] {
+    type Iter = OwnedIter<T>;
+    type Item = T;
+    fn into_par_iter(self) -> Self::Iter {
+        OwnedIter::new(Vec::from(self))
+    }
+}
+
+impl<T: Send> IntoParallelIterator for Box<[T]> {
+    type Iter = OwnedIter<T>;
+    type Item = T;
+    fn into_par_iter(self) -> Self::Iter {
+        OwnedIter::new(self.into_vec())
+    }
+}
+
+/// Two at once, as [`zip`](super::IndexedParallelIterator::zip) has them.
+impl<A, B> IntoParallelIterator for (A, B)
+where
+    A: IntoParallelIterator,
+    B: IntoParallelIterator,
+    A::Iter: ExactSource,
+    B::Iter: ExactSource,
+{
+    type Iter = Zip<A::Iter, B::Iter>;
+    type Item = (A::Item, B::Item);
+    fn into_par_iter(self) -> Self::Iter {
+        Zip::new(self.0.into_par_iter(), self.1.into_par_iter())
+    }
+}
+
 /// Collections without random access: their items are listed first.
 macro_rules! listed {
     ([$($generics:tt)*] $collection:ty => $item:ty) => {
@@ -179,6 +224,13 @@ listed!([T: Send] BTreeSet<T> => T);
 listed!(['a, T: Sync] &'a BTreeSet<T> => &'a T);
 listed!([T: Send] VecDeque<T> => T);
 listed!(['a, T: Sync] &'a VecDeque<T> => &'a T);
+listed!(['a, T: Send] &'a mut VecDeque<T> => &'a mut T);
+listed!([T: Send] LinkedList<T> => T);
+listed!(['a, T: Sync] &'a LinkedList<T> => &'a T);
+listed!(['a, T: Send] &'a mut LinkedList<T> => &'a mut T);
+listed!([T: Ord + Send] BinaryHeap<T> => T);
+listed!(['a, T: Ord + Sync] &'a BinaryHeap<T> => &'a T);
+listed!([T: Send, X: Send] Result<T, X> => T);
 listed!([T: Send] Option<T> => T);
 listed!(['a, T: Sync] &'a Option<T> => &'a T);
 
@@ -205,5 +257,9 @@ macro_rules! ranges {
         }
     )*};
 }
+
+// `char` ranges have a hole where surrogates are: their characters are listed.
+listed!([] Range<char> => char);
+listed!([] core::ops::RangeInclusive<char> => char);
 
 ranges!(u8 u16 u32 u64 usize i8 i16 i32 i64 isize);

@@ -1,119 +1,25 @@
 //! The methods of parallel iterators.
 
-use super::from::FromParallelIterator;
-use crate::pool::enter;
+use super::consume::{Any, First, Last, Products, Sums, Try, With};
+use super::from::{FromParallelIterator, parts};
+use super::{Either, IntoParallelIterator, ParallelExtend};
+use crate::pool::{current_num_threads, enter};
 use core::cmp::Ordering as Order;
+use core::convert::identity;
 use core::iter::{Product, Sum};
+use core::ops::ControlFlow;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::collections::LinkedList;
 use underpin_core::pool::iter::{
-    Bounded, Chain, Cloned, Consumer, Enumerate, ExactSource, Filter, FilterMap, FlatMap, Map, Rev,
-    Source, Zip, collect, drive, drive_fixed,
+    Attempt, Bounded, CancelToken, Chain, Cloned, Copies, Filter, FilterMap, FlatMap, Fold, Made,
+    Map, MapWith, PanicFuse, Source, TryFold, Until, drive, drive_fixed,
 };
 
-/// A consumer made from closures.
-struct With<S, E, M> {
-    start: S,
-    eat: E,
-    merge: M,
-}
+/// What [`cancel_on`](ParallelIterator::cancel_on) makes.
+pub type UntilCancelled<S> = Until<S, fn(<S as Source>::Item) -> Option<<S as Source>::Item>>;
 
-impl<T, A, S, E, M> Consumer<T> for With<S, E, M>
-where
-    A: Send,
-    S: Fn() -> A + Sync,
-    E: Fn(A, T) -> A + Sync,
-    M: Fn(A, A) -> A + Sync,
-{
-    type Acc = A;
-
-    fn start(&self) -> A {
-        (self.start)()
-    }
-
-    #[inline]
-    fn eat(&self, acc: A, _offset: usize, items: impl Iterator<Item = T>) -> A {
-        items.fold(acc, &self.eat)
-    }
-
-    fn merge(&self, left: A, right: A) -> A {
-        (self.merge)(left, right)
-    }
-}
-
-/// Finds an item, and stops all others.
-struct Any<'a, F> {
-    find: F,
-    found: &'a AtomicBool,
-}
-
-impl<T, R, F> Consumer<T> for Any<'_, F>
-where
-    R: Send,
-    F: Fn(T) -> Option<R> + Sync,
-{
-    type Acc = Option<R>;
-
-    fn start(&self) -> Option<R> {
-        None
-    }
-
-    fn eat(&self, acc: Option<R>, _offset: usize, mut items: impl Iterator<Item = T>) -> Option<R> {
-        if acc.is_some() {
-            return acc;
-        }
-        let found = items.find_map(&self.find);
-        if found.is_some() {
-            self.found.store(true, Ordering::Relaxed);
-        }
-        found
-    }
-
-    fn merge(&self, left: Option<R>, right: Option<R>) -> Option<R> {
-        left.or(right)
-    }
-
-    fn is_done(&self, _offset: usize) -> bool {
-        self.found.load(Ordering::Relaxed)
-    }
-}
-
-/// Finds the first item, and stops all behind it.
-struct First<'a, F> {
-    find: F,
-    best: &'a AtomicUsize,
-}
-
-impl<T, R, F> Consumer<T> for First<'_, F>
-where
-    R: Send,
-    F: Fn(T) -> Option<R> + Sync,
-{
-    type Acc = Option<R>;
-
-    fn start(&self) -> Option<R> {
-        None
-    }
-
-    fn eat(&self, acc: Option<R>, offset: usize, mut items: impl Iterator<Item = T>) -> Option<R> {
-        if acc.is_some() {
-            return acc;
-        }
-        let found = items.find_map(&self.find);
-        if found.is_some() {
-            self.best.fetch_min(offset, Ordering::Relaxed);
-        }
-        found
-    }
-
-    fn merge(&self, left: Option<R>, right: Option<R>) -> Option<R> {
-        left.or(right)
-    }
-
-    fn is_done(&self, offset: usize) -> bool {
-        // A part that starts behind one with a find cannot hold the first.
-        self.best.load(Ordering::Relaxed) < offset
-    }
-}
+/// What [`while_some`](ParallelIterator::while_some) makes.
+pub type WhileSome<S, T> = Until<S, fn(Option<T>) -> Option<T>>;
 
 /// A parallel iterator: everything that splits.
 ///
@@ -175,10 +81,7 @@ pub trait ParallelIterator: Source {
         Self::Item: IntoIterator,
         <Self::Item as IntoIterator>::Item: Send,
     {
-        FlatMap::new(
-            self,
-            core::convert::identity as fn(Self::Item) -> Self::Item,
-        )
+        FlatMap::new(self, identity as fn(Self::Item) -> Self::Item)
     }
 
     /// Copies of what the items refer to.
@@ -210,9 +113,182 @@ pub trait ParallelIterator: Source {
         })
     }
 
+    /// Each item, changed by `f`.
+    fn update<F>(self, f: F) -> Map<Self, impl Fn(Self::Item) -> Self::Item + Send + Sync>
+    where
+        F: Fn(&mut Self::Item) + Send + Sync,
+    {
+        Map::new(self, move |mut item| {
+            f(&mut item);
+            item
+        })
+    }
+
+    /// Each item through `f`, which may change a clone of `value`, one for each part.
+    fn map_with<T, F, R>(self, value: T, f: F) -> MapWith<Self, Copies<T>, F>
+    where
+        T: Clone + Send,
+        F: Fn(&mut T, Self::Item) -> R + Send + Sync,
+        R: Send,
+    {
+        MapWith::new(self, Copies(value), f)
+    }
+
+    /// Each item through `f`, which may change a value that `init` makes, one for each part.
+    fn map_init<I, T, F, R>(self, init: I, f: F) -> MapWith<Self, Made<I>, F>
+    where
+        I: Fn() -> T + Send + Sync,
+        F: Fn(&mut T, Self::Item) -> R + Send + Sync,
+        R: Send,
+    {
+        MapWith::new(self, Made::new(init), f)
+    }
+
+    /// What each part folds into, starting from what `identity` makes: fewer items, which another method then brings together.
+    fn fold<T, I, F>(self, identity: I, fold: F) -> Fold<Self, Made<I>, F>
+    where
+        T: Send,
+        I: Fn() -> T + Send + Sync,
+        F: Fn(T, Self::Item) -> T + Send + Sync,
+    {
+        Fold::new(self, Made::new(identity), fold)
+    }
+
+    /// As [`fold`](Self::fold), starting from clones of `value`.
+    fn fold_with<T, F>(self, value: T, fold: F) -> Fold<Self, Copies<T>, F>
+    where
+        T: Clone + Send,
+        F: Fn(T, Self::Item) -> T + Send + Sync,
+    {
+        Fold::new(self, Copies(value), fold)
+    }
+
+    /// As [`fold`](Self::fold) with a function that may fail: the items are results.
+    fn try_fold<T, R, I, F>(self, identity: I, fold: F) -> TryFold<Self, Made<I>, F>
+    where
+        I: Fn() -> T + Send + Sync,
+        F: Fn(T, Self::Item) -> R + Send + Sync,
+        R: Attempt<Output = T> + Send,
+    {
+        TryFold::new(self, Made::new(identity), fold)
+    }
+
+    /// As [`try_fold`](Self::try_fold), starting from clones of `value`.
+    fn try_fold_with<T, R, F>(self, value: T, fold: F) -> TryFold<Self, Copies<T>, F>
+    where
+        T: Clone + Send,
+        F: Fn(T, Self::Item) -> R + Send + Sync,
+        R: Attempt<Output = T> + Send,
+    {
+        TryFold::new(self, Copies(value), fold)
+    }
+
+    /// The items, until `token` is cancelled: no item is begun after that, and the loop ends as if there were no more.
+    ///
+    /// ```
+    /// use underpin::pool::{CancelToken, iter::*};
+    ///
+    /// let token = CancelToken::new();
+    /// (0..u64::MAX).into_par_iter().cancel_on(&token).for_each(|n| {
+    ///     if n == 1000 {
+    ///         token.cancel();
+    ///     }
+    /// });
+    /// assert!(token.is_cancelled());
+    /// ```
+    fn cancel_on(self, token: &CancelToken) -> UntilCancelled<Self> {
+        Until::new(
+            self,
+            Some as fn(Self::Item) -> Option<Self::Item>,
+            token.clone(),
+        )
+    }
+
+    /// What the items hold, until one is `None`: all parts stop then.
+    fn while_some<T: Send>(self) -> WhileSome<Self, T>
+    where
+        Self: Source<Item = Option<T>>,
+    {
+        Until::new(
+            self,
+            identity as fn(Option<T>) -> Option<T>,
+            CancelToken::new(),
+        )
+    }
+
+    /// Items, until `f` refuses one: all parts stop then.
+    fn take_any_while<F>(
+        self,
+        f: F,
+    ) -> Until<Self, impl Fn(Self::Item) -> Option<Self::Item> + Send + Sync>
+    where
+        F: Fn(&Self::Item) -> bool + Send + Sync,
+    {
+        Until::new(
+            self,
+            move |item| f(&item).then_some(item),
+            CancelToken::new(),
+        )
+    }
+
+    /// Some `count` items, whichever come first.
+    fn take_any(
+        self,
+        count: usize,
+    ) -> Until<Self, impl Fn(Self::Item) -> Option<Self::Item> + Send + Sync> {
+        let left = AtomicUsize::new(count);
+        Until::new(
+            self,
+            move |item| draw(&left).then_some(item),
+            CancelToken::new(),
+        )
+    }
+
+    /// All but some `count` items, whichever come first.
+    fn skip_any(self, count: usize) -> Filter<Self, impl Fn(&Self::Item) -> bool + Send + Sync> {
+        let left = AtomicUsize::new(count);
+        Filter::new(self, move |_: &Self::Item| !draw(&left))
+    }
+
+    /// All items once `f` has refused one, on any thread.
+    fn skip_any_while<F>(self, f: F) -> Filter<Self, impl Fn(&Self::Item) -> bool + Send + Sync>
+    where
+        F: Fn(&Self::Item) -> bool + Send + Sync,
+    {
+        let refused = AtomicBool::new(false);
+        Filter::new(self, move |item: &Self::Item| {
+            if !refused.load(Ordering::Relaxed) && f(item) {
+                return false;
+            }
+            refused.store(true, Ordering::Relaxed);
+            true
+        })
+    }
+
+    /// Stops all parts once one of them panicked. Without it they run to their end, and then the panic goes on.
+    fn panic_fuse(self) -> PanicFuse<Self> {
+        PanicFuse::new(self)
+    }
+
+    /// As [`flatten`](Self::flatten): the inner iterators run in one piece each.
+    #[allow(
+        clippy::type_complexity,
+        reason = "a function that returns its argument"
+    )]
+    fn flatten_iter(self) -> FlatMap<Self, fn(Self::Item) -> Self::Item>
+    where
+        Self::Item: IntoIterator,
+        <Self::Item as IntoIterator>::Item: Send,
+    {
+        self.flatten()
+    }
+
     /// These items, then those of `other`.
-    fn chain<O: Source<Item = Self::Item>>(self, other: O) -> Chain<Self, O> {
-        Chain::new(self, other)
+    fn chain<O>(self, other: O) -> Chain<Self, O::Iter>
+    where
+        O: IntoParallelIterator<Item = Self::Item>,
+    {
+        Chain::new(self, other.into_par_iter())
     }
 
     /// Parts of at least `min` items. Rarely needed.
@@ -252,16 +328,51 @@ pub trait ParallelIterator: Source {
         );
     }
 
-    /// Calls `f` with each item until it fails once; others stop soon.
+    /// Calls `f` with each item and a clone of `value`, one for each part.
+    fn for_each_with<T, F>(self, value: T, f: F)
+    where
+        T: Clone + Send,
+        F: Fn(&mut T, Self::Item) + Send + Sync,
+    {
+        self.map_with(value, f).for_each(identity);
+    }
+
+    /// Calls `f` with each item until it fails once; others stop soon. Results, options and control flows will do.
     ///
     /// # Errors
     /// One of the errors.
-    fn try_for_each<F, X>(self, f: F) -> Result<(), X>
+    fn try_for_each<F, R>(self, f: F) -> R
     where
-        F: Fn(Self::Item) -> Result<(), X> + Send + Sync,
-        X: Send,
+        F: Fn(Self::Item) -> R + Send + Sync,
+        R: Attempt<Output = ()>,
     {
-        self.find_map_any(|item| f(item).err()).map_or(Ok(()), Err)
+        try_fold_merge(self, || (), |(), item| f(item), |(), ()| R::from_output(()))
+    }
+
+    /// As [`try_for_each`](Self::try_for_each), with a clone of `value` for each part.
+    ///
+    /// # Errors
+    /// One of the errors.
+    fn try_for_each_with<T, F, R>(self, value: T, f: F) -> R
+    where
+        T: Clone + Send,
+        F: Fn(&mut T, Self::Item) -> R + Send + Sync,
+        R: Attempt<Output = ()> + Send,
+    {
+        self.map_with(value, f).try_for_each(identity)
+    }
+
+    /// As [`try_for_each`](Self::try_for_each), with a value that `init` makes for each part.
+    ///
+    /// # Errors
+    /// One of the errors.
+    fn try_for_each_init<I, T, F, R>(self, init: I, f: F) -> R
+    where
+        I: Fn() -> T + Send + Sync,
+        F: Fn(&mut T, Self::Item) -> R + Send + Sync,
+        R: Attempt<Output = ()> + Send,
+    {
+        self.map_init(init, f).try_for_each(identity)
     }
 
     /// How many items there are.
@@ -299,6 +410,69 @@ pub trait ParallelIterator: Source {
             (a, b) => a.or(b),
         };
         fold_merge(self, || None, |acc, item| merge(acc, Some(item)), merge)
+    }
+
+    /// What successes hold into one with `op`, which may fail too; `identity` gives a neutral item.
+    ///
+    /// # Errors
+    /// One of the errors.
+    fn try_reduce<T, I, F>(self, identity: I, op: F) -> Self::Item
+    where
+        Self::Item: Attempt<Output = T>,
+        T: Send,
+        I: Fn() -> T + Sync + Send,
+        F: Fn(T, T) -> Self::Item + Sync + Send,
+    {
+        try_fold_merge(
+            self,
+            identity,
+            |acc, item: Self::Item| match item.branch() {
+                ControlFlow::Continue(item) => op(acc, item),
+                ControlFlow::Break(failure) => Self::Item::from_failure(failure),
+            },
+            &op,
+        )
+    }
+
+    /// As [`try_reduce`](Self::try_reduce); `None` for no items.
+    ///
+    /// # Errors
+    /// One of the errors.
+    fn try_reduce_with<T, F>(self, op: F) -> Option<Self::Item>
+    where
+        Self::Item: Attempt<Output = T>,
+        T: Send,
+        F: Fn(T, T) -> Self::Item + Sync + Send,
+    {
+        type Flow<R, T> = ControlFlow<<R as Attempt>::Failure, Option<T>>;
+        let merge = |a: Option<T>, b: Option<T>| -> Flow<Self::Item, T> {
+            match (a, b) {
+                (Some(a), Some(b)) => ControlFlow::Continue(Some(op(a, b).branch()?)),
+                (a, b) => ControlFlow::Continue(a.or(b)),
+            }
+        };
+        let result = try_fold_merge(
+            self,
+            || None,
+            |acc, item: Self::Item| -> Flow<Self::Item, T> { merge(acc, Some(item.branch()?)) },
+            merge,
+        );
+        match result {
+            ControlFlow::Continue(result) => result.map(Self::Item::from_output),
+            ControlFlow::Break(failure) => Some(Self::Item::from_failure(failure)),
+        }
+    }
+
+    /// Running totals by `op`, which must not care where it is bracketed: each result is what all items up to that one make.
+    /// Calls `op` less than twice for each item.
+    fn scan<F>(self, op: F) -> Vec<Self::Item>
+    where
+        Self::Item: Clone + Sync,
+        F: Fn(&Self::Item, &Self::Item) -> Self::Item + Sync + Send,
+    {
+        let mut items: Vec<Self::Item> = self.collect();
+        super::scan::in_place(&mut items, current_num_threads(), &op);
+        items
     }
 
     /// As [`reduce`](Self::reduce), bracketed by position alone: the result is the same bits for any number of threads, on any run.
@@ -440,6 +614,23 @@ pub trait ParallelIterator: Source {
         self.find_map_first(|item| f(&item).then_some(item))
     }
 
+    /// The last item that `f` accepts. All are looked at.
+    fn find_last<F>(self, f: F) -> Option<Self::Item>
+    where
+        F: Fn(&Self::Item) -> bool + Sync + Send,
+    {
+        self.find_map_last(|item| f(&item).then_some(item))
+    }
+
+    /// The last result of `f`. All items are looked at.
+    fn find_map_last<F, R>(self, find: F) -> Option<R>
+    where
+        F: Fn(Self::Item) -> Option<R> + Sync + Send,
+        R: Send,
+    {
+        enter(|worker| drive(worker, self, &Last { find }))
+    }
+
     /// Some result of `f`.
     fn find_map_any<F, R>(self, find: F) -> Option<R>
     where
@@ -468,6 +659,11 @@ pub trait ParallelIterator: Source {
         C::from_par_iter(self)
     }
 
+    /// All items in order, in the pieces in which they were found: no copy into one place.
+    fn collect_vec_list(self) -> LinkedList<Vec<Self::Item>> {
+        parts(self)
+    }
+
     /// The items that `f` accepts, and the others.
     fn partition<F>(self, f: F) -> (Vec<Self::Item>, Vec<Self::Item>)
     where
@@ -488,28 +684,78 @@ pub trait ParallelIterator: Source {
         )
     }
 
+    /// What `f` puts left, and what it puts right.
+    fn partition_map<A, B, F, L, R>(self, f: F) -> (A, B)
+    where
+        A: Default + ParallelExtend<L>,
+        B: Default + ParallelExtend<R>,
+        F: Fn(Self::Item) -> Either<L, R> + Sync + Send,
+        L: Send,
+        R: Send,
+    {
+        extend_both(fold_merge(
+            self,
+            || (Vec::new(), Vec::new()),
+            |mut both, item| {
+                match f(item) {
+                    Either::Left(item) => both.0.push(item),
+                    Either::Right(item) => both.1.push(item),
+                }
+                both
+            },
+            append_both,
+        ))
+    }
+
     /// The first and the second parts of pairs.
-    fn unzip<A, B>(self) -> (Vec<A>, Vec<B>)
+    fn unzip<A, B, FromA, FromB>(self) -> (FromA, FromB)
     where
         Self: Source<Item = (A, B)>,
+        FromA: Default + ParallelExtend<A>,
+        FromB: Default + ParallelExtend<B>,
         A: Send,
         B: Send,
     {
-        fold_merge(
+        extend_both(fold_merge(
             self,
             || (Vec::new(), Vec::new()),
-            |(mut first, mut second), (a, b)| {
-                first.push(a);
-                second.push(b);
-                (first, second)
+            |mut both, (a, b)| {
+                both.0.push(a);
+                both.1.push(b);
+                both
             },
-            |(mut a, mut b), (c, d)| {
-                a.extend(c);
-                b.extend(d);
-                (a, b)
-            },
-        )
+            append_both,
+        ))
     }
+}
+
+type Both<A, B> = (Vec<A>, Vec<B>);
+
+fn append_both<A, B>(mut left: Both<A, B>, mut right: Both<A, B>) -> Both<A, B> {
+    left.0.append(&mut right.0);
+    left.1.append(&mut right.1);
+    left
+}
+
+fn extend_both<A, B, FromA, FromB>((a, b): Both<A, B>) -> (FromA, FromB)
+where
+    FromA: Default + ParallelExtend<A>,
+    FromB: Default + ParallelExtend<B>,
+    A: Send,
+    B: Send,
+{
+    let mut both = (FromA::default(), FromB::default());
+    both.0.par_extend(a);
+    both.1.par_extend(b);
+    both
+}
+
+/// Draws one of what is left.
+fn draw(left: &AtomicUsize) -> bool {
+    left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+        left.checked_sub(1)
+    })
+    .is_ok()
 }
 
 impl<S: Source> ParallelIterator for S {}
@@ -528,120 +774,25 @@ where
     enter(|worker| drive(worker, source, &consumer))
 }
 
-struct Sums<T>(core::marker::PhantomData<fn() -> T>);
-
-impl<I, T: Send + Sum<I> + Sum<T>> Consumer<I> for Sums<T> {
-    /// None before the first item: adding to a zero is not free in floating point.
-    type Acc = Option<T>;
-    fn start(&self) -> Option<T> {
-        None
-    }
-    fn eat(&self, acc: Option<T>, _offset: usize, items: impl Iterator<Item = I>) -> Option<T> {
-        let sum = items.sum::<T>();
-        Some(match acc {
-            Some(acc) => [acc, sum].into_iter().sum(),
-            None => sum,
-        })
-    }
-    fn merge(&self, left: Option<T>, right: Option<T>) -> Option<T> {
-        match (left, right) {
-            (Some(left), Some(right)) => Some([left, right].into_iter().sum()),
-            (left, right) => left.or(right),
-        }
-    }
-}
-
-struct Products<T>(core::marker::PhantomData<fn() -> T>);
-
-impl<I, T: Send + Product<I> + Product<T>> Consumer<I> for Products<T> {
-    type Acc = Option<T>;
-    fn start(&self) -> Option<T> {
-        None
-    }
-    fn eat(&self, acc: Option<T>, _offset: usize, items: impl Iterator<Item = I>) -> Option<T> {
-        let product = items.product::<T>();
-        Some(match acc {
-            Some(acc) => [acc, product].into_iter().product(),
-            None => product,
-        })
-    }
-    fn merge(&self, left: Option<T>, right: Option<T>) -> Option<T> {
-        match (left, right) {
-            (Some(left), Some(right)) => Some([left, right].into_iter().product()),
-            (left, right) => left.or(right),
-        }
+fn try_fold_merge<S, A, R>(
+    source: S,
+    start: impl Fn() -> A + Sync + Send,
+    eat: impl Fn(A, S::Item) -> R + Sync + Send,
+    merge: impl Fn(A, A) -> R + Sync + Send,
+) -> R
+where
+    S: Source,
+    A: Send,
+    R: Attempt<Output = A>,
+{
+    let consumer = Try {
+        start,
+        eat,
+        merge,
+        failed: &AtomicBool::new(false),
+    };
+    match enter(|worker| drive(worker, source, &consumer)) {
+        ControlFlow::Continue(output) => R::from_output(output),
+        ControlFlow::Break(failure) => R::from_failure(failure),
     }
 }
-
-/// A parallel iterator whose length is known.
-pub trait IndexedParallelIterator: ExactSource {
-    /// How many items there are.
-    fn len(&self) -> usize {
-        self.weight()
-    }
-
-    /// Whether there are none.
-    fn is_empty(&self) -> bool {
-        self.weight() == 0
-    }
-
-    /// Items with their positions.
-    fn enumerate(self) -> Enumerate<Self> {
-        Enumerate::new(self)
-    }
-
-    /// Pairs with the items of `other`, as long as both last.
-    fn zip<O>(self, other: O) -> Zip<Self, O::Iter>
-    where
-        O: super::IntoParallelIterator,
-        O::Iter: ExactSource,
-    {
-        Zip::new(self, other.into_par_iter())
-    }
-
-    /// From the last to the first.
-    fn rev(self) -> Rev<Self>
-    where
-        Self::Seq: DoubleEndedIterator,
-    {
-        Rev(self)
-    }
-
-    /// Without the first `count`.
-    fn skip(self, count: usize) -> Self {
-        let at = count.min(self.weight());
-        self.split_at(at).1
-    }
-
-    /// The first `count`.
-    fn take(self, count: usize) -> Self {
-        let at = count.min(self.weight());
-        self.split_at(at).0
-    }
-
-    /// Writes all items, in order, to the end of `vector`, after clearing it.
-    fn collect_into_vec(self, vector: &mut Vec<Self::Item>) {
-        vector.clear();
-        enter(|worker| collect(worker, self, vector));
-    }
-
-    /// The position of some item that `f` accepts.
-    fn position_any<F>(self, f: F) -> Option<usize>
-    where
-        F: Fn(Self::Item) -> bool + Sync + Send,
-    {
-        self.enumerate()
-            .find_map_any(|(index, item)| f(item).then_some(index))
-    }
-
-    /// The position of the first item that `f` accepts.
-    fn position_first<F>(self, f: F) -> Option<usize>
-    where
-        F: Fn(Self::Item) -> bool + Sync + Send,
-    {
-        self.enumerate()
-            .find_map_first(|(index, item)| f(item).then_some(index))
-    }
-}
-
-impl<S: ExactSource> IndexedParallelIterator for S {}

@@ -15,13 +15,24 @@
 #![forbid(unsafe_code)]
 
 mod bridge;
+mod consume;
+mod either;
+mod extend;
 mod from;
+mod indexed;
 mod into;
 mod method;
+mod scan;
 mod slice;
+mod text;
 
 pub use bridge::{ParallelBridge, ParallelBridged};
+pub use either::Either;
+pub use extend::{ParallelDrainFull, ParallelDrainRange, ParallelExtend};
 pub use from::FromParallelIterator;
+pub use indexed::IndexedParallelIterator;
 pub use into::{IntoParallelIterator, IntoParallelRefIterator, IntoParallelRefMutIterator};
-pub use method::{IndexedParallelIterator, ParallelIterator};
-pub use slice::{ParallelSlice, ParallelSliceMut, ParallelString};
+pub use method::{ParallelIterator, UntilCancelled, WhileSome};
+pub use slice::{ParallelSlice, ParallelSliceMut};
+pub use text::{ParallelString, Pattern};
+pub use underpin_core::pool::iter::Attempt;

@@ -1,32 +1,99 @@
-//! Parts of slices and strings, and sorts.
+//! Parts of slices, and sorts.
 
+use super::IndexedParallelIterator;
 use crate::pool::enter;
 use core::cmp::Ordering;
-use underpin_core::pool::iter::{CharIter, Chunks, ChunksMut, LineIter, Windows};
+use underpin_core::pool::iter::{
+    Chunks, ChunksMut, Cut, Pieces, RChunks, RChunksMut, Runs, SliceIter, Where, Windows,
+};
 use underpin_core::pool::sort;
 
 /// Parallel methods of slices.
 pub trait ParallelSlice<T: Sync> {
-    /// Parts of `size` items, the last perhaps shorter.
-    ///
-    /// # Panics
-    /// If `size` is 0.
-    fn par_chunks(&self, size: usize) -> Chunks<'_, T>;
+    /// The slice.
+    fn as_parallel_slice(&self) -> &[T];
 
     /// All neighbouring `size` items.
     ///
     /// # Panics
     /// If `size` is 0.
-    fn par_windows(&self, size: usize) -> Windows<'_, T>;
+    fn par_windows(&self, size: usize) -> Windows<'_, T> {
+        Windows::new(self.as_parallel_slice(), size)
+    }
+
+    /// Parts of exactly `N` items; what is left over is left out.
+    fn par_array_chunks<const N: usize>(&self) -> SliceIter<'_, [T; N]> {
+        SliceIter(self.as_parallel_slice().as_chunks().0)
+    }
+
+    /// Parts of `size` items, the last perhaps shorter.
+    ///
+    /// # Panics
+    /// If `size` is 0.
+    fn par_chunks(&self, size: usize) -> Chunks<'_, T> {
+        Chunks::new(self.as_parallel_slice(), size)
+    }
+
+    /// Parts of exactly `size` items; what is left over at the end is left out.
+    ///
+    /// # Panics
+    /// If `size` is 0.
+    fn par_chunks_exact(&self, size: usize) -> Chunks<'_, T> {
+        let all = Chunks::new(self.as_parallel_slice(), size);
+        let whole = all.whole();
+        all.take(whole)
+    }
+
+    /// Parts of `size` items from the end on, the last perhaps shorter.
+    ///
+    /// # Panics
+    /// If `size` is 0.
+    fn par_rchunks(&self, size: usize) -> RChunks<'_, T> {
+        RChunks::new(self.as_parallel_slice(), size)
+    }
+
+    /// Parts of exactly `size` items from the end on; what is left over at the start is left out.
+    ///
+    /// # Panics
+    /// If `size` is 0.
+    fn par_rchunks_exact(&self, size: usize) -> RChunks<'_, T> {
+        let all = RChunks::new(self.as_parallel_slice(), size);
+        let whole = all.whole();
+        all.take(whole)
+    }
+
+    /// Parts between the items that `is_separator` accepts.
+    fn par_split<F>(&self, is_separator: F) -> Pieces<&[T], Where<F>>
+    where
+        F: Fn(&T) -> bool + Send + Sync,
+    {
+        Pieces::new(self.as_parallel_slice(), Where(is_separator), Cut::Between)
+    }
+
+    /// Parts that end with the items that `is_separator` accepts.
+    fn par_split_inclusive<F>(&self, is_separator: F) -> Pieces<&[T], Where<F>>
+    where
+        F: Fn(&T) -> bool + Send + Sync,
+    {
+        Pieces::new(
+            self.as_parallel_slice(),
+            Where(is_separator),
+            Cut::Inclusive,
+        )
+    }
+
+    /// Parts in which `belong` holds for all neighbours.
+    fn par_chunk_by<F>(&self, belong: F) -> Pieces<&[T], Runs<F>>
+    where
+        F: Fn(&T, &T) -> bool + Send + Sync,
+    {
+        Pieces::new(self.as_parallel_slice(), Runs(belong), Cut::Inclusive)
+    }
 }
 
 impl<T: Sync> ParallelSlice<T> for [T] {
-    fn par_chunks(&self, size: usize) -> Chunks<'_, T> {
-        Chunks::new(self, size)
-    }
-
-    fn par_windows(&self, size: usize) -> Windows<'_, T> {
-        Windows::new(self, size)
+    fn as_parallel_slice(&self) -> &[T] {
+        self
     }
 }
 
@@ -41,6 +108,66 @@ pub trait ParallelSliceMut<T: Send> {
     /// If `size` is 0.
     fn par_chunks_mut(&mut self, size: usize) -> ChunksMut<'_, T> {
         ChunksMut::new(self.as_parallel_slice_mut(), size)
+    }
+
+    /// Exclusive parts of exactly `size` items; what is left over at the end is left out.
+    ///
+    /// # Panics
+    /// If `size` is 0.
+    fn par_chunks_exact_mut(&mut self, size: usize) -> ChunksMut<'_, T> {
+        let all = ChunksMut::new(self.as_parallel_slice_mut(), size);
+        let whole = all.whole();
+        all.take(whole)
+    }
+
+    /// Exclusive parts of `size` items from the end on, the last perhaps shorter.
+    ///
+    /// # Panics
+    /// If `size` is 0.
+    fn par_rchunks_mut(&mut self, size: usize) -> RChunksMut<'_, T> {
+        RChunksMut::new(self.as_parallel_slice_mut(), size)
+    }
+
+    /// Exclusive parts of exactly `size` items from the end on; what is left over at the start is left out.
+    ///
+    /// # Panics
+    /// If `size` is 0.
+    fn par_rchunks_exact_mut(&mut self, size: usize) -> RChunksMut<'_, T> {
+        let all = RChunksMut::new(self.as_parallel_slice_mut(), size);
+        let whole = all.whole();
+        all.take(whole)
+    }
+
+    /// Exclusive parts between the items that `is_separator` accepts.
+    fn par_split_mut<F>(&mut self, is_separator: F) -> Pieces<&mut [T], Where<F>>
+    where
+        F: Fn(&T) -> bool + Send + Sync,
+    {
+        Pieces::new(
+            self.as_parallel_slice_mut(),
+            Where(is_separator),
+            Cut::Between,
+        )
+    }
+
+    /// Exclusive parts that end with the items that `is_separator` accepts.
+    fn par_split_inclusive_mut<F>(&mut self, is_separator: F) -> Pieces<&mut [T], Where<F>>
+    where
+        F: Fn(&T) -> bool + Send + Sync,
+    {
+        Pieces::new(
+            self.as_parallel_slice_mut(),
+            Where(is_separator),
+            Cut::Inclusive,
+        )
+    }
+
+    /// Exclusive parts in which `belong` holds for all neighbours.
+    fn par_chunk_by_mut<F>(&mut self, belong: F) -> Pieces<&mut [T], Runs<F>>
+    where
+        F: Fn(&T, &T) -> bool + Send + Sync,
+    {
+        Pieces::new(self.as_parallel_slice_mut(), Runs(belong), Cut::Inclusive)
     }
 
     /// Sorts; equal items keep their order. Takes as much memory again for long slices.
@@ -148,22 +275,5 @@ pub trait ParallelSliceMut<T: Send> {
 impl<T: Send> ParallelSliceMut<T> for [T] {
     fn as_parallel_slice_mut(&mut self) -> &mut [T] {
         self
-    }
-}
-
-/// Parallel methods of strings.
-pub trait ParallelString {
-    /// The characters.
-    fn par_chars(&self) -> CharIter<'_>;
-    /// The lines, without their ends.
-    fn par_lines(&self) -> LineIter<'_>;
-}
-
-impl ParallelString for str {
-    fn par_chars(&self) -> CharIter<'_> {
-        CharIter(self)
-    }
-    fn par_lines(&self) -> LineIter<'_> {
-        LineIter(self)
     }
 }
