@@ -1,12 +1,17 @@
 //! What a pool costs beside its work: processor time for small jobs that come now and then, and while nothing comes.
 
-use super::{chili_is, ours_of, process_cpu, rayon_is, rayon_of, us};
+use super::{chili_is, ours_of, process_cpu, rayon_is, rayon_of, threads_are, us};
 use crate::case::{Case, Sample, Settings};
 use core::hint::black_box;
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 pub(super) fn cases(settings: &Settings) -> Vec<Case> {
-    vec![trickle(if settings.quick { 200 } else { 1_000 })]
+    vec![
+        trickle(if settings.quick { 200 } else { 1_000 }),
+        latency(if settings.quick { 50 } else { 300 }),
+        nothing(Duration::from_secs(if settings.quick { 1 } else { 10 })),
+    ]
 }
 
 /// About 20 us of work.
@@ -56,6 +61,74 @@ fn paced(jobs: u64, mut job: impl FnMut(u64) -> (u64, u64)) -> Result<Sample, St
     }
     Ok(Sample {
         operations: jobs,
+        elapsed: (process_cpu() - cpu).max(Duration::from_nanos(1)),
+    })
+}
+
+fn latency(jobs: u64) -> Case {
+    Case {
+        name: "from submit to run, all idle".into(),
+        terms: format!(
+            "{jobs} jobs, each spawned from outside after two milliseconds of nothing; until the job's first instruction"
+        ),
+        ours: us(move || submits(jobs, |job| ours_of(2).spawn(job))),
+        peers: vec![
+            rayon_is(move || submits(jobs, |job| rayon_of(2).spawn(job))),
+            threads_are(move || {
+                submits(jobs, |job| {
+                    std::thread::spawn(job);
+                })
+            }),
+        ],
+    }
+}
+
+fn submits(jobs: u64, mut submit: impl FnMut(Box<dyn FnOnce() + Send>)) -> Result<Sample, String> {
+    let mut elapsed = Duration::ZERO;
+    for _ in 0..jobs {
+        std::thread::sleep(Duration::from_millis(2));
+        let (sender, receiver) = mpsc::channel();
+        let start = Instant::now();
+        submit(Box::new(move || {
+            let _nobody_left = sender.send(start.elapsed());
+        }));
+        elapsed += receiver.recv().map_err(|_| "a job was lost".to_owned())?;
+    }
+    Ok(Sample {
+        operations: jobs,
+        elapsed: elapsed.max(Duration::from_nanos(1)),
+    })
+}
+
+fn nothing(time: Duration) -> Case {
+    Case {
+        name: "idle".into(),
+        terms: format!(
+            "the process's CPU time over {} s after a join, of which less is better; pools of the others lie idle beside each",
+            time.as_secs()
+        ),
+        ours: us(move || {
+            ours_of(2).enter(|w| w.join(|_| work(1), |_| work(2)));
+            rest(time)
+        }),
+        peers: vec![
+            rayon_is(move || {
+                rayon_of(2).install(|| rayon::join(|| work(1), || work(2)));
+                rest(time)
+            }),
+            chili_is(move || {
+                super::chili_of(2).scope().join(|_| work(1), |_| work(2));
+                rest(time)
+            }),
+        ],
+    }
+}
+
+fn rest(time: Duration) -> Result<Sample, String> {
+    let cpu = process_cpu();
+    std::thread::sleep(time);
+    Ok(Sample {
+        operations: 1,
         elapsed: (process_cpu() - cpu).max(Duration::from_nanos(1)),
     })
 }

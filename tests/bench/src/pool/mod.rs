@@ -3,8 +3,11 @@
 //! One-worker cases take the processor time of the thread that works, so that a busy machine hardly shows; two-worker cases take wall
 //! time. forte is not here: its newest version wants a compiler newer than the project's.
 
+mod forks;
 mod idle;
 mod kernels;
+mod loops;
+mod programs;
 mod spawn;
 mod trees;
 
@@ -17,6 +20,8 @@ use underpin::pool::{ThreadPool, ThreadPoolBuilder};
 pub(crate) fn cases(settings: &Settings) -> Result<Vec<Case>, String> {
     let mut cases = trees::cases(settings);
     cases.extend(kernels::cases(settings));
+    cases.extend(programs::cases(settings));
+    cases.extend(loops::cases(settings));
     cases.extend(spawn::cases(settings));
     cases.extend(idle::cases(settings));
     Ok(cases)
@@ -64,6 +69,23 @@ fn timed<T: PartialEq + core::fmt::Debug>(
         operations: times * operations,
         elapsed: elapsed.max(Duration::from_nanos(1)),
     })
+}
+
+/// So many numbers at random, the same ones each time.
+fn noise(count: usize) -> Vec<u64> {
+    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state
+    };
+    (0..count).map(|_| next()).collect()
+}
+
+/// Whether these are `count` numbers in order.
+fn sorted(numbers: &[u64], count: usize) -> bool {
+    numbers.len() == count && numbers.is_sorted()
 }
 
 fn pool_of(threads: usize) -> ThreadPool {

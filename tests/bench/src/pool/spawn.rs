@@ -11,53 +11,64 @@ use std::time::Duration;
 pub(super) fn cases(settings: &Settings) -> Vec<Case> {
     let quick = settings.quick;
     vec![
-        spawn(if quick { 200_000 } else { 1_000_000 }),
+        spawn(1, 1_000, if quick { 200 } else { 1_000 }),
+        spawn(1, if quick { 200_000 } else { 1_000_000 }, 1),
+        spawn(2, 1_000, if quick { 200 } else { 1_000 }),
         enter(if quick { 20_000 } else { 100_000 }),
     ]
 }
 
-fn spawn(count: u64) -> Case {
+fn spawn(workers: usize, count: u64, times: u64) -> Case {
+    let time = if workers == 1 {
+        Time::Thread
+    } else {
+        Time::Wall
+    };
+    let operations = count * times;
     Case {
-        name: "scope spawn, one worker".into(),
+        name: format!(
+            "scope spawn, {count} jobs a scope, {workers} worker{}",
+            if workers == 1 { "" } else { "s" }
+        ),
         terms: format!(
-            "{count} jobs of one addition in one scope, twenty of it warm up; thread CPU of the worker that spawns and runs them"
+            "jobs of one addition, {times} scopes; {time:?} time of the worker that spawns, over all jobs"
         ),
         ours: us(move || {
-            ours_of(1).install(|| {
+            ours_of(workers).install(|| {
                 let sum = AtomicU64::new(0);
                 let sum = &sum;
-                timed(Time::Thread, 1, count, &(), || {
+                timed(time, times, count, &(), || {
                     underpin::pool::scope(|s| {
                         for _ in 0..count {
-                            s.spawn(move |_| add(sum));
+                            s.spawn(move |_| add(sum, workers));
                         }
                     });
                 })
-                .and_then(|sample| check(sample, sum, count))
+                .and_then(|sample| check(sample, sum, operations))
             })
         }),
         peers: vec![
             rayon_is(move || {
-                rayon_of(1).install(|| {
+                rayon_of(workers).install(|| {
                     let sum = AtomicU64::new(0);
                     let sum = &sum;
-                    timed(Time::Thread, 1, count, &(), || {
+                    timed(time, times, count, &(), || {
                         rayon::scope(|s| {
                             for _ in 0..count {
-                                s.spawn(move |_| add(sum));
+                                s.spawn(move |_| add(sum, workers));
                             }
                         });
                     })
-                    .and_then(|sample| check(sample, sum, count))
+                    .and_then(|sample| check(sample, sum, operations))
                 })
             }),
             threads_are(move || {
-                let count = count / 1_000;
+                let count = count.min(200);
                 let sum = AtomicU64::new(0);
-                timed(Time::Thread, 1, count, &(), || {
+                timed(time, 1, count, &(), || {
                     for _ in 0..count {
                         std::thread::scope(|s| {
-                            s.spawn(|| add(&sum));
+                            s.spawn(|| add(&sum, workers));
                         });
                     }
                 })
@@ -67,9 +78,13 @@ fn spawn(count: u64) -> Case {
     }
 }
 
-/// One worker runs them, so a plain addition will do; the load and store cost next to nothing.
-fn add(sum: &AtomicU64) {
-    sum.store(sum.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+/// Where one worker runs them all, a plain addition will do: the load and the store cost next to nothing.
+fn add(sum: &AtomicU64, workers: usize) {
+    if workers == 1 {
+        sum.store(sum.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+    } else {
+        sum.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 fn check(sample: Sample, sum: &AtomicU64, want: u64) -> Result<Sample, String> {
