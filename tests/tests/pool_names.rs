@@ -1,8 +1,11 @@
 //! The methods of parallel iterators, slices and strings that Rayon's users know, each against what the plain ones give.
 
+extern crate alloc;
+
+use alloc::collections::{BTreeMap, BTreeSet, BinaryHeap, LinkedList, VecDeque};
 use core::ops::ControlFlow;
 use core::sync::atomic::{AtomicUsize, Ordering};
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, HashSet, LinkedList, VecDeque};
+use std::collections::{HashMap, HashSet};
 use underpin::pool::iter::*;
 use underpin::pool::{CancelToken, ThreadPoolBuilder};
 

@@ -74,14 +74,18 @@ fn push_and_share<E: Env>(state: &State<E>, half: *const Half<E>) {
 #[inline(never)]
 fn take_back<E: Env>(state: &State<E>, half: *const Half<E>) -> bool {
     state.env().preempt();
-    if state.stack.reclaim() {
+    let back = state.stack.reclaim();
+    if back {
         state.reclaimed();
-        return true;
+    } else {
+        state.stack.hold();
+        state.wait_for_half(half);
+        state.stack.release();
     }
-    state.stack.hold();
-    state.wait_for_half(half);
-    state.stack.release();
-    false
+    if state.stack.is_empty() {
+        state.end_tree();
+    }
+    back
 }
 
 /// Ends the second half while the first one's panic unwinds through the frame (J1).

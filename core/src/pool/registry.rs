@@ -416,7 +416,7 @@ impl<E: Env> Drop for Leave<'_, E> {
         state.end_tree();
         if registry.settings.threads == 0 {
             // Nobody else will.
-            while let Some(task) = state.find() {
+            while let Some(task) = state.find(true) {
                 state.run(task);
             }
         } else {

@@ -120,6 +120,8 @@ pub(super) struct SplitStack<T> {
     /// one comparison answers both questions of a push.
     limit: Line<AtomicPtr<AtomicPtr<T>>>,
     shared: Line<AtomicUsize>,
+    /// How often the owner shared. Written before the word.
+    shares: AtomicUsize,
 }
 
 /// Where a job lies.
@@ -138,6 +140,7 @@ impl<T> SplitStack<T> {
             epochs: Cell::new(0),
             limit: Line(AtomicPtr::new(null_mut())),
             shared: Line(AtomicUsize::new(0)),
+            shares: AtomicUsize::new(0),
         }
     }
 
@@ -211,6 +214,8 @@ impl<T> SplitStack<T> {
         for slot in &self.slots[seen.split..split] {
             prepare(slot.load(Ordering::Relaxed));
         }
+        let shares = self.shares.load(Ordering::Relaxed).wrapping_add(1);
+        self.shares.store(shares, Ordering::Relaxed);
         // S3: nobody else can write the word now.
         self.shared
             .0
@@ -342,7 +347,17 @@ impl<T> SplitStack<T> {
 
     /// Anyone: whether something is public; out of date at once.
     pub(super) fn has_public(&self) -> bool {
+        self.sight().is_some()
+    }
+
+    /// Anyone: which sharing it was that made something public, if anything is.
+    pub(super) fn sight(&self) -> Option<usize> {
         let seen = Shared::unpack(self.shared.0.load(Ordering::Acquire));
-        seen.tail < seen.split
+        (seen.tail < seen.split).then(|| self.shares.load(Ordering::Relaxed))
+    }
+
+    /// Owner: whether no half is pending: what starts next is a tree of its own.
+    pub(super) fn is_empty(&self) -> bool {
+        self.top.get() == self.slots.as_ptr()
     }
 }

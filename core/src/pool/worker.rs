@@ -33,6 +33,10 @@ const SHORT_SAMPLE: u32 = 8;
 /// Time between two looks of a sleeping guest for mail to its thread.
 const MAIL_PERIOD: Duration = Duration::from_millis(1);
 
+/// Sights of a public half before a thief takes it: under a microsecond. Halves shorter than that are back in their owner's
+/// hands by then, who would have waited longer for the thief than for its own work.
+const SIGHTS: u32 = 6;
+
 /// Turns of a waiting loop between two looks at the clock.
 const TURNS: u32 = 64;
 
@@ -46,6 +50,9 @@ pub(super) struct State<E: Env> {
     started_ns: Cell<u64>,
     trees: Cell<u32>,
     dice: Cell<u32>,
+    /// Whose public halves were seen last, which sharing of theirs it was, and how often in a row.
+    sighted: Cell<(usize, usize)>,
+    sights: Cell<u32>,
     /// Depth of frames that run foreign jobs or wait.
     pub(super) index: usize,
     registry: *const Registry<E>,
@@ -104,6 +111,8 @@ impl<E: Env> State<E> {
             started_ns: Cell::new(0),
             trees: Cell::new(0),
             dice: Cell::new(u32::try_from(index).unwrap_or(0).wrapping_mul(0x9E37_79B9) | 1),
+            sighted: Cell::new((0, 0)),
+            sights: Cell::new(0),
             index,
             registry,
             outer: Cell::new(core::ptr::null()),
@@ -214,7 +223,7 @@ impl<E: Env> State<E> {
         }
     }
 
-    /// Around a job that is the root of a tree: learns whether trees here last.
+    /// A tree ended, or nearly: learns whether trees here last.
     pub(super) fn end_tree(&self) {
         let started = self.started_ns.get();
         if started != 0 {
@@ -253,7 +262,7 @@ impl<E: Env> State<E> {
 
     /// Runs one task of any kind in the middle of another, if there is one. What it pushes is no descendant of what lies below.
     pub(super) fn run_any(&self) -> bool {
-        let Some(task) = self.find() else {
+        let Some(task) = self.find(true) else {
             return false;
         };
         let (_, before) = self.stack.begin(self.index);
@@ -322,8 +331,9 @@ impl<E: Env> State<E> {
 
     // Finding.
 
-    /// Something to do, for a worker that waits for nothing.
-    pub(super) fn find(&self) -> Option<Task<E>> {
+    /// Something to do, for a worker that waits for nothing. Public halves are left to their owner for a moment, unless this is the
+    /// `last` look for now.
+    pub(super) fn find(&self, last: bool) -> Option<Task<E>> {
         let registry = self.registry();
         registry.env().preempt();
         self.mail
@@ -332,7 +342,7 @@ impl<E: Env> State<E> {
             .or_else(|| self.pop())
             .or_else(|| registry.injector.pop())
             .map(Task::Spawned)
-            .or_else(|| self.steal())
+            .or_else(|| self.steal(last))
     }
 
     /// The newest of this worker's own spawned jobs.
@@ -341,7 +351,7 @@ impl<E: Env> State<E> {
         unsafe { self.deque.pop() }
     }
 
-    fn steal(&self) -> Option<Task<E>> {
+    fn steal(&self, last: bool) -> Option<Task<E>> {
         let workers = &self.registry().workers[..self.registry().used()];
         let start = self.roll() as usize % workers.len();
         // Halves are run by their owner if nobody comes; beside guests this thread may be one too many.
@@ -365,7 +375,7 @@ impl<E: Env> State<E> {
                     Steal::Empty => break,
                 }
             }
-            if crowded {
+            if crowded || !(last || self.is_ripe(victim)) {
                 continue;
             }
             match victim.stack.steal(None) {
@@ -381,6 +391,25 @@ impl<E: Env> State<E> {
             }
         }
         None
+    }
+
+    /// Whether the victim's public halves are there for a while; also if there are none, since then it is to be asked for some.
+    fn is_ripe(&self, victim: &Self) -> bool {
+        let Some(sharing) = victim.stack.sight() else {
+            return true;
+        };
+        let (whose, which) = self.sighted.get();
+        if (whose, which) != (victim.index, sharing) {
+            let other = &self.registry().workers[whose].stack;
+            if whose != victim.index && other.sight() == Some(which) {
+                // One at a time, or two that are shared again and again would never ripen.
+                return false;
+            }
+            self.sighted.set((victim.index, sharing));
+            self.sights.set(0);
+        }
+        self.sights.set(self.sights.get() + 1);
+        self.sights.get() >= SIGHTS
     }
 
     fn stole(&self, victim: usize) {
@@ -523,14 +552,14 @@ impl<E: Env> State<E> {
         let registry = self.registry();
         let sleep = &registry.sleep;
         loop {
-            while let Some(task) = self.find() {
+            while let Some(task) = self.find(false) {
                 self.run(task);
                 self.end_tree();
             }
             sleep.start_search();
             let mut spin = Spin::new(registry.search_ns());
             let found = loop {
-                if let Some(task) = self.find() {
+                if let Some(task) = self.find(false) {
                     break Some(task);
                 }
                 if registry.is_ending() || until() {
@@ -542,7 +571,7 @@ impl<E: Env> State<E> {
                 sleep.announce_park(self.index, &self.parker.0);
                 registry.ask_all(self.index);
                 fence(Ordering::SeqCst);
-                if let Some(task) = self.find() {
+                if let Some(task) = self.find(true) {
                     sleep.cancel_park(self.index, &self.parker.0);
                     break Some(task);
                 }

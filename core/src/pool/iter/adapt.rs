@@ -306,6 +306,13 @@ impl<I: Iterator, U: IntoIterator, F: Fn(I::Item) -> U> Iterator for FlatMapSeq<
             self.front = Some((self.f)(self.base.next()?).into_iter());
         }
     }
+    #[inline]
+    fn fold<B, G: FnMut(B, U::Item) -> B>(self, init: B, mut g: G) -> B {
+        let f = &*self.f;
+        let acc = self.front.into_iter().flatten().fold(init, &mut g);
+        self.base
+            .fold(acc, |acc, item| f(item).into_iter().fold(acc, &mut g))
+    }
 }
 
 /// Copies of the items that a source of references points to.

@@ -3,6 +3,7 @@
 use core::iter::{Product, Sum};
 use core::ops::ControlFlow;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::collections::LinkedList;
 use underpin_core::pool::iter::{Attempt, Consumer};
 
 /// A consumer made from closures.
@@ -107,6 +108,31 @@ where
     fn is_done(&self, offset: usize) -> bool {
         // A part that starts behind one with a find cannot hold the first.
         self.best.load(Ordering::Relaxed) < offset
+    }
+}
+
+/// Keeps all items, in one vector for each part that was split off.
+pub(super) struct Parts;
+
+impl<T: Send> Consumer<T> for Parts {
+    type Acc = LinkedList<Vec<T>>;
+
+    fn start(&self) -> Self::Acc {
+        LinkedList::new()
+    }
+
+    fn eat(&self, mut acc: Self::Acc, _: usize, items: impl Iterator<Item = T>) -> Self::Acc {
+        let mut part = acc.pop_back().unwrap_or_default();
+        part.reserve(items.size_hint().0);
+        // Not `extend`, which steps one by one through an adaptor that can do better in a fold.
+        items.for_each(|item| part.push(item));
+        acc.push_back(part);
+        acc
+    }
+
+    fn merge(&self, mut left: Self::Acc, mut right: Self::Acc) -> Self::Acc {
+        left.append(&mut right);
+        left
     }
 }
 

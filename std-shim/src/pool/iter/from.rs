@@ -1,13 +1,14 @@
 //! What parallel iterators collect into.
 
 use super::ParallelIterator;
+use super::consume::Parts;
 use crate::pool::enter;
 use core::hash::{BuildHasher, Hash};
 use core::sync::atomic::{AtomicBool, Ordering};
 use std::collections::{BTreeMap, BTreeSet, LinkedList, VecDeque};
 use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
-use underpin_core::pool::iter::{Source, collect};
+use underpin_core::pool::iter::{Source, collect, drive};
 
 /// Is made from a parallel iterator.
 pub trait FromParallelIterator<T: Send>: Sized {
@@ -17,20 +18,7 @@ pub trait FromParallelIterator<T: Send>: Sized {
 
 /// The items in order, in the parts in which they were found.
 pub(super) fn parts<S: Source>(source: S) -> LinkedList<Vec<S::Item>> {
-    source.fold_with_merge(
-        LinkedList::new,
-        |mut list: LinkedList<Vec<S::Item>>, item| {
-            match list.back_mut() {
-                Some(part) => part.push(item),
-                None => list.push_back(vec![item]),
-            }
-            list
-        },
-        |mut left, mut right| {
-            left.append(&mut right);
-            left
-        },
-    )
+    enter(|worker| drive(worker, source, &Parts))
 }
 
 impl<T: Send> FromParallelIterator<T> for Vec<T> {
