@@ -10,7 +10,7 @@ pub(super) fn cases(settings: &Settings) -> Vec<Case> {
     vec![
         trickle(if settings.quick { 200 } else { 1_000 }),
         latency(if settings.quick { 50 } else { 300 }),
-        nothing(Duration::from_secs(if settings.quick { 1 } else { 10 })),
+        nothing(Duration::from_millis(if settings.quick { 200 } else { 10_000 })),
     ]
 }
 
@@ -104,8 +104,8 @@ fn nothing(time: Duration) -> Case {
     Case {
         name: "idle".into(),
         terms: format!(
-            "the process's CPU time over {} s after a join, of which less is better; pools of the others lie idle beside each",
-            time.as_secs()
+            "the process's CPU time over {} ms after a join, of which less is better; pools of the others lie idle beside each",
+            time.as_millis()
         ),
         ours: us(move || {
             ours_of(2).enter(|w| w.join(|_| work(1), |_| work(2)));

@@ -70,7 +70,7 @@ pub(super) fn bench_smoke(job: &mut Job<'_>) -> Result<(), String> {
     let json = job.workspace.target.join("test-all/bench-smoke.json");
     let mut bench = own(
         job,
-        &["bench", "db", "platform", "search", "--quick", "--json"],
+        &["bench", "db", "platform", "pool", "search", "--quick", "--json"],
     )?;
     bench.arg(&json).arg("--plot").arg(json.with_extension(""));
     job.run(&mut bench)?;
@@ -79,8 +79,8 @@ pub(super) fn bench_smoke(job: &mut Job<'_>) -> Result<(), String> {
         .lines()
         .filter(|line| line.starts_with("bench ") && line.contains(" x best peer "))
         .collect();
-    if closing.len() != 3 {
-        return Err("the closing lines of the three parts are missing".into());
+    if closing.len() != 4 {
+        return Err("the closing lines of the four parts are missing".into());
     }
     job.note(&closing.join("; "));
     Ok(())
