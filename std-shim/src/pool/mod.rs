@@ -15,6 +15,7 @@
 mod env;
 mod global;
 pub mod iter;
+mod refused;
 mod thread_pool;
 
 pub use env::Std;

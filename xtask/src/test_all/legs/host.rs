@@ -70,7 +70,9 @@ pub(super) fn bench_smoke(job: &mut Job<'_>) -> Result<(), String> {
     let json = job.workspace.target.join("test-all/bench-smoke.json");
     let mut bench = own(
         job,
-        &["bench", "db", "platform", "pool", "search", "--quick", "--json"],
+        &[
+            "bench", "db", "platform", "pool", "search", "--quick", "--json",
+        ],
     )?;
     bench.arg(&json).arg("--plot").arg(json.with_extension(""));
     job.run(&mut bench)?;
