@@ -94,3 +94,4 @@
 //! let cells = [std::cell::Cell::new(0)];
 //! cells.par_iter().for_each(|cell| cell.set(1));
 //! ```
+#![forbid(unsafe_code)]
