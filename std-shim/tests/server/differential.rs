@@ -194,7 +194,7 @@ fn random_lines_have_redis_replies() {
     });
 }
 
-/// Commands whose replies are compared, with the kinds of their arguments: k key, v value, n number, f float, q key of a float, w its value, o option, e the same without order, t time, p pattern, b bit's index, j bit, u unit, x operation, y option of COPY, z part of OBJECT;
+/// Commands whose replies are compared, with the kinds of their arguments: k key, v value, n number, f float, q key of a float, w its value, o option, e the same without order, t time, p pattern, b bit's index, j bit, a c d g h parts of BITFIELD, u unit, x operation, y option of COPY, z part of OBJECT;
 /// a capital may be there or not.
 const COMMANDS: &[(&str, &str)] = &[
     ("GET", "k"),
@@ -230,6 +230,11 @@ const COMMANDS: &[(&str, &str)] = &[
     ("BITCOUNT", "knnU"),
     ("BITCOUNT", "kNN"),
     ("BITPOS", "kjNNU"),
+    ("BITFIELD", "kacdn"),
+    ("BITFIELD", "kacdnacdn"),
+    ("BITFIELD", "khgacdnHGacdn"),
+    ("BITFIELD", "kacd"),
+    ("BITFIELD_RO", "kacdACD"),
     ("BITOP", "xkkKK"),
     ("COPY", "kkY"),
     ("OBJECT", "zk"),
@@ -369,6 +374,13 @@ fn random_argument(random: &mut Random, kind: char) -> Vec<u8> {
             "9223372036854775807",
         ]),
         'b' => random.choose(&["0", "7", "8", "100", "-1", "abc", "4294967296"]),
+        'a' => random.choose(&["GET", "SET", "INCRBY", "INCRBY", "incrby"]),
+        'c' => random.choose(&[
+            "u8", "i8", "u1", "i1", "i5", "u13", "u63", "i64", "i64", "u64", "i65", "u0", "I8", "x",
+        ]),
+        'd' => random.choose(&["0", "1", "5", "#1", "#3", "100", "-1", "#-1", "#", "abc"]),
+        'g' => random.choose(&["WRAP", "SAT", "FAIL", "sat", "bogus"]),
+        'h' => random.choose(&["OVERFLOW", "overflow"]),
         'j' => random.choose(&["0", "1"]),
         'u' => random.choose(&["BIT", "BYTE", "bit", "bogus"]),
         'x' => random.choose(&["AND", "OR", "XOR", "NOT", "not", "bogus"]),

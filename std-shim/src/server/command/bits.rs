@@ -10,9 +10,18 @@ use underpin_core::platform::{Files, Reactor};
 
 /// A bit's offset, which the longest string bounds.
 fn offset(c: &Context<'_, impl Files + Reactor>, text: &[u8]) -> Result<u64, Failure> {
+    bit_offset(c, text, 1)
+}
+
+/// As [`offset`], of an index of units of so many bits.
+pub(super) fn bit_offset(
+    c: &Context<'_, impl Files + Reactor>,
+    text: &[u8],
+    unit: u32,
+) -> Result<u64, Failure> {
     let bulk_bytes_max = c.state.options.limits.bulk_bytes_max as u64;
     parse_i64(text)
-        .and_then(|offset| u64::try_from(offset).ok())
+        .and_then(|index| u64::try_from(index).ok()?.checked_mul(unit.into()))
         .filter(|offset| offset / 8 < bulk_bytes_max)
         .ok_or(Failure::fixed(
             "ERR bit offset is not an integer or out of range",

@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `string` | GET SET MGET MSET APPEND ... |
 //! | `bits` | SETBIT GETBIT BITCOUNT BITPOS BITOP |
+//! | `bit_field` | BITFIELD BITFIELD_RO |
 //! | `counter` | INCR family |
 //! | `object` | COPY OBJECT MEMORY ROLE |
 //! | `keyspace` | DEL EXISTS TYPE RENAME KEYS SCAN DBSIZE FLUSHDB ... |
@@ -21,6 +22,7 @@
 
 mod absent;
 mod big;
+mod bit_field;
 mod bits;
 mod config;
 mod connection;

@@ -7,8 +7,8 @@
 use super::connection::client;
 use super::failure::Outcome;
 use super::{
-    Context, bits, config, connection, counter, expiry, info, introspect, keyspace, object,
-    persist, slow_log, string, transaction,
+    Context, bit_field, bits, config, connection, counter, expiry, info, introspect, keyspace,
+    object, persist, slow_log, string, transaction,
 };
 use crate::server::resp::{Args, Reply};
 use core::marker::PhantomData;
@@ -113,6 +113,8 @@ impl<P: Files + Reactor> Commands<P> {
         "auth" "auth" -2 [NOSCRIPT LOADING STALE FAST NO_AUTH] (0 0 0) "connection" Run connection::auth, "Signs in.";
         "bgsave" "bgsave" -1 [ADMIN NOSCRIPT] (0 0 0) "server" Run persist::bgsave, "Makes everything durable in the background.";
         "bitcount" "bitcount" -2 [READONLY] (1 1 1) "bitmap" Run bits::bitcount, "Counts the set bits of a string.";
+        "bitfield" "bitfield" -2 [WRITE DENYOOM] (1 1 1) "bitmap" Run bit_field::bitfield, "Reads and writes integers of any width in a string.";
+        "bitfield_ro" "bitfield_ro" -2 [READONLY FAST] (1 1 1) "bitmap" Run bit_field::bitfield_ro, "Reads integers of any width in a string.";
         "bitop" "bitop" -4 [WRITE DENYOOM] (2 -1 1) "bitmap" Run bits::bitop, "Combines strings bit by bit.";
         "bitpos" "bitpos" -3 [READONLY] (1 1 1) "bitmap" Run bits::bitpos, "Finds the first set or clear bit of a string.";
         "client" "client" -2 [] (0 0 0) "connection" Container Self::CLIENT, "About connections.";
