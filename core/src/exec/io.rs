@@ -137,9 +137,12 @@ impl<P: Reactor> Io<P> {
             if self.slots.len() >= SLOTS_MAX {
                 return Err(full());
             }
-            self.slots
-                .try_reserve(1)
-                .map_err(|_| Error::new(Operation::Submit, Kind::OutOfMemory))?;
+            if self.slots.len() == self.slots.capacity() {
+                // By a quarter rather than twofold: at many connections the slack is much of what one costs.
+                self.slots
+                    .try_reserve_exact(self.slots.len() / 4 + 16)
+                    .map_err(|_| Error::new(Operation::Submit, Kind::OutOfMemory))?;
+            }
             self.slots.push(Slot {
                 generation: 0,
                 id: OpId::from_raw(0),

@@ -214,3 +214,91 @@ fn a_name_connects() {
     })
     .expect("a runtime");
 }
+
+#[test]
+#[cfg(target_os = "linux")]
+fn datagrams_arrive_whole_and_a_dropped_receive_loses_none() {
+    use underpin::rt::net::UdpSocket;
+    rt::block_on(async {
+        let mut one = UdpSocket::bind("127.0.0.1:0").expect("a port");
+        let mut other = UdpSocket::bind("127.0.0.1:0").expect("a port");
+        let (here, there) = (
+            one.local_addr().expect("an address"),
+            other.local_addr().expect("an address"),
+        );
+        let mut buffer = [0; 8];
+        {
+            let waiting = core::pin::pin!(other.recv_from(&mut buffer));
+            assert!(futures_lite::future::poll_once(waiting).await.is_none());
+        }
+        let sender = rt::spawn(async move {
+            for number in 0..50_u8 {
+                one.send_to(&[number; 3], there).await.expect("sent");
+                rt::yield_now().await;
+            }
+            one.send_to(&[7; 20], there).await.expect("sent");
+            one
+        });
+        for number in 0..50_u8 {
+            let got = loop {
+                // Dropped after one poll, every other time.
+                let mut waiting = core::pin::pin!(other.recv_from(&mut buffer));
+                match futures_lite::future::poll_once(&mut waiting).await {
+                    Some(got) => break got.expect("received"),
+                    None => rt::yield_now().await,
+                }
+            };
+            assert_eq!((got.bytes, got.whole_bytes, got.peer), (3, 3, here));
+            assert_eq!(buffer[..3], [number; 3]);
+        }
+        let cut = other.recv_from(&mut buffer).await.expect("received");
+        assert_eq!((cut.bytes, cut.whole_bytes), (8, 20));
+        let mut one = sender.await.expect("no panic");
+        other.connect(here).expect("named");
+        other.send(b"back").await.expect("sent");
+        let got = one.recv_from(&mut buffer).await.expect("received");
+        assert_eq!((&buffer[..got.bytes], got.peer), (&b"back"[..], there));
+    })
+    .expect("a runtime");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn unix_streams_carry_hyper_and_bytes() {
+    use futures_lite::AsyncWriteExt as _;
+    use underpin::rt::net::{UnixListener, UnixStream};
+    let path = std::env::temp_dir().join(format!("underpin-rt-{}.sock", std::process::id()));
+    let _ = std::fs::remove_file(&path);
+    rt::block_on(async {
+        let mut listener = UnixListener::bind(&path).expect("a name");
+        let again = UnixListener::bind(&path).expect_err("taken");
+        assert_eq!(again.kind(), std::io::ErrorKind::AddrInUse);
+        let client = UnixStream::connect(&path).expect("connected");
+        let server = listener.accept().await.expect("accepted");
+        let served = rt::spawn(
+            hyper::server::conn::http1::Builder::new().serve_connection(server, service_fn(answer)),
+        );
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(client)
+            .await
+            .expect("a handshake");
+        let connection = rt::spawn(connection);
+        let request = Request::post("/local")
+            .body(Full::new(Bytes::from_static(b"abc")))
+            .expect("a request");
+        let response = sender.send_request(request).await.expect("a response");
+        let body = response.into_body().collect().await.expect("a body");
+        assert_eq!(body.to_bytes(), "/local 3 abc");
+        drop(sender);
+        connection.await.expect("no panic").expect("a clean end");
+        served.await.expect("no panic").expect("served");
+
+        let (mut one, mut other) = UnixStream::pair().expect("a pair");
+        one.write_all(b"bytes").await.expect("sent");
+        one.close().await.expect("closed");
+        let mut text = String::new();
+        other.read_to_string(&mut text).await.expect("all");
+        assert_eq!(text, "bytes");
+    })
+    .expect("a runtime");
+    std::fs::remove_file(&path).expect("it stays until removed");
+}

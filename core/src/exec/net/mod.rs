@@ -1,4 +1,4 @@
-//! TCP on an executor: listeners, connections, connecting.
+//! Sockets on an executor: TCP, UDP, and streams within the machine.
 //!
 //! # Cancel safety
 //!
@@ -9,10 +9,14 @@
 //! The exceptions are the loops, which say so: `read_exact` and `write_all` may have moved a part when they are dropped.
 
 mod connect;
+mod datagram;
 mod listener;
+mod local;
 mod readiness;
 mod stream;
 
 pub use connect::Connect;
+pub use datagram::UdpSocket;
 pub use listener::TcpListener;
+pub use local::LocalListener;
 pub use stream::{ReadHalf, TcpStream, WriteHalf};

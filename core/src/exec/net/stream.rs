@@ -15,7 +15,7 @@ use core::fmt;
 use core::future::poll_fn;
 use core::mem::MaybeUninit;
 use core::net::SocketAddr;
-use core::task::{Context, Poll};
+use core::task::{Context, Poll, ready};
 
 /// Both directions of a connection share this.
 struct Connection<P: Reactor, H: Host> {
@@ -104,16 +104,24 @@ macro_rules! reading {
         ///
         /// # Errors
         /// `ConnectionReset`, `NotConnected`.
-        pub async fn receive(&mut self) -> Result<Lease> {
-            poll_fn(|cx| self.0.poll_receive(cx)).await
+        pub fn receive(&mut self) -> impl Future<Output = Result<Lease>> {
+            poll_fn(|cx| self.0.poll_receive(cx))
+        }
+
+        /// As [`receive`](Self::receive), for hand-written futures.
+        ///
+        /// # Errors
+        /// As `receive`.
+        pub fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Result<Lease>> {
+            self.0.poll_receive(cx)
         }
 
         /// Reads what is there into `buffer`, at least one byte unless it is the end (0) or the buffer is empty. Cancel-safe.
         ///
         /// # Errors
         /// As [`receive`](Self::receive).
-        pub async fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
-            poll_fn(|cx| self.poll_read(cx, buffer)).await
+        pub fn read(&mut self, buffer: &mut [u8]) -> impl Future<Output = Result<usize>> {
+            poll_fn(|cx| self.poll_read(cx, buffer))
         }
 
         /// Fills `buffer`. Not cancel-safe: when dropped, a part may have been read into it.
@@ -165,8 +173,8 @@ macro_rules! writing {
         ///
         /// # Errors
         /// `BrokenPipe`, `ConnectionReset`, `NotConnected`.
-        pub async fn write(&mut self, bytes: &[u8]) -> Result<usize> {
-            poll_fn(|cx| self.0.poll_write(cx, &[bytes])).await
+        pub fn write(&mut self, bytes: &[u8]) -> impl Future<Output = Result<usize>> {
+            poll_fn(move |cx| self.0.poll_write(cx, &[bytes]))
         }
 
         /// As [`write`](Self::write), from several slices in turn.
@@ -181,12 +189,15 @@ macro_rules! writing {
         ///
         /// # Errors
         /// As [`write`](Self::write).
-        pub async fn write_all(&mut self, mut bytes: &[u8]) -> Result<()> {
-            while !bytes.is_empty() {
-                let count = self.write(bytes).await?;
-                bytes = &bytes[count..];
-            }
-            Ok(())
+        pub fn write_all(&mut self, mut bytes: &[u8]) -> impl Future<Output = Result<()>> {
+            // By hand, since an async function keeps its arguments twice, and a task of an idle connection has room for this future.
+            poll_fn(move |cx| {
+                while !bytes.is_empty() {
+                    let count = ready!(self.0.poll_write(cx, &[bytes]))?;
+                    bytes = &bytes[count..];
+                }
+                Poll::Ready(Ok(()))
+            })
         }
 
         /// As [`write`](Self::write), for hand-written futures.

@@ -4,6 +4,7 @@
 use super::poller::Poller;
 use crate::error::{Error, Kind, Operation, Result};
 use crate::platform::{Buffer, Interest, Net, Op, Outcome};
+use alloc::boxed::Box;
 use core::net::SocketAddr;
 
 /// The two directions of a socket, as indices of its queues.
@@ -26,6 +27,61 @@ pub(super) enum Work<S> {
     Op(Op<S>),
     /// A connect under way on its new socket.
     Connect(S, SocketAddr),
+}
+
+/// An accepted operation that waits: what most wait for, readiness, in place, all else in a box, so that an idle connection costs little.
+#[derive(Debug)]
+pub(super) enum Parked<S> {
+    Ready { socket: S, interest: Interest },
+    Other(Box<Work<S>>),
+}
+
+impl<S> Parked<S> {
+    pub(super) fn new(work: Work<S>) -> Self {
+        match work {
+            // That its user looked matters at submission alone.
+            Work::Op(Op::Ready { socket, interest } | Op::NextReady { socket, interest }) => {
+                Self::Ready { socket, interest }
+            }
+            work => Self::Other(Box::new(work)),
+        }
+    }
+
+    /// The direction's queue that it waits in.
+    pub(super) fn place(&self) -> Option<(&S, usize)> {
+        match self {
+            Self::Ready {
+                socket,
+                interest: Interest::Read,
+            } => Some((socket, READ)),
+            Self::Ready {
+                socket,
+                interest: Interest::Write,
+            } => Some((socket, WRITE)),
+            Self::Other(work) => work.place(),
+        }
+    }
+
+    /// Whether it reads bytes.
+    pub(super) fn is_receive(&self) -> bool {
+        matches!(self, Self::Other(work) if work.is_receive())
+    }
+
+    /// What errors name as having failed.
+    pub(super) fn operation(&self) -> Operation {
+        match self {
+            Self::Ready { .. } => Operation::Ready,
+            Self::Other(work) => work.operation(),
+        }
+    }
+
+    /// The buffer that was lent, if one was.
+    pub(super) fn into_buffer(self) -> Option<Buffer> {
+        match self {
+            Self::Ready { .. } => None,
+            Self::Other(work) => work.into_buffer(),
+        }
+    }
 }
 
 /// What came of one try.
@@ -123,12 +179,7 @@ pub(super) fn attempt<P: Poller>(
             socket: socket.clone(),
         }),
         Work::Op(Op::Ready { socket, interest } | Op::NextReady { socket, interest }) => {
-            // Spurious readiness is allowed, a hang is not.
-            return if poller.is_ready(socket, *interest) {
-                Attempt::Done(Ok(Outcome::Ready))
-            } else {
-                Attempt::WouldBlock
-            };
+            return look(poller, socket, *interest, false);
         }
         Work::Op(Op::Accept { listener }) => net
             .try_accept(listener)
@@ -162,13 +213,26 @@ pub(super) fn attempt<P: Poller>(
 /// As [`attempt`], right after an event of the work's direction: a fresh event is the answer to a `Ready`.
 pub(super) fn attempt_after_event<P: Poller>(
     poller: &P,
-    work: &mut Work<<P::Net as Net>::Socket>,
+    parked: &mut Parked<<P::Net as Net>::Socket>,
     fresh: bool,
 ) -> Attempt<<P::Net as Net>::Socket> {
-    match work {
-        Work::Op(Op::Ready { .. } | Op::NextReady { .. }) if fresh => {
-            Attempt::Done(Ok(Outcome::Ready))
-        }
-        work => attempt(poller, work),
+    match parked {
+        Parked::Ready { socket, interest } => look(poller, socket, *interest, fresh),
+        Parked::Other(work) => attempt(poller, work),
+    }
+}
+
+/// Whether the socket is ready, or was just said to be.
+fn look<P: Poller>(
+    poller: &P,
+    socket: &<P::Net as Net>::Socket,
+    interest: Interest,
+    fresh: bool,
+) -> Attempt<<P::Net as Net>::Socket> {
+    // Spurious readiness is allowed, a hang is not.
+    if fresh || poller.is_ready(socket, interest) {
+        Attempt::Done(Ok(Outcome::Ready))
+    } else {
+        Attempt::WouldBlock
     }
 }

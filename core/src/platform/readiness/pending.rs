@@ -8,8 +8,9 @@
 //! I3: `ready` has room for every entry of the slab, so that completing never allocates.
 #![forbid(unsafe_code)]
 
-use super::operation::Work;
-use crate::platform::{Completion, OpId};
+use super::operation::{Parked, Work};
+use crate::platform::{Completion, OpId, Outcome};
+use alloc::boxed::Box;
 use alloc::collections::{TryReserveError, VecDeque};
 use alloc::vec::Vec;
 
@@ -41,11 +42,20 @@ enum State<S> {
         next: u32,
     },
     Queued {
-        work: Work<S>,
+        work: Parked<S>,
         previous: u32,
         next: u32,
     },
-    Done(Completion<S>),
+    /// `None` stands for the most frequent end: ready, and no buffer.
+    Done(Option<Box<Completion<S>>>),
+}
+
+/// A completion as it waits for delivery.
+fn packed<S>(completion: Completion<S>) -> Option<Box<Completion<S>>> {
+    match (&completion.result, &completion.buffer) {
+        (Ok(Outcome::Ready), None) => None,
+        _ => Some(Box::new(completion)),
+    }
 }
 
 #[derive(Debug)]
@@ -87,10 +97,14 @@ impl<S> Pending<S> {
     /// Makes sure that the next [`insert`](Self::insert) finds room.
     pub(super) fn reserve(&mut self) -> Result<(), TryReserveError> {
         if self.free == NONE {
-            self.entries.try_reserve(1)?;
+            if self.entries.len() == self.entries.capacity() {
+                // By a quarter rather than twofold: at many connections the slack is most of what one costs.
+                self.entries
+                    .try_reserve_exact(self.entries.len() / 4 + 16)?;
+            }
             // I3: one slot per entry that the slab can hold now.
             self.ready
-                .try_reserve(self.entries.capacity() - self.ready.len())?;
+                .try_reserve_exact(self.entries.capacity() - self.ready.len())?;
         }
         Ok(())
     }
@@ -98,7 +112,7 @@ impl<S> Pending<S> {
     /// Appends an operation to `queue`. [`reserve`](Self::reserve) came before.
     pub(super) fn insert(&mut self, queue: &mut Queue, token: u64, work: Work<S>) -> u32 {
         let state = State::Queued {
-            work,
+            work: Parked::new(work),
             previous: queue.tail,
             next: NONE,
         };
@@ -114,7 +128,7 @@ impl<S> Pending<S> {
 
     /// Accepts an operation that is done already. [`reserve`](Self::reserve) came before.
     pub(super) fn insert_done(&mut self, completion: Completion<S>) -> u32 {
-        let index = self.allocate(completion.token, State::Done(completion));
+        let index = self.allocate(completion.token, State::Done(packed(completion)));
         self.ready.push_back(index);
         index
     }
@@ -158,7 +172,7 @@ impl<S> Pending<S> {
     }
 
     /// The work of a queued entry.
-    pub(super) fn work(&self, index: u32) -> Option<&Work<S>> {
+    pub(super) fn work(&self, index: u32) -> Option<&Parked<S>> {
         match &self.entries[index as usize].state {
             State::Queued { work, .. } => Some(work),
             _ => None,
@@ -166,7 +180,7 @@ impl<S> Pending<S> {
     }
 
     /// The work of a queued entry, to try it.
-    pub(super) fn work_mut(&mut self, index: u32) -> Option<&mut Work<S>> {
+    pub(super) fn work_mut(&mut self, index: u32) -> Option<&mut Parked<S>> {
         match &mut self.entries[index as usize].state {
             State::Queued { work, .. } => Some(work),
             _ => None,
@@ -178,7 +192,7 @@ impl<S> Pending<S> {
         &mut self,
         queue: &mut Queue,
         index: u32,
-        completion: impl FnOnce(u64, Work<S>) -> Completion<S>,
+        completion: impl FnOnce(u64, Parked<S>) -> Completion<S>,
     ) {
         let entry = &mut self.entries[index as usize];
         let state = core::mem::replace(&mut entry.state, State::Free { next: NONE });
@@ -192,7 +206,7 @@ impl<S> Pending<S> {
             debug_assert!(false, "only queued entries are completed");
             return;
         };
-        entry.state = State::Done(completion(entry.token, work));
+        entry.state = State::Done(packed(completion(entry.token, work)));
         if previous == NONE {
             queue.head = next;
         } else {
@@ -217,7 +231,15 @@ impl<S> Pending<S> {
                 entry.generation = entry.generation.wrapping_add(1);
                 self.free = index;
                 self.count -= 1;
-                Some(completion)
+                let token = entry.token;
+                Some(completion.map_or_else(
+                    || Completion {
+                        token,
+                        result: Ok(Outcome::Ready),
+                        buffer: None,
+                    },
+                    |completion| *completion,
+                ))
             }
             other => {
                 entry.state = other;

@@ -81,10 +81,14 @@ impl<P: Poller> Table<P> {
         socket: &<P::Net as Net>::Socket,
     ) -> Result<(usize, &mut Registration<P::Identity>)> {
         let key = P::key(socket);
-        while self.0.len() <= key {
+        if key >= self.0.capacity() {
+            // By a quarter rather than twofold: at many connections the slack is much of what one costs.
+            let more = key + 1 + key / 4 - self.0.len();
             self.0
-                .try_reserve(1)
+                .try_reserve_exact(more)
                 .map_err(|_| Error::new(Operation::Submit, Kind::OutOfMemory))?;
+        }
+        while self.0.len() <= key {
             self.0.push(Registration {
                 owner: None,
                 watched: false,

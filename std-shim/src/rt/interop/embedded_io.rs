@@ -39,5 +39,8 @@ macro_rules! writes {
 }
 
 errors!(TcpStream, ReadHalf, WriteHalf);
+errors!(crate::rt::net::UnixStream);
 reads!(TcpStream, ReadHalf);
 writes!(TcpStream, WriteHalf);
+reads!(crate::rt::net::UnixStream);
+writes!(crate::rt::net::UnixStream);

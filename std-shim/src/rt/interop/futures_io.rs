@@ -47,3 +47,5 @@ macro_rules! writes {
 
 reads!(TcpStream, ReadHalf);
 writes!(TcpStream, WriteHalf);
+reads!(crate::rt::net::UnixStream);
+writes!(crate::rt::net::UnixStream);

@@ -55,6 +55,8 @@ macro_rules! writes {
 
 reads!(TcpStream, ReadHalf);
 writes!(TcpStream, WriteHalf);
+reads!(crate::rt::net::UnixStream);
+writes!(crate::rt::net::UnixStream);
 
 /// Spawns hyper's tasks on this thread's runtime; they need not be `Send`.
 #[derive(Clone, Copy, Debug, Default)]
