@@ -1,14 +1,14 @@
 //! Names and directories: rename, link, remove, list.
 #![forbid(unsafe_code)]
 
-use crate::error::error;
+use crate::error::{error, error_as};
 use crate::file::file_kind;
 use crate::path::with_path;
 use alloc::vec::Vec;
 use core::ops::ControlFlow;
 use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, RawDir};
-use rustix::io::retry_on_intr;
+use rustix::io::{Errno, retry_on_intr};
 use underpin_core::platform::DirectoryEntry;
 use underpin_core::{Error, Kind, Operation, Result};
 
@@ -37,8 +37,14 @@ pub(crate) fn hard_link(existing: &[u8], new: &[u8]) -> Result<()> {
     const OP: Operation = Operation::HardLink;
     with_path(OP, existing, |existing| {
         with_path(OP, new, |new| {
-            retry_on_intr(|| rustix::fs::linkat(CWD, existing, CWD, new, AtFlags::empty()))
-                .map_err(|errno| error(OP, errno))
+            retry_on_intr(|| rustix::fs::linkat(CWD, existing, CWD, new, AtFlags::empty())).map_err(
+                |errno| match errno {
+                    // What vfat, exFAT and many FUSE file systems say: they have no links. That this name may not be
+                    // given is `EACCES`.
+                    Errno::PERM => error_as(OP, Kind::Unsupported, errno),
+                    _ => error(OP, errno),
+                },
+            )
         })
     })
 }

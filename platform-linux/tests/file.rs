@@ -293,3 +293,12 @@ fn handles_are_not_inherited_and_access_is_checked() {
         Kind::InvalidInput
     );
 }
+
+/// Linux says the same (`EPERM`) of a file system without hard links and of a directory, which none may link.
+#[test]
+fn a_hard_link_that_cannot_be_is_unsupported() {
+    let scratch = Scratch::new("no-link");
+    std::fs::create_dir(scratch.0.join("d")).unwrap();
+    let error = Linux.hard_link(&scratch.path("d"), &scratch.path("e"));
+    assert_eq!(error.unwrap_err().kind(), Kind::Unsupported);
+}

@@ -104,6 +104,15 @@ struct Held {
 
 impl Held {
     fn new(name: &str, at: Operation) -> Self {
+        Self::at_work(name, at, Db::maintain)
+    }
+
+    /// As `new`, with a thread that does other work.
+    fn at_work(
+        name: &str,
+        at: Operation,
+        work: impl FnOnce(&Db<Layered<Native, HoldUp>>) -> Result<(), Error> + Send + 'static,
+    ) -> Self {
         let path = std::env::temp_dir().join(format!("underpin-{name}-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&path);
         let gate = Arc::new(Gate::default());
@@ -118,7 +127,7 @@ impl Held {
         let merging = db.clone();
         let merger = thread::spawn(move || {
             HELD_AT.set(Some(at));
-            merging.maintain()
+            work(&merging)
         });
         let this = Self {
             db,
@@ -339,4 +348,48 @@ fn maintenance_that_failed_is_not_asked_for_again_at_once() {
     assert!(!db.maintenance_needed());
     fill(&db);
     assert!(db.maintenance_needed());
+}
+
+#[test]
+fn nobody_waits_for_a_flush_to_be_told_of_the_database() {
+    let mut held = Held::at_work("stats-beside", Operation::Sync, |db| {
+        db.put(b"0", b"new", WriteLevel::Os)?;
+        db.flush()
+    });
+    let flushes = held.unhindered(|db| db.stats().flushes);
+    held.release();
+    assert_eq!(held.db.stats().flushes, flushes + 1);
+}
+
+#[test]
+fn flushes_and_merges_go_on_beside_a_checkpoint_which_is_as_of_its_beginning() {
+    let copies = [Operation::HardLink, Operation::Sync].map(|at| {
+        let path = std::env::temp_dir().join(format!("underpin-copy-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&path);
+        let bytes = path_bytes(&path).to_vec();
+        let mut held = Held::at_work("checkpoint-beside", at, move |db| {
+            db.put(b"logged", b"old", WriteLevel::Os)?;
+            db.checkpoint(&bytes)
+        });
+        held.unhindered(|db| {
+            db.put(b"1", b"new", WriteLevel::Os).unwrap();
+            db.remove(b"gone", WriteLevel::Os).unwrap();
+            db.flush().unwrap();
+            db.compact().unwrap();
+            assert_eq!(db.stats().tables, 1);
+        });
+        held.release();
+        let copy = Db::open(native(), path_bytes(&path), options()).unwrap();
+        copy.verify().unwrap();
+        let all = contents(&copy);
+        drop(copy);
+        std::fs::remove_dir_all(&path).unwrap();
+        // The tables of the copy's moment went with it.
+        assert_eq!(held.table_files() as u64, held.db.stats().tables);
+        all
+    });
+    let keys = [&b"0"[..], b"1", b"2", b"3", b"gone", b"logged"];
+    for copy in copies {
+        assert_eq!(copy, keys.map(|key| (key.to_vec(), b"old".to_vec())));
+    }
 }

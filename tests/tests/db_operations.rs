@@ -7,7 +7,9 @@
 
 use core::ops::Bound;
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 use underpin_core::db::{self, Batch, Db, Error, FileName, Options, WriteLevel};
+use underpin_core::platform::middleware::{Call, Layer, Layered, Verdict};
 use underpin_core::platform::sim::{DiskSnapshot, Sim, SimFaults, SimOptions};
 use underpin_core::platform::{Files, OpenOptions};
 use underpin_core::{Kind, Operation};
@@ -319,4 +321,155 @@ fn a_damaged_backup_is_not_restored_and_no_failure_leaves_half_a_database() {
     let refused = db::restore(sim.clone(), b"/backup", b"/new");
     assert!(matches!(refused, Err(Error::Corrupt(_))), "{refused:?}");
     assert!(sim.disk_snapshot().list(b"/new").is_none());
+}
+
+/// Adds numbers, and refuses what is none.
+fn add(_: &[u8], value: Option<&[u8]>, operands: &[&[u8]]) -> Option<Vec<u8>> {
+    let parts = value.iter().chain(operands);
+    let numbers = parts.map(|part| core::str::from_utf8(part).ok()?.parse::<u64>().ok());
+    let sum: Option<u64> = numbers.sum();
+    Some(sum?.to_string().into_bytes())
+}
+
+/// Refuses nothing.
+fn append(_: &[u8], value: Option<&[u8]>, operands: &[&[u8]]) -> Option<Vec<u8>> {
+    Some([value.unwrap_or_default(), &operands.concat()].concat())
+}
+
+#[test]
+fn what_a_merge_operator_refuses_is_kept_and_holds_up_nothing_else() {
+    let level = WriteLevel::Os;
+    let with = |operator| {
+        let mut options = options();
+        options.merge_operator = operator;
+        options
+    };
+    let sim = machine(None);
+    let mut db = Db::open(sim.clone(), b"/db", with(Some(add))).unwrap();
+    // A base below, and nothing below.
+    for key in [b"a", b"z"] {
+        db.put(key, b"abc", level).unwrap();
+        db.merge(key, b"1", level).unwrap();
+    }
+    db.merge(b"none", b"x", level).unwrap();
+    db.put(b"other", b"1", level).unwrap();
+    let refused = |error: Error| assert!(matches!(error, Error::Invalid(_)), "{error:?}");
+    for step in 2..8 {
+        for key in [&b"a"[..], b"none"] {
+            refused(db.get(key).unwrap_err());
+            db.merge(key, step.to_string().as_bytes(), level).unwrap();
+            refused(db.get(key).unwrap_err());
+        }
+        db.merge(b"other", b"1", level).unwrap();
+        refused(contents(&db).unwrap_err());
+        let mut back = db.scan(Bound::Unbounded, Bound::Unbounded).unwrap();
+        refused(back.next_back().unwrap_err());
+        match step {
+            2 | 3 => db.flush().unwrap(),
+            4 => db.compact().unwrap(),
+            // What is in the log alone goes to a table when it is opened.
+            5 => {
+                drop(back);
+                drop(db);
+                db = Db::open(sim.clone(), b"/db", with(Some(add))).unwrap();
+            }
+            6 => db.checkpoint(b"/copy").unwrap(),
+            _ => {}
+        }
+        let sum = db.get(b"other").unwrap().unwrap();
+        assert_eq!(sum, step.to_string().into_bytes());
+        db.verify().unwrap();
+    }
+    // A value over it ends it.
+    db.put(b"z", b"5", level).unwrap();
+    db.merge(b"z", b"1", level).unwrap();
+    assert_eq!(db.get(b"z").unwrap().as_deref(), Some(&b"6"[..]));
+    db.close().unwrap();
+    // Without an operator it opens too, and says so of the key alone.
+    let db = Db::open(sim.clone(), b"/db", with(None)).unwrap();
+    refused(db.get(b"a").unwrap_err());
+    db.compact().unwrap();
+    db.close().unwrap();
+    // One that takes them gets all of them, in order, and of the others what had not been added up yet.
+    let db = Db::open(sim, b"/db", with(Some(append))).unwrap();
+    let expected = [
+        (&b"a"[..], &b"abc1234567"[..]),
+        (b"none", b"x234567"),
+        (b"other", b"4111"),
+        (b"z", b"51"),
+    ];
+    let expected = Model::from_iter(expected.map(|(key, value)| (key.to_vec(), value.to_vec())));
+    assert_eq!(contents(&db).unwrap(), expected);
+    db.compact().unwrap();
+    assert_eq!(contents(&db).unwrap(), expected);
+}
+
+#[test]
+fn a_directory_that_was_made_survives_power_loss() {
+    let sim = machine(None);
+    for path in [&b"/a"[..], b"/a/b"] {
+        assert_eq!(db::create_directory(&sim, path), Ok(true));
+        assert_eq!(db::create_directory(&sim, path), Ok(false));
+    }
+    let db = Db::open(sim.clone(), b"/a/b/db", options()).unwrap();
+    db.put(b"k", b"v", WriteLevel::Full).unwrap();
+    for seed in 0..50 {
+        let sim = machine(Some(sim.disk_snapshot().after_power_loss(seed)));
+        let db = Db::open(sim, b"/a/b/db", options()).unwrap();
+        assert_eq!(db.get(b"k").unwrap().as_deref(), Some(&b"v"[..]));
+    }
+}
+
+type Between = Arc<Mutex<Option<(u32, Box<dyn FnOnce() + Send>)>>>;
+
+/// Does something once, after so many reads.
+#[derive(Clone)]
+struct AfterReads(Between);
+
+impl Layer for AfterReads {
+    fn before(&self, _: &Call) -> Verdict {
+        Verdict::Proceed
+    }
+
+    fn after(&self, call: &Call, _: Result<u64, underpin_core::Error>) {
+        if call.operation != Operation::ReadAt {
+            return;
+        }
+        let mut due = self.0.lock().unwrap();
+        let work = due.take_if(|(left, _)| {
+            *left = left.saturating_sub(1);
+            *left == 0
+        });
+        drop(due);
+        work.into_iter().for_each(|(_, work)| work());
+    }
+}
+
+#[test]
+fn writes_beside_a_check_are_no_damage() {
+    let mut before = 1;
+    loop {
+        let between = Between::default();
+        let platform = Layered::new(machine(None), AfterReads(between.clone()));
+        let mut options = Options::default();
+        options.log_preallocate_bytes = 1 << 20;
+        let db = Db::open(platform, b"/db", options).unwrap();
+        // So that the log's file is longer than what is written.
+        db.put(b"k", b"v", WriteLevel::Full).unwrap();
+        let writer = db.clone();
+        let write = move || {
+            for _ in 0..4 {
+                writer.put(b"k", &[7; 20_000], WriteLevel::Full).unwrap();
+            }
+        };
+        *between.lock().unwrap() = Some((before, Box::new(write)));
+        db.verify()
+            .unwrap_or_else(|error| panic!("after {before} reads: {error}"));
+        if between.lock().unwrap().take().is_some() {
+            break;
+        }
+        before += 1;
+    }
+    // The manifest, the log's head, and the log.
+    assert!(before > 3, "{before}");
 }

@@ -497,3 +497,25 @@ fn nobody_reads_a_write_whose_log_could_not_be_written() {
         assert!(!ended && reply.starts_with("-MISCONF"), "{reply:?} {ended}");
     }
 }
+
+#[test]
+fn a_save_survives_power_loss_with_the_directory_of_copies() {
+    let sim = Sim::new(SimOptions::new(1).with_faults(SimFaults::none()));
+    let mut options = Options::new(*b"/db");
+    options.listen = SocketAddr::from(([127, 0, 0, 1], PORT));
+    options.backups = Some(b"/copies".to_vec());
+    let mut server = EventLoop::open(sim.clone(), options).unwrap();
+    let client = connected(&sim, &mut server);
+    let request = [encode(&["SET", "k", "v"]), encode(&["SAVE"])].concat();
+    assert_eq!(sim.try_send(&client, &request).unwrap(), request.len());
+    for _ in 0..100 {
+        let now = sim.now(ClockId::Monotonic);
+        let until = now.saturating_add(Duration::from_millis(1));
+        server.tick(Some(until)).unwrap();
+    }
+    assert_eq!(receive(&sim, &client).0, b"+OK\r\n+OK\r\n");
+    for seed in 0..50 {
+        let disk = sim.disk_snapshot().after_power_loss(seed);
+        assert_eq!(disk.list(b"/copies").map(|names| names.len()), Some(1));
+    }
+}

@@ -3,22 +3,23 @@
 //! Tables never change, so in a checkpoint they get a second name; where the file system cannot do that, they are copied. A backup
 //! shares nothing with the database that a bad sector could take from both: its tables are copied, checked block by block
 //! first, and only those that an earlier backup has are second names of that one's. Logs are copied up to what is written. The
-//! manifest comes last: a directory without one is no database, so a copy that was cut off is none. Writes go on meanwhile,
-//! flushes and the ends of merges wait.
+//! manifest comes last: a directory without one is no database, so a copy that was cut off is none. Writes go on meanwhile; flushes
+//! and the ends of merges wait while the logs are copied, and then no more: whoever holds the tables keeps their files from being
+//! removed.
 #![forbid(unsafe_code)]
 
 use super::cache::BlockCache;
 use super::directory::Directory;
 use super::error::{Error, Result};
 use super::file_name::FileName;
-use super::maintenance::MaintenanceState;
 use super::options::WriteLevel;
 use super::shared::Shared;
 use super::table::Table;
-use super::version::Manifest;
+use super::version::{Manifest, View};
 use crate::error::Kind;
 use crate::platform::{Create, Durability, Files, OpenOptions};
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 /// Bytes copied at a time.
 const COPY_BYTES: usize = 256 << 10;
@@ -27,6 +28,15 @@ const COPY_BYTES: usize = 256 << 10;
 struct Base<P: Files> {
     directory: Directory<P>,
     manifest: Manifest,
+}
+
+/// What the database is at one moment.
+struct Moment<P: Files> {
+    manifest: Manifest,
+    /// Copies of the logs that go with it.
+    logs: Vec<(FileName, P::File)>,
+    /// Holds the manifest's tables, and so their files.
+    view: Arc<View<P>>,
 }
 
 /// What becomes of the tables.
@@ -38,59 +48,46 @@ enum Tables<P: Files> {
 impl<P: Files> Shared<P> {
     /// Makes the database of this moment in `path`, which must not be there yet.
     pub(super) fn checkpoint(&self, path: &[u8]) -> Result<()> {
-        self.copy_to(path, |_| Ok(Tables::Linked))
+        self.copy_to(path, &Tables::Linked)
     }
 
     /// Makes a backup in `path`, which must not be there yet. It shares what it can with the backup in `base`.
     pub(super) fn backup(&self, path: &[u8], base: Option<&[u8]>) -> Result<()> {
-        self.copy_to(path, |manifest| {
-            let Some(base) = base else {
-                return Ok(Tables::Copied(None));
-            };
-            let directory = Directory::new(self.directory.platform.clone(), base);
-            let base = Manifest::load(&directory)?.ok_or(Error::NotADatabase)?;
-            if base.id != manifest.id {
-                return Err(Error::Invalid(
-                    "the base is a backup of another database; name one of this, or none",
-                ));
-            }
-            Ok(Tables::Copied(Some(Base {
-                directory,
-                manifest: base,
-            })))
-        })
+        let Some(base) = base else {
+            return self.copy_to(path, &Tables::Copied(None));
+        };
+        let directory = Directory::new(self.directory.platform.clone(), base);
+        let manifest = Manifest::load(&directory)?.ok_or(Error::NotADatabase)?;
+        if manifest.id != self.maintenance.lock().manifest.id {
+            return Err(Error::Invalid(
+                "the base is a backup of another database; name one of this, or none",
+            ));
+        }
+        let base = Base {
+            directory,
+            manifest,
+        };
+        self.copy_to(path, &Tables::Copied(Some(base)))
     }
 
-    fn copy_to(
-        &self,
-        path: &[u8],
-        tables: impl FnOnce(&Manifest) -> Result<Tables<P>>,
-    ) -> Result<()> {
-        let state = self.maintenance.lock();
+    fn copy_to(&self, path: &[u8], tables: &Tables<P>) -> Result<()> {
         self.commit.lock().check()?;
-        let tables = tables(&state.manifest)?;
         let target = Directory::new(self.directory.platform.clone(), path);
         target.create_new()?;
-        let made = self.fill(&state, &target, &tables);
+        let made = self.fill(&target, tables);
         if made.is_err() {
             target.remove_all();
         }
         made
     }
 
-    fn fill(
-        &self,
-        state: &MaintenanceState,
-        target: &Directory<P>,
-        tables: &Tables<P>,
-    ) -> Result<()> {
-        self.sync(WriteLevel::Os)?;
-        let commit = self.lock_quiet();
-        let (active, written) = (commit.log.number(), commit.log.written());
-        drop(commit);
+    fn fill(&self, target: &Directory<P>, tables: &Tables<P>) -> Result<()> {
+        let moment = self.copy_logs(target)?;
+        for (name, file) in &moment.logs {
+            target.sync(*name, file, Durability::Full)?;
+        }
         let source = &self.directory;
-        let (view, _) = self.snapshot()?;
-        for table in view.tables() {
+        for table in moment.view.tables() {
             let (info, name) = (table.info(), FileName::Table(table.info().number));
             let linked = match tables {
                 Tables::Linked => link(source, name, target)?,
@@ -103,19 +100,36 @@ impl<P: Files> Shared<P> {
                 }
             };
             if !linked {
-                copy(source, name, info.bytes, target)?;
+                copy_durably(source, name, info.bytes, target)?;
             }
         }
+        let stored = moment.manifest.store(target);
+        stored.map_err(|stored| stored.error)
+    }
+
+    /// Copies the logs as far as they are written, and says what belongs to them.
+    fn copy_logs(&self, target: &Directory<P>) -> Result<Moment<P>> {
+        let state = self.maintenance.lock();
+        let (view, _) = self.snapshot()?;
+        self.sync(WriteLevel::Os)?;
+        let commit = self.lock_quiet();
+        let (active, written) = (commit.log.number(), commit.log.written());
+        drop(commit);
+        let mut logs = Vec::new();
         for &number in &state.logs {
             let name = FileName::Log(number);
             let bytes = if number == active {
                 written
             } else {
-                source.file_bytes(name)?
+                self.directory.file_bytes(name)?
             };
-            copy(source, name, bytes, target)?;
+            logs.push((name, copy(&self.directory, name, bytes, target)?));
         }
-        state.manifest.store(target).map_err(|stored| stored.error)
+        Ok(Moment {
+            manifest: state.manifest.clone(),
+            logs,
+            view,
+        })
     }
 }
 
@@ -145,13 +159,13 @@ fn restore_files<P: Files>(
     let cache = Arc::new(BlockCache::new(0, &source.platform));
     for info in manifest.tables() {
         Table::open(source, info, &cache)?.verify()?;
-        copy(source, FileName::Table(info.number), info.bytes, target)?;
+        copy_durably(source, FileName::Table(info.number), info.bytes, target)?;
     }
     for name in source.list()? {
         if let FileName::Log(number) = name
             && number >= manifest.log_number
         {
-            copy(source, name, source.file_bytes(name)?, target)?;
+            copy_durably(source, name, source.file_bytes(name)?, target)?;
         }
     }
     manifest.store(target).map_err(|stored| stored.error)
@@ -170,13 +184,13 @@ fn link<P: Files>(source: &Directory<P>, name: FileName, target: &Directory<P>) 
     }
 }
 
-/// Copies the first bytes of a file, durably.
+/// Copies the first bytes of a file; the copy is not durable yet.
 fn copy<P: Files>(
     source: &Directory<P>,
     name: FileName,
     bytes: u64,
     target: &Directory<P>,
-) -> Result<()> {
+) -> Result<P::File> {
     let from = source.open_existing(name)?;
     let to = target.open(name, &OpenOptions::read_write().with_create(Create::New))?;
     let mut buffer = alloc::vec![0; COPY_BYTES];
@@ -188,5 +202,15 @@ fn copy<P: Files>(
         target.write(name, &to, part, done)?;
         done += count as u64;
     }
+    Ok(to)
+}
+
+fn copy_durably<P: Files>(
+    source: &Directory<P>,
+    name: FileName,
+    bytes: u64,
+    target: &Directory<P>,
+) -> Result<()> {
+    let to = copy(source, name, bytes, target)?;
     target.sync(name, &to, Durability::Full)
 }

@@ -21,6 +21,41 @@ pub(super) struct Directory<P> {
     path: Arc<[u8]>,
 }
 
+/// Makes a directory, durably in its parent, which must be there. False if there is one already, which is left as it is.
+///
+/// # Errors
+/// [`Error::Io`]: it was not made.
+pub fn create_directory<P: Files>(platform: &P, path: &[u8]) -> Result<bool> {
+    match platform.create_directory(path) {
+        Ok(()) => {}
+        Err(error) if error.kind() == Kind::AlreadyExists => return Ok(false),
+        Err(error) => return Err(Error::io(FileName::Directory, error)),
+    }
+    let synced = sync_names_of(platform, parent_of(path));
+    if synced.is_err() {
+        // A name whose sync failed may never become durable: the next try makes it anew.
+        let _ = platform.remove_directory(path);
+    }
+    synced.map(|()| true)
+}
+
+fn parent_of(path: &[u8]) -> &[u8] {
+    match path.iter().rposition(|&byte| byte == b'/') {
+        Some(0) => b"/",
+        Some(at) => path.get(..at).unwrap_or_default(),
+        None => b".",
+    }
+}
+
+fn sync_names_of<P: Files>(platform: &P, path: &[u8]) -> Result<()> {
+    match platform.sync_directory(path) {
+        Err(error) if error.kind() != Kind::Unsupported => {
+            Err(Error::io(FileName::Directory, error))
+        }
+        _ => Ok(()),
+    }
+}
+
 impl<P: Files> Directory<P> {
     pub(super) fn new(platform: P, path: &[u8]) -> Self {
         // `a/b/` is `a/b`; the root stays what it is.
@@ -44,25 +79,10 @@ impl<P: Files> Directory<P> {
     /// Makes the directory if it is not there, durably in its parent. One with a manifest is so already: its parent, which may be
     /// unreadable, is left alone.
     pub(super) fn create(&self) -> Result<()> {
-        let made = match self.platform.create_directory(&self.path) {
-            Ok(()) => true,
-            Err(error) if error.kind() == Kind::AlreadyExists => false,
-            Err(error) => return Err(Error::io(FileName::Directory, error)),
-        };
-        if !made && self.exists(FileName::Manifest)? {
+        if create_directory(&self.platform, &self.path)? || self.exists(FileName::Manifest)? {
             return Ok(());
         }
-        let parent = match self.path.iter().rposition(|&byte| byte == b'/') {
-            Some(0) => &b"/"[..],
-            Some(at) => self.path.get(..at).unwrap_or_default(),
-            None => b".",
-        };
-        self.sync_names_of(parent).inspect_err(|_| {
-            // A name whose sync failed may never become durable: the next try makes it anew.
-            if made {
-                let _ = self.platform.remove_directory(&self.path);
-            }
-        })
+        sync_names_of(&self.platform, parent_of(&self.path))
     }
 
     /// Makes the directory, which must not be there or be empty, durably in its parent.
@@ -222,16 +242,7 @@ impl<P: Files> Directory<P> {
     /// Makes names made, renamed and removed durable. A system without such a call (Windows) keeps names in its file
     /// system's own journal, in the order of the operations; there is nothing more to ask for.
     pub(super) fn sync_names(&self) -> Result<()> {
-        self.sync_names_of(&self.path)
-    }
-
-    fn sync_names_of(&self, path: &[u8]) -> Result<()> {
-        match self.platform.sync_directory(path) {
-            Err(error) if error.kind() != Kind::Unsupported => {
-                Err(Error::io(FileName::Directory, error))
-            }
-            _ => Ok(()),
-        }
+        sync_names_of(&self.platform, &self.path)
     }
 
     pub(super) fn rename(&self, from: FileName, to: FileName) -> Result<()> {

@@ -11,6 +11,9 @@ pub(super) enum Kind {
     Put = 1,
     /// What it had is merged with the operands: in a memtable one operand, elsewhere a list of them (see `operands`).
     Merge = 2,
+    /// The merge operator refused to make a value: what it was given (see `operands`). Not in a memtable, and never what a read
+    /// gets.
+    Refused = 3,
 }
 
 /// A key's newest entry in a source.
@@ -29,6 +32,7 @@ impl Kind {
             0 => Some(Self::Remove),
             1 => Some(Self::Put),
             2 => Some(Self::Merge),
+            3 => Some(Self::Refused),
             _ => None,
         }
     }

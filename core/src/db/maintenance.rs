@@ -60,7 +60,6 @@ pub(super) struct MaintenanceState {
     pub(super) sealed: Vec<SpareLog>,
     /// By keyspace and level, the first key of the table that went down last.
     pub(super) turns: BTreeMap<KeyspaceId, [Box<[u8]>; LEVELS]>,
-    pub(super) counts: MaintenanceCounts,
 }
 
 /// What happened since the database was opened.
@@ -95,7 +94,6 @@ impl MaintenanceState {
             spare: None,
             sealed: Vec::new(),
             turns: BTreeMap::new(),
-            counts: MaintenanceCounts::default(),
             manifest,
         }
     }
@@ -320,8 +318,10 @@ impl<P: Files> Shared<P> {
         let took = self.since(begun);
         self.note_flush(bytes, took);
         let bytes = tables.iter().map(|table| table.info().bytes).sum::<u64>();
-        state.counts.flushes += 1;
-        state.counts.flush_bytes += bytes;
+        let mut reads = self.reads.lock();
+        reads.counts.flushes += 1;
+        reads.counts.flush_bytes += bytes;
+        drop(reads);
         self.flushed(bytes, tables.len(), took);
         self.publish(|tree| {
             tree.frozen = None;

@@ -283,16 +283,18 @@ impl<P: Files> Shared<P> {
         let made: &[_] = if moved { &[] } else { &incoming };
         self.switch(&mut state, manifest, made)?;
         let dropped = job.kind == JobKind::Drop;
-        state.counts.merges += u64::from(!moved && !dropped);
-        state.counts.drops += if dropped { job.upper.len() as u64 } else { 0 };
-        state.counts.moves += u64::from(moved);
+        let mut reads = self.reads.lock();
+        reads.counts.merges += u64::from(!moved && !dropped);
+        reads.counts.drops += if dropped { job.upper.len() as u64 } else { 0 };
+        reads.counts.moves += u64::from(moved);
         if !moved && !dropped {
             let sum = |tables: &[Arc<Table<P>>]| -> u64 {
                 tables.iter().map(|table| table.info().bytes).sum()
             };
-            state.counts.merge_bytes_read += sum(&job.upper) + sum(&job.lower);
-            state.counts.merge_bytes_written += sum(&incoming);
+            reads.counts.merge_bytes_read += sum(&job.upper) + sum(&job.lower);
+            reads.counts.merge_bytes_written += sum(&incoming);
         }
+        drop(reads);
         self.publish(|tree| {
             if tree.id == plan.keyspace {
                 tree.version = Arc::new(Version {

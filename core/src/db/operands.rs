@@ -1,16 +1,31 @@
 //! Merge operands: writes that change a value without reading it, put together when somebody does read.
 //!
-//! A table has each key once, so operands that met no value yet lie in it as a list: `string*`, the oldest first.
+//! A table has each key once, so operands that met no value yet lie in it as a list: `string*`, the oldest first. What the operator
+//! refuses lies there with the value that it was given, so that flushes and merges go on and nothing is lost: each read
+//! tries again, and gets the error or what another operator makes of it.
 #![forbid(unsafe_code)]
 
+use super::entry::Kind;
 use super::error::{Error, Result};
 use crate::codec::{Reader, varint};
 use alloc::vec::Vec;
 
 /// Makes a value from the one before, if there was one, and operands, the oldest first. `None` if they make no sense, which the
-/// reader gets as an error. It must be a pure function: it runs when a value is read and again when tables are merged.
+/// reader gets as an error; nothing is lost then, and a value that is put over it or another operator ends that. It must be a pure
+/// function: it runs when a value is read and again when tables are merged.
 pub type MergeOperator =
     fn(key: &[u8], value: Option<&[u8]>, operands: &[&[u8]]) -> Option<Vec<u8>>;
+
+/// The error for a table's entry that no merge has written.
+pub(super) const NO_LIST: Error = Error::Invalid("operands that are no list");
+
+/// The error for a key whose merges make no value.
+pub(super) const fn refusal(operator: Option<MergeOperator>) -> Error {
+    Error::Invalid(match operator {
+        None => "the key has merge operands; open the database with the merge operator",
+        Some(_) => "the merge operator refused the operands of the key",
+    })
+}
 
 /// Operands of one key, gathered from the newest on.
 #[derive(Debug, Default)]
@@ -54,14 +69,44 @@ impl Operands {
         value: Option<&[u8]>,
     ) -> Result<Vec<u8>> {
         let Some(operator) = operator else {
-            return Err(Error::Invalid(
-                "the key has merge operands; open the database with the merge operator",
-            ));
+            return Err(refusal(None));
         };
         let operands: Vec<&[u8]> = self.newest_first.iter().rev().map(Vec::as_slice).collect();
-        operator(key, value, &operands).ok_or(Error::Invalid(
-            "the merge operator refused the operands of the key",
-        ))
+        operator(key, value, &operands).ok_or(refusal(Some(operator)))
+    }
+
+    /// What they come to: the value that they make, or, if there is none, all that it would be made from.
+    pub(super) fn resolve(
+        &self,
+        operator: Option<MergeOperator>,
+        key: &[u8],
+        value: Option<&[u8]>,
+        into: &mut Vec<u8>,
+    ) -> Kind {
+        if let Ok(merged) = self.apply(operator, key, value) {
+            *into = merged;
+            return Kind::Put;
+        }
+        into.clear();
+        into.push(u8::from(value.is_some()));
+        if let Some(value) = value {
+            varint::push(into, value.len() as u64);
+            into.extend_from_slice(value);
+        }
+        self.encode(into);
+        Kind::Refused
+    }
+
+    /// Adds those of a refused merge, all older than those before; returns the value that they go with.
+    pub(super) fn push_refused<'a>(&mut self, refused: &'a [u8]) -> Result<Option<&'a [u8]>> {
+        let mut reader = Reader::new(refused);
+        let value = match reader.u8() {
+            Some(0) => Some(None),
+            Some(1) => reader.string().map(Some),
+            _ => None,
+        };
+        let list = self.push_list(reader.rest());
+        value.filter(|_| list).ok_or(NO_LIST)
     }
 
     /// As a list.

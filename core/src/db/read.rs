@@ -2,10 +2,10 @@
 #![forbid(unsafe_code)]
 
 use super::entry::Kind;
-use super::error::{Error, Result};
+use super::error::Result;
 use super::filter;
 use super::iter::candidate;
-use super::operands::{MergeOperator, Operands};
+use super::operands::{MergeOperator, NO_LIST, Operands};
 use super::version::Tree;
 use crate::platform::Files;
 
@@ -31,7 +31,7 @@ pub(super) fn get_with<P: Files, R>(
             match version.kind {
                 Kind::Put => return finish(&operands, Some(version.value)),
                 Kind::Remove => return finish(&operands, None),
-                Kind::Merge => operands.push(version.value),
+                Kind::Merge | Kind::Refused => operands.push(version.value),
             }
         }
     }
@@ -48,7 +48,11 @@ pub(super) fn get_with<P: Files, R>(
                     Kind::Put => return finish(&operands, Some(found.value())),
                     Kind::Remove => return finish(&operands, None),
                     Kind::Merge if operands.push_list(found.value()) => {}
-                    Kind::Merge => return Err(Error::Invalid("operands that are no list")),
+                    Kind::Merge => return Err(NO_LIST),
+                    Kind::Refused => {
+                        let value = operands.push_refused(found.value())?;
+                        return finish(&operands, value);
+                    }
                 },
                 None if table.ranges().is_empty() => continue,
                 None => {}

@@ -25,7 +25,7 @@ use super::file_name::FileName;
 use super::iter::Source;
 use super::keeper::Keepers;
 use super::keyspace::KeyspaceId;
-use super::maintenance::MaintenanceState;
+use super::maintenance::{MaintenanceCounts, MaintenanceState};
 use super::memtable::{Memtable, MemtableCursor};
 use super::options::Options;
 use super::shared::{Reads, Shared};
@@ -163,6 +163,7 @@ fn assemble<P: Files>(
                 sequence,
                 closed: false,
                 retry: None,
+                counts: MaintenanceCounts::default(),
             },
             platform.clone(),
         ),

@@ -11,7 +11,7 @@ use super::error::{Error, Result};
 use super::iter::Scan;
 use super::keeper::Keepers;
 use super::keyspace::KeyspaceId;
-use super::maintenance::MaintenanceState;
+use super::maintenance::{MaintenanceCounts, MaintenanceState};
 use super::options::{Compaction, Maintenance, Options, WriteLevel};
 use super::read;
 use super::transaction::LockName;
@@ -58,6 +58,8 @@ pub(super) struct Reads<P: Files> {
     pub(super) closed: bool,
     /// Maintenance failed: when to try again, and how long that is after the failure.
     pub(super) retry: Option<(Instant, Duration)>,
+    /// Here, as whoever asks for them must not wait for maintenance.
+    pub(super) counts: MaintenanceCounts,
 }
 
 impl<P: Files> Shared<P> {

@@ -65,11 +65,12 @@ pub struct Stats {
 
 impl<P: Files> Shared<P> {
     pub(super) fn stats(&self) -> Stats {
-        let done = self.maintenance.lock().counts;
         let commit = self.commit.lock();
         let (counts, log_bytes, sequence) = (commit.counts, commit.log.written(), commit.sequence);
         drop(commit);
-        let view = self.reads.lock().view.clone();
+        let reads = self.reads.lock();
+        let (view, done) = (reads.view.clone(), reads.counts);
+        drop(reads);
         let (cache_hits, cache_misses, cache_bytes) = self.cache.counts();
         let mut stats = Stats {
             keys_estimated: self.estimated_keys(),

@@ -76,7 +76,7 @@ impl<P: Files> Shared<P> {
 
     /// Reads a log up to `end`, or else to its seal.
     fn verify_log(&self, number: u64, end: Option<u64>) -> Result<u64> {
-        let mut reader = LogReader::open(&self.directory, number)?;
+        let mut reader = LogReader::open_to(&self.directory, number, end.unwrap_or(u64::MAX))?;
         let name = reader.name();
         let mut writes = 0;
         loop {

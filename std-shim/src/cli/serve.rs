@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use underpin::kv::create_directories;
 use underpin::server::{AppendFsync, EventLoop, Options, Usage};
 use underpin::sys::{Native, native, path_bytes, raise_handle_limit};
 
@@ -64,7 +65,7 @@ impl Serve {
         options.listen = self.listen;
         options.metrics = self.metrics;
         if let Some(path) = &self.backup_dir {
-            std::fs::create_dir_all(path).map_err(|error| {
+            create_directories(path).map_err(|error| {
                 Failure::new(format_args!("cannot make {}: {error}", path.display()))
             })?;
             options.backups = Some(path_bytes(path).to_vec());

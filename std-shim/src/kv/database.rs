@@ -1,13 +1,13 @@
 //! The database with `std`'s types around it.
 #![forbid(unsafe_code)]
 
+use super::ancestors::create_directories;
 use super::error::io_error;
 use super::keeper::Keeper;
 use super::options::OpenOptions;
 use crate::sys::{Native, native, path_bytes};
 use core::ops::{Bound, RangeBounds};
 use core::time::Duration;
-use std::fs;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -43,7 +43,7 @@ impl Db {
             && let Some(parent) = directory.parent()
             && !parent.as_os_str().is_empty()
         {
-            fs::create_dir_all(parent)?;
+            create_directories(parent)?;
         }
         let kept = options.background && !options.options.read_only;
         let core =

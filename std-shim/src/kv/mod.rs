@@ -35,11 +35,13 @@
 //! Each open database has a thread that flushes and merges; [`OpenOptions::background`] leaves that to the writers instead.
 #![forbid(unsafe_code)]
 
+mod ancestors;
 mod database;
 mod error;
 mod keeper;
 mod options;
 
+pub use ancestors::create_directories;
 pub use database::{Db, Keyspace, Scan, Snapshot, Transaction, restore};
 pub use error::io_error;
 pub use options::OpenOptions;

@@ -152,8 +152,7 @@ pub(crate) fn save<P: Files>(platform: &P, db: &Db<P>, backups: Option<&[u8]>) -
     db.sync(WriteLevel::Full)?;
     let now_ms = platform.now(ClockId::Real).as_ns() / 1_000_000;
     if let Some(backups) = backups {
-        // It may be there; if it cannot be made, the copy says why.
-        let _ = platform.create_directory(backups);
+        db::create_directory(platform, backups)?;
         let name = format!("/underpin-{now_ms}");
         db.checkpoint(&[backups, name.as_bytes()].concat())?;
     }

@@ -6,13 +6,13 @@
 //!
 //! # What a key comes to
 //! Its newest entry counts, unless a newer source has removed a range that takes it in. Merges are gathered until a value,
-//! a remove or a removed range; without one they are a value too if the sources are all there are, else still merges.
+//! a remove or a removed range; without one they are a value too if the sources are all there are, else still merges. What the operator refuses stays a refused one.
 #![forbid(unsafe_code)]
 
 use super::source::Source;
 use crate::db::entry::{Entry, Kind};
-use crate::db::error::{Error, Result};
-use crate::db::operands::{MergeOperator, Operands};
+use crate::db::error::Result;
+use crate::db::operands::{MergeOperator, NO_LIST, Operands};
 use crate::db::prefix::prefix;
 use crate::platform::Files;
 use alloc::vec::Vec;
@@ -193,7 +193,7 @@ impl<P: Files> MergeCursor<P> {
         }
         if !self.ranged.is_empty() && self.is_hidden(entry.key, first.at) {
             self.state = State::Hidden;
-        } else if entry.kind == Kind::Merge {
+        } else if matches!(entry.kind, Kind::Merge | Kind::Refused) {
             return self.merge();
         }
         Ok(())
@@ -232,7 +232,8 @@ impl<P: Files> MergeCursor<P> {
             }
             match entry.kind {
                 Kind::Merge if operands.push_list(entry.value) => {}
-                Kind::Merge => return Err(Error::Invalid("operands that are no list")),
+                Kind::Merge => return Err(NO_LIST),
+                Kind::Refused => base = operands.push_refused(entry.value)?,
                 Kind::Put => base = Some(entry.value),
                 Kind::Remove => {}
             }
@@ -244,8 +245,8 @@ impl<P: Files> MergeCursor<P> {
         ended |= self.ranged.iter().any(|&at| sources[at].covers(key));
         self.merged.clear();
         if ended {
-            self.merged = operands.apply(self.operator, key, base)?;
-            self.state = State::Merged(Kind::Put);
+            let kind = operands.resolve(self.operator, key, base, &mut self.merged);
+            self.state = State::Merged(kind);
         } else {
             operands.encode(&mut self.merged);
             self.state = State::Merged(Kind::Merge);

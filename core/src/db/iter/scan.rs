@@ -4,7 +4,7 @@
 use super::merge::MergeCursor;
 use crate::db::entry::Kind;
 use crate::db::error::Result;
-use crate::db::operands::MergeOperator;
+use crate::db::operands::{MergeOperator, refusal};
 use crate::db::version::Tree;
 use crate::platform::Files;
 use alloc::sync::Arc;
@@ -70,7 +70,7 @@ impl<P: Files> Scan<P> {
     /// The next key and its value, or `None` at the end and ever after.
     ///
     /// # Errors
-    /// `Corrupt` or `Io`; the scan is then over. `Invalid` for merges without the operator.
+    /// `Corrupt` or `Io`; the scan is then over. `Invalid` for merges that the operator refuses, or without one.
     #[expect(clippy::should_implement_trait, reason = "it lends from the scan")]
     pub fn next(&mut self) -> Result<Option<(&[u8], &[u8])>> {
         if self.done {
@@ -88,8 +88,10 @@ impl<P: Files> Scan<P> {
         loop {
             match front.entry() {
                 Some((key, entry)) if is_before(key, &self.end) => {
-                    if entry.is_some_and(|entry| entry.kind == Kind::Put) {
-                        break;
+                    match entry.map(|entry| entry.kind) {
+                        Some(Kind::Put) => break,
+                        Some(Kind::Refused) => return Err(refusal(self.operator)),
+                        _ => {}
                     }
                 }
                 _ => return Ok(None),
@@ -132,8 +134,10 @@ impl<P: Files> Scan<P> {
         loop {
             match back.entry() {
                 Some((key, entry)) if is_after(key, &self.start) => {
-                    if entry.is_some_and(|entry| entry.kind == Kind::Put) {
-                        break;
+                    match entry.map(|entry| entry.kind) {
+                        Some(Kind::Put) => break,
+                        Some(Kind::Refused) => return Err(refusal(self.operator)),
+                        _ => {}
                     }
                 }
                 _ => return Ok(None),

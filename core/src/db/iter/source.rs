@@ -23,7 +23,10 @@ pub(in crate::db) enum Source<P: Files> {
 impl<P: Files> Source<P> {
     pub(super) fn seek(&mut self, from: Bound<&[u8]>, reverse: bool) -> Result<()> {
         match self {
-            Self::Memtable(cursor) => cursor.seek(from, reverse),
+            Self::Memtable(cursor) => {
+                cursor.seek(from, reverse);
+                Ok(())
+            }
             Self::Table(cursor) => cursor.seek(from, reverse),
             Self::Level(cursor) => cursor.seek(from, reverse),
         }
@@ -31,7 +34,10 @@ impl<P: Files> Source<P> {
 
     pub(super) fn step(&mut self, reverse: bool) -> Result<()> {
         match self {
-            Self::Memtable(cursor) => cursor.step(reverse),
+            Self::Memtable(cursor) => {
+                cursor.step(reverse);
+                Ok(())
+            }
             Self::Table(cursor) => cursor.step(reverse),
             Self::Level(cursor) => cursor.step(reverse),
         }

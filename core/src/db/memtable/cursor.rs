@@ -8,7 +8,6 @@
 
 use super::{Memtable, Node};
 use crate::db::entry::{Entry, Kind};
-use crate::db::error::Result;
 use crate::db::operands::{MergeOperator, Operands};
 use crate::db::ranges::RemovedRanges;
 use alloc::sync::Arc;
@@ -60,7 +59,7 @@ impl MemtableCursor {
     }
 
     /// Goes to the first key at, or after, the bound; in reverse to the last one at, or before, it.
-    pub(in crate::db) fn seek(&mut self, from: Bound<&[u8]>, reverse: bool) -> Result<()> {
+    pub(in crate::db) fn seek(&mut self, from: Bound<&[u8]>, reverse: bool) {
         let memtable = self.memtable.clone();
         if reverse {
             let key = match from {
@@ -86,13 +85,13 @@ impl MemtableCursor {
             // Sequence 0 is no write's, so nothing of this key is left.
             Bound::Excluded(key) => memtable.find(key, 0).1,
         };
-        self.settle()
+        self.settle();
     }
 
     /// Goes to the next key, or to the one before.
-    pub(in crate::db) fn step(&mut self, reverse: bool) -> Result<()> {
+    pub(in crate::db) fn step(&mut self, reverse: bool) {
         if self.node.is_null() {
-            return Ok(());
+            return;
         }
         // SAFETY: C1.
         let key = unsafe { Node::key(self.node) };
@@ -110,7 +109,7 @@ impl MemtableCursor {
             }
         }
         self.node = node;
-        self.settle()
+        self.settle();
     }
 
     /// The entry here.
@@ -133,7 +132,7 @@ impl MemtableCursor {
     }
 
     /// Goes back from a version of a key to its newest, or on to keys before if all of them are too new.
-    fn settle_back(&mut self) -> Result<()> {
+    fn settle_back(&mut self) {
         // SAFETY: C1.
         while !self.node.is_null() {
             // SAFETY: C1.
@@ -146,11 +145,11 @@ impl MemtableCursor {
             }
             self.node = self.memtable.find_before(Some(key));
         }
-        self.settle()
+        self.settle();
     }
 
     /// Skips versions that are too new, and works out what the key here comes to.
-    fn settle(&mut self) -> Result<()> {
+    fn settle(&mut self) {
         self.is_merged = false;
         // SAFETY: C1.
         while let Some(node) = unsafe { self.node.as_ref() } {
@@ -169,12 +168,11 @@ impl MemtableCursor {
             // SAFETY: C1.
             self.node = unsafe { Node::after(self.node) };
         }
-        Ok(())
     }
 
     /// Puts the merges of the key here together.
     #[cold]
-    fn fold(&mut self) -> Result<()> {
+    fn fold(&mut self) {
         // SAFETY: C1.
         let key = unsafe { Node::key(self.node) };
         let mut operands = Operands::default();
@@ -182,23 +180,21 @@ impl MemtableCursor {
         self.is_merged = true;
         for version in self.memtable.versions(key, self.sequence) {
             let value = match version.kind {
-                Kind::Merge => {
+                Kind::Merge | Kind::Refused => {
                     operands.push(version.value);
                     continue;
                 }
                 // A range that removes all of them counts as the newest version.
                 Kind::Remove if operands.is_empty() => {
                     self.kind = Kind::Remove;
-                    return Ok(());
+                    return;
                 }
                 Kind::Remove => None,
                 Kind::Put => Some(version.value),
             };
-            self.kind = Kind::Put;
-            self.merged = operands.apply(self.operator, key, value)?;
-            return Ok(());
+            self.kind = operands.resolve(self.operator, key, value, &mut self.merged);
+            return;
         }
         operands.encode(&mut self.merged);
-        Ok(())
     }
 }

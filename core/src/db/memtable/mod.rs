@@ -534,12 +534,12 @@ mod tests {
             }
             for reverse in [false, true] {
                 let mut cursor = MemtableCursor::new(table.clone(), at, None);
-                cursor.seek(Bound::Unbounded, reverse).unwrap();
+                cursor.seek(Bound::Unbounded, reverse);
                 let mut seen = Vec::new();
                 while let Some(entry) = cursor.entry() {
                     let value = (entry.kind == Kind::Put).then(|| entry.value.to_vec());
                     seen.push((entry.key.to_vec(), value));
-                    cursor.step(reverse).unwrap();
+                    cursor.step(reverse);
                 }
                 assert_eq!(seen, expected);
                 expected.reverse();
@@ -555,7 +555,7 @@ mod tests {
                 scope.spawn(|| {
                     while table.entries() < 20_000 {
                         let mut cursor = MemtableCursor::new(table.clone(), u64::MAX, None);
-                        cursor.seek(Bound::Unbounded, false).unwrap();
+                        cursor.seek(Bound::Unbounded, false);
                         let mut last = Vec::new();
                         for _ in 0..200 {
                             let Some(entry) = cursor.entry() else {
@@ -564,7 +564,7 @@ mod tests {
                             assert!(last.is_empty() || entry.key > &last[..]);
                             assert_eq!(entry.value, entry.key);
                             last = entry.key.to_vec();
-                            cursor.step(false).unwrap();
+                            cursor.step(false);
                         }
                     }
                 });

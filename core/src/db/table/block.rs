@@ -138,7 +138,7 @@ impl Block {
         };
         let (value, rest) = match kind {
             Kind::Remove => (0, rest),
-            Kind::Put | Kind::Merge => length(rest)?,
+            Kind::Put | Kind::Merge | Kind::Refused => length(rest)?,
         };
         let (suffix, rest) = rest.split_at_checked(suffix)?;
         let start = self.entries_end.checked_sub(rest.len())?;

@@ -86,9 +86,15 @@ pub(in crate::db) struct LogReader<P: Files> {
 impl<P: Files> LogReader<P> {
     /// Opens log `number` and checks its header, which was synced before anything relied on the log.
     pub(in crate::db) fn open(directory: &Directory<P>, number: u64) -> Result<Self> {
+        Self::open_to(directory, number, u64::MAX)
+    }
+
+    /// As [`open`](Self::open), as if the file had no more than `end` bytes: of a log that is being written, what stands behind
+    /// them changes meanwhile.
+    pub(in crate::db) fn open_to(directory: &Directory<P>, number: u64, end: u64) -> Result<Self> {
         let name = FileName::Log(number);
         let file = directory.open_existing(name)?;
-        let bytes = directory.length(name, &file)?;
+        let bytes = directory.length(name, &file)?.min(end);
         let mut header = [0; HEADER_BYTES];
         directory.read(name, &file, &mut header, 0)?;
         let (version, salt) = read_header(name, number, &header)?;
