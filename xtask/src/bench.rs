@@ -3,6 +3,7 @@
 //! The bench is a workspace of its own, with its own lock file: an ordinary build never compiles a peer. Everything on
 //! the command line goes to it as it is, so its own `--help` is the reference.
 
+use crate::ripgrep::{Ripgrep, ripgrep};
 use crate::workspace::Workspace;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -13,14 +14,27 @@ use std::{env, fs};
 pub(crate) fn main(workspace: &Workspace, mut parser: lexopt::Parser) -> Result<ExitCode, String> {
     let mut arguments: Vec<OsString> = parser.raw_args().map_err(|e| e.to_string())?.collect();
     let has = |name: &str| arguments.iter().any(|argument| argument == name);
-    let served = ["alloc", "pool", "async", "search", "platform"]
+    let all = ["alloc", "pool", "async", "search", "grep", "db", "platform"]
         .iter()
-        .all(|part| !has(part))
-        || has("db");
+        .all(|part| !has(part));
     let quick = has("--quick");
-    if served && !has("--help") {
-        let server = server(workspace)?;
-        arguments.extend(["--server".into(), server.into_os_string()]);
+    let runs = |part: &str| (all || has(part)) && !has("--help");
+    let (runs_command, runs_greps) = (runs("db") || runs("grep"), runs("grep"));
+    if runs_command {
+        let command = command(workspace)?;
+        arguments.extend(["--server".into(), command.into_os_string()]);
+    }
+    if runs_greps {
+        let Ripgrep { program, install } = ripgrep(workspace);
+        if let Some(mut install) = install {
+            let status = install
+                .status()
+                .map_err(|e| format!("cargo install: {e}"))?;
+            if !status.success() {
+                return Err("ripgrep does not build".into());
+            }
+        }
+        arguments.extend(["--ripgrep".into(), program.into_os_string()]);
     }
     let mut bench = workspace.cargo();
     bench
@@ -65,8 +79,8 @@ fn has_libclang() -> bool {
             .any(|entry| in_directory(entry.path().join("lib")))
 }
 
-/// Builds the command whose server the served cases measure.
-fn server(workspace: &Workspace) -> Result<PathBuf, String> {
+/// Builds the command, which some parts run.
+fn command(workspace: &Workspace) -> Result<PathBuf, String> {
     let status = workspace
         .cargo()
         .args([
@@ -80,7 +94,7 @@ fn server(workspace: &Workspace) -> Result<PathBuf, String> {
         .status()
         .map_err(|e| format!("cargo build: {e}"))?;
     if !status.success() {
-        return Err("the server does not build".into());
+        return Err("the command does not build".into());
     }
     let name = format!("underpin{}", env::consts::EXE_SUFFIX);
     Ok(workspace.target.join("release").join(name))

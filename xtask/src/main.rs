@@ -22,6 +22,7 @@
 
 mod bench;
 mod dist;
+mod ripgrep;
 mod terminal;
 mod test_all;
 mod tidy;

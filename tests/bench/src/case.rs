@@ -8,8 +8,10 @@ use std::time::Duration;
 pub(crate) struct Settings {
     /// Fewer rounds, fewer operations.
     pub(crate) quick: bool,
-    /// The `underpin` command, for cases that talk to a server.
+    /// The `underpin` command, for cases that run it.
     pub(crate) server: Option<PathBuf>,
+    /// ripgrep's newest release.
+    pub(crate) ripgrep: Option<PathBuf>,
     /// Where subjects may write; on a real disk, not in memory.
     pub(crate) scratch: PathBuf,
 }
@@ -19,6 +21,7 @@ impl Settings {
         Self {
             quick: false,
             server: None,
+            ripgrep: None,
             scratch: Path::new(env!("CARGO_MANIFEST_DIR")).join("target/scratch"),
         }
     }

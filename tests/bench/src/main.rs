@@ -16,11 +16,13 @@ compile_error!("the peers and we are compared on Linux");
 mod alloc;
 mod case;
 mod db;
+mod grep;
 mod harness;
 mod machine;
 mod platform;
 mod plot;
 mod pool;
+mod program;
 mod random;
 mod record;
 mod report;
@@ -57,6 +59,10 @@ const PARTS: &[Part] = &[
         cases: search::cases,
     },
     Part {
+        name: "grep",
+        cases: Some(grep::cases),
+    },
+    Part {
         name: "db",
         cases: db::cases,
     },
@@ -69,7 +75,7 @@ const PARTS: &[Part] = &[
 const HELP: &str = "\
 usage: cargo xtask bench [PART..] [--quick] [--json FILE] [--plot DIR]
 
-  PART       alloc, pool, async, search, db, platform; all of them if none is named
+  PART       alloc, pool, async, search, grep, db, platform; all of them if none is named
   --case S   only cases whose name contains S
   --quick    3 rounds of fewer operations instead of 5, and no peer that is slow to compile
   --json     write the machine, the versions and every round to FILE
@@ -112,6 +118,9 @@ fn run() -> Result<(), String> {
             }
             lexopt::Arg::Long("server") => {
                 settings.server = Some(PathBuf::from(parser.value().map_err(error)?));
+            }
+            lexopt::Arg::Long("ripgrep") => {
+                settings.ripgrep = Some(PathBuf::from(parser.value().map_err(error)?));
             }
             lexopt::Arg::Value(name) => named.push(name.to_string_lossy().into_owned()),
             other => return Err(other.unexpected().to_string()),

@@ -57,7 +57,9 @@ mod tests {
     }
 
     fn by_path(directory: &Path) -> Seen {
-        let listing = portable::Listing::read(None, directory, true).unwrap();
+        let mut listing = portable::Listing::read(None, directory, true).unwrap();
+        assert!(listing.error.is_none());
+        listing.close();
         (0..listing.len())
             .map(|index| {
                 let name = listing.name(index);

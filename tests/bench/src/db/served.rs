@@ -2,6 +2,7 @@
 
 use super::resp::{Client, Verb};
 use crate::case::{Case, Sample, Settings, Subject};
+use crate::program::{find, version};
 use crate::random::mix;
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -216,25 +217,4 @@ fn free_port() -> Result<u16, String> {
         .and_then(|listener| listener.local_addr())
         .map(|address| address.port())
         .map_err(|e| e.to_string())
-}
-
-fn find(program: &str) -> Option<PathBuf> {
-    std::env::split_paths(&std::env::var_os("PATH")?)
-        .map(|dir| dir.join(program))
-        .find(|path| path.is_file())
-}
-
-/// The first thing in `--version` that looks like one.
-fn version(program: &Path) -> String {
-    Command::new(program)
-        .arg("--version")
-        .output()
-        .ok()
-        .and_then(|output| {
-            String::from_utf8_lossy(&output.stdout)
-                .split_whitespace()
-                .map(|word| word.trim_start_matches("v=").to_owned())
-                .find(|word| word.contains('.') && word.starts_with(|c: char| c.is_ascii_digit()))
-        })
-        .unwrap_or_else(|| "unknown".into())
 }

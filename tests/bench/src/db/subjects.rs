@@ -45,7 +45,10 @@ impl Ours {
 
 impl Store for Ours {
     fn put(&self, (key, value): &Pair, level: Level) -> Result<(), String> {
-        self.0.as_core().put(key, value, Self::level(level)).map_err(text)
+        self.0
+            .as_core()
+            .put(key, value, Self::level(level))
+            .map_err(text)
     }
 
     fn put_all(&self, pairs: &[Pair], level: Level) -> Result<(), String> {
@@ -53,11 +56,18 @@ impl Store for Ours {
         for (key, value) in pairs {
             batch.put(key, value).map_err(text)?;
         }
-        self.0.as_core().write(&batch, Self::level(level)).map_err(text)
+        self.0
+            .as_core()
+            .write(&batch, Self::level(level))
+            .map_err(text)
     }
 
     fn get(&self, key: &[u8], read: &mut dyn FnMut(&[u8]) -> bool) -> Result<bool, String> {
-        let found = self.0.as_core().get_with(key, |value| read(value)).map_err(text)?;
+        let found = self
+            .0
+            .as_core()
+            .get_with(key, |value| read(value))
+            .map_err(text)?;
         Ok(found.unwrap_or(false))
     }
 
@@ -72,7 +82,11 @@ impl Store for Ours {
         visit: &mut dyn FnMut(&[u8], &[u8]) -> bool,
     ) -> Result<(), String> {
         let from = from.map_or(Bound::Unbounded, Bound::Included);
-        let mut scan = self.0.as_core().scan(from, Bound::Unbounded).map_err(text)?;
+        let mut scan = self
+            .0
+            .as_core()
+            .scan(from, Bound::Unbounded)
+            .map_err(text)?;
         loop {
             let next = if reverse {
                 scan.next_back()
