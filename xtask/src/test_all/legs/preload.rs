@@ -88,6 +88,30 @@ const PROGRAMS: &[(&str, &str)] = &[
     ),
 ];
 
+/// Those that take minutes, run if `UNDERPIN_PRELOAD_LONG` is set: CPython's own tests, builds, a database of 200 MB, many threads.
+const LONG_PROGRAMS: &[(&str, &str)] = &[
+    (
+        "python3",
+        // A test that this Python fails anyway is the same failure twice.
+        "for t in test_json test_threading test_subprocess test_ctypes test_multiprocessing_fork test_multiprocessing_main_handling; \
+         do python3 -c \"import test.$t\" 2> /dev/null && set -- \"$@\" $t; done; echo \"$@\"; python3 -m test \"$@\" > log 2>&1; \
+         grep -E '^(Total tests|FAIL|ERROR|Result|.*Tests result)' log | sort",
+    ),
+    (
+        "cargo",
+        "rm -rf c && cargo init --quiet --vcs none --lib --name c c 2>&1 && cd c && cargo build --quiet --offline --release && echo built",
+    ),
+    (
+        "npm",
+        "rm -rf n && mkdir n && cd n && printf '{\"name\":\"a\",\"version\":\"1.0.0\"}' > package.json && npm pack --silent",
+    ),
+    (
+        "sqlite3",
+        "rm -f big.db && (echo 'begin; create table t(a, b);'; seq 1500000 | sed 's/.*/insert into t values(&, hex(randomblob(0)) || \"&-&-&-&-&-&-&-&\");/'; \
+         echo 'commit; create index i on t(b); select count(*), sum(length(b)), max(b) from t;') | sqlite3 big.db",
+    ),
+];
+
 pub(super) fn run(job: &mut Job<'_>) -> Result<(), String> {
     let (mut build, library) = dist::malloc_build(job.workspace);
     job.run(&mut build)?;
@@ -133,9 +157,20 @@ pub(super) fn run(job: &mut Job<'_>) -> Result<(), String> {
             job.run(program.env("LD_PRELOAD", &library).env(variable, value))?;
         }
     }
+    let long = std::env::var_os("UNDERPIN_PRELOAD_LONG").is_some();
+    if long {
+        let mut program = job.workspace.program(scratch.join("threads"));
+        // Rounds, and threads at a time.
+        job.run(program.args(["200", "32"]).env("LD_PRELOAD", &library))?;
+    }
     misuses(job, &scratch, &library)?;
     leaks(job, &scratch, &library)?;
-    programs(job, &scratch, &library)?;
+    programs(job, PROGRAMS, &scratch, &library)?;
+    if long {
+        programs(job, LONG_PROGRAMS, &scratch, &library)?;
+    } else {
+        job.note("not run: the long programs (UNDERPIN_PRELOAD_LONG=1)");
+    }
     counts(job, &scratch, &library)
 }
 
@@ -242,9 +277,14 @@ fn signal(output: &Output) -> Option<i32> {
     }
 }
 
-fn programs(job: &mut Job<'_>, scratch: &Path, library: &Path) -> Result<(), String> {
+fn programs(
+    job: &mut Job<'_>,
+    list: &[(&'static str, &str)],
+    scratch: &Path,
+    library: &Path,
+) -> Result<(), String> {
     let (mut same, mut absent) = (0, Vec::new());
-    for (program, script) in PROGRAMS {
+    for (program, script) in list {
         if find_program(program).is_none() {
             absent.push(*program);
             continue;
@@ -255,7 +295,7 @@ fn programs(job: &mut Job<'_>, scratch: &Path, library: &Path) -> Result<(), Str
             fs::create_dir_all(&directory).map_err(|e| e.to_string())?;
             let mut shell = Command::new("timeout");
             shell
-                .args(["300", "sh", "-c", script])
+                .args(["1200", "sh", "-c", script])
                 .current_dir(&directory);
             if let Some(library) = preload {
                 shell.env("LD_PRELOAD", library);
