@@ -362,6 +362,30 @@ fn pools_that_broadcast_to_each_other_do_not_wait_in_a_circle() {
     });
 }
 
+/// A thread waits, as a guest of another pool, for a half that broadcasts to the thread's own pool.
+#[test]
+fn a_thread_that_waits_in_another_pool_runs_its_own_pools_mail() {
+    seeds::check(count(100), |seed| {
+        let (sim, builder) = builder(seed, 1);
+        let own = builder.build().expect("a pool");
+        let other = Builder::new(SimEnv(sim.clone())).num_threads(1);
+        let other = other.build().expect("a pool");
+        let begun = AtomicU32::new(0);
+        let (_, heard) = own.install(|_| {
+            other.join(
+                |w| w.block_in_place(|| sleep_until(&sim, &begun)),
+                |_| {
+                    set(&sim, &begun);
+                    own.broadcast(|index| index)
+                },
+            )
+        });
+        assert_eq!(heard, [0]);
+        drop(other);
+        ends(&sim, own);
+    });
+}
+
 #[test]
 fn a_thread_that_does_not_start_fails_the_build_and_nothing_else() {
     seeds::check(count(50), |seed| {
