@@ -352,8 +352,8 @@ mod tests {
     fn edits_are_those_of_the_matrix() {
         for (pattern, text) in texts() {
             let whole = *matrix(&pattern, &text, false).last().unwrap();
-            assert_eq!(super::edits(&pattern, &text), whole);
-            assert_eq!(super::edits(&text, &pattern), whole);
+            assert_eq!(edits(&pattern, &text), whole);
+            assert_eq!(edits(&text, &pattern), whole);
             let Ok(search) = Edits::new(&pattern, 2) else {
                 assert!(pattern.len() > EDITS_MAX);
                 continue;

@@ -5,7 +5,7 @@
 #![allow(unsafe_code, reason = "calls of kernels after the processor was asked")]
 
 use super::dispatch::{dispatch, entry};
-use super::utf8::{count_chars, first_char};
+use super::utf8::count_chars;
 use super::vector::Vector;
 use core::fmt;
 
@@ -79,18 +79,22 @@ pub fn from_utf8(text: &str, units: &mut [u16]) -> Progress {
             ascii = 0;
             continue;
         }
-        let Some((char, len)) = first_char(&bytes[read..]) else {
+        if read == bytes.len() {
             return progress;
-        };
-        let mut encoded = [0; 2];
-        let encoded = char.encode_utf16(&mut encoded);
-        let Some(room) = units.get_mut(written..written + encoded.len()) else {
-            return progress;
-        };
-        room.copy_from_slice(encoded);
-        progress.read += len;
-        progress.written += encoded.len();
-        ascii = if len == 1 { ascii + 1 } else { 0 };
+        }
+        for char in text[read..].chars() {
+            let (written, len) = (progress.written, char.len_utf16());
+            let Some(room) = units.get_mut(written..written + len) else {
+                return progress;
+            };
+            char.encode_utf16(room);
+            progress.read += char.len_utf8();
+            progress.written += len;
+            ascii = if char.is_ascii() { ascii + 1 } else { 0 };
+            if ascii >= RUN {
+                break;
+            }
+        }
     }
 }
 

@@ -329,7 +329,7 @@ pub(super) const LEGS: &[Leg] = &[
         how: How::Native,
         quick: false,
         needs: &[Need::Nightly],
-        limit_s: 600,
+        limit_s: 900,
         run: checkers::fuzz,
     },
     Leg {
