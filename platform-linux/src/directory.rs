@@ -87,7 +87,7 @@ pub(crate) fn list(
     while let Some(entry) = entries.next() {
         let entry = match entry {
             Ok(entry) => entry,
-            Err(rustix::io::Errno::INTR) => continue,
+            Err(Errno::INTR) => continue,
             Err(errno) => return Err(error(OP, errno)),
         };
         let name = entry.file_name();
