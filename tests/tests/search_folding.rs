@@ -1,4 +1,5 @@
 //! The table of simple case folding against the one of `regex-syntax`.
+#![allow(clippy::std_instead_of_alloc, reason = "a test on a host")]
 
 use regex_syntax::hir::{ClassUnicode, ClassUnicodeRange};
 use std::collections::BTreeSet;

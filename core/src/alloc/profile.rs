@@ -104,7 +104,7 @@ impl Profile {
         let shift = random.leading_zeros();
         let fraction = u64::from(random << shift) - (1 << 31);
         // -log2 of the random number as a fraction of 2^32, in units of 2^-16.
-        let log2 = (u64::from(shift) + 1 << 16) - (fraction >> 15);
+        let log2 = ((u64::from(shift) + 1) << 16) - (fraction >> 15);
         const LN_2: u128 = 45_426;
         let bytes = (interval as u128 * u128::from(log2) * LN_2) >> 32;
         isize::try_from(bytes).unwrap_or(isize::MAX)

@@ -72,7 +72,7 @@ impl Secure {
     fn seed<P: Platform>(&mut self, space: &Space<P>) {
         if self.secret == 0 {
             // Without a source of randomness, the clock and the place of the range must do.
-            let other = || (space.now().as_ns() as u64) ^ space.slice(0).addr() as u64;
+            let other = || space.now().as_ns() ^ space.slice(0).addr() as u64;
             self.secret = space.platform.random_u64().unwrap_or_else(|_| other()) | 1;
             self.random = space.platform.random_u64().unwrap_or_else(|_| other()) | 1;
         }

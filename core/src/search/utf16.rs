@@ -190,15 +190,12 @@ unsafe fn narrow<V: Vector>(from: &[u16], to: &mut [u8]) -> usize {
     let len = from.len().min(to.len());
     let mut at = 0;
     while len - at >= 32 {
-        let mut any = 0;
-        for i in at..at + 32 {
-            any |= from[i];
-        }
-        if any >= 0x80 {
+        let units = &from[at..at + 32];
+        if units.iter().fold(0, |any, unit| any | unit) >= 0x80 {
             break;
         }
-        for i in at..at + 32 {
-            to[i] = from[i] as u8;
+        for (byte, unit) in to[at..at + 32].iter_mut().zip(units) {
+            *byte = *unit as u8;
         }
         at += 32;
     }

@@ -60,7 +60,8 @@ pub fn is_whole(text: &[u8], range: Range<usize>) -> bool {
     );
     let starts = |bytes| first_char(bytes).is_some_and(|(char, _)| is_word(char));
     let ends = |bytes| last_char(bytes).is_some_and(|(char, _)| is_word(char));
-    !(ends(before) && starts(inside)) && !(ends(inside) && starts(after))
+    let goes_on = (ends(before) && starts(inside)) || (ends(inside) && starts(after));
+    !goes_on
 }
 
 /// The words of `text`: longest runs of characters that belong to one.

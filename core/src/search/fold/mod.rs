@@ -232,7 +232,6 @@ fn plan(needle: &str) -> (usize, [Probe; 2]) {
     let anchor = &needle[best.start..];
     let testable = if best.is_empty() { 1 } else { best.len() };
     let mut ranked = [(u8::MAX, probe_at(anchor, 0)); 2];
-    let mut count = 0;
     for offset in 0..testable.min(WINDOW) {
         let probe = probe_at(anchor, offset);
         let rank = probe
@@ -242,13 +241,12 @@ fn plan(needle: &str) -> (usize, [Probe; 2]) {
             .max()
             .unwrap_or(0);
         let entry = (rank, probe);
-        if count == 0 || rank < ranked[0].0 {
-            ranked[1] = if count == 0 { entry } else { ranked[0] };
+        if offset == 0 || rank < ranked[0].0 {
+            ranked[1] = if offset == 0 { entry } else { ranked[0] };
             ranked[0] = entry;
-        } else if count == 1 || rank < ranked[1].0 {
+        } else if offset == 1 || rank < ranked[1].0 {
             ranked[1] = entry;
         }
-        count += 1;
     }
     (best.start, ranked.map(|(_, probe)| probe))
 }

@@ -1,9 +1,10 @@
 //! By handles: `openat` and the names as the system gives them.
 
 use super::EntryKind;
+use core::ffi::CStr;
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, openat, statat};
 use rustix::io::retry_on_intr;
-use std::ffi::{CStr, OsStr};
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
