@@ -459,7 +459,9 @@ fn writes_beside_a_check_are_no_damage() {
         let writer = db.clone();
         let write = move || {
             for _ in 0..4 {
-                writer.put(b"k", &vec![7; 20_000], WriteLevel::Full).unwrap();
+                writer
+                    .put(b"k", &vec![7; 20_000], WriteLevel::Full)
+                    .unwrap();
             }
         };
         *between.lock().unwrap() = Some((before, Box::new(write)));
