@@ -44,9 +44,9 @@ pub const OPTIONS: &[OptionRow] = &[
     },
     OptionRow {
         name: "UNDERPIN_PROFILE_INTERVAL",
-        help: "bytes allocated between two samples of the heap profile, on average (default 0, no profile; 1 takes every block)",
+        help: "bytes allocated between two samples of the heap profile, on average (default 0, no profile; 1 takes every block; at most 1073741824)",
         set: |options, text| {
-            let bytes = number(text).filter(|bytes| *bytes <= 1 << 40);
+            let bytes = number(text).filter(|bytes| *bytes <= 1 << 30);
             bytes
                 .inspect(|bytes| options.profile_interval_bytes = *bytes)
                 .is_some()

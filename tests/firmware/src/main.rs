@@ -1,4 +1,4 @@
-//! A Cortex-M4F image that runs the portable part of the conformance suite and says what came of it.
+//! A Cortex-M4F image that runs the portable part of the conformance suite and the heap over given memory, and says what came of it.
 //!
 //! Output and exit code go through semihosting: 0 if every contract is kept, else 1. [`board`] is the platform,
 //! the worked example of `PORTING.md`.
@@ -7,6 +7,7 @@
 #![deny(unsafe_code)]
 
 mod board;
+mod heap;
 
 use core::fmt;
 use core::panic::PanicInfo;
@@ -30,6 +31,17 @@ fn main() -> ! {
         hprintln!("the board was started before");
         finish(false);
     };
+    match heap::check() {
+        Ok(stats) => hprintln!(
+            "heap: at most {} of {} bytes in use, all of them free again",
+            stats.used_bytes_max,
+            stats.total_bytes
+        ),
+        Err(what) => {
+            hprintln!("heap: {}", what);
+            finish(false);
+        }
+    }
     let mut tally = Tally::new(Console, Effort::default().with_rounds(200));
     conformance::run_base(&board, &mut tally);
     conformance::run_threads(&NoThreads(board), &mut tally);

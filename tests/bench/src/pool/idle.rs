@@ -10,7 +10,11 @@ pub(super) fn cases(settings: &Settings) -> Vec<Case> {
     vec![
         trickle(if settings.quick { 200 } else { 1_000 }),
         latency(if settings.quick { 50 } else { 300 }),
-        nothing(Duration::from_millis(if settings.quick { 200 } else { 10_000 })),
+        nothing(Duration::from_millis(if settings.quick {
+            200
+        } else {
+            10_000
+        })),
     ]
 }
 

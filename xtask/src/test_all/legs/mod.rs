@@ -244,7 +244,7 @@ pub(super) const LEGS: &[Leg] = &[
     },
     Leg {
         name: "firmware",
-        proves: "a Cortex-M4F image passes the portable part of the conformance suite",
+        proves: "a Cortex-M4F image passes the portable part of the conformance suite, and a heap in its memory",
         how: How::Emulated,
         quick: false,
         needs: &[DEBIAN_RUST, LLD, QEMU_ARM],
