@@ -21,8 +21,8 @@ use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering::*};
 pub(super) const SLOTS: usize = 64;
 /// A slot keeps this many runs.
 const RUNS_MAX: u32 = 8;
-/// All slots together keep this many slices: 8 MiB.
-const SLICES_MAX: u32 = 128;
+/// All slots together keep this many slices, 12 MiB: a full slot of 1 MiB runs beside what shorter ones hold.
+const SLICES_MAX: u32 = 192;
 
 /// A heap's slots.
 #[derive(Debug)]
