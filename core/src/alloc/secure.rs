@@ -100,7 +100,7 @@ impl Secure {
             return Ok(null_mut());
         };
         if request > MEDIUM_BYTES_MAX {
-            return Ok(large(space, size, align).unwrap_or(null_mut()));
+            return Ok(large(space, size, align).unwrap_or_default());
         }
         let class = class_of(request);
         // SAFETY: lists link lines of the table.
