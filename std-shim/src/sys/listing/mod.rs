@@ -25,7 +25,7 @@ pub(crate) enum EntryKind {
     Other,
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests {
     use super::{EntryKind, portable, unix};
     use std::fs::{self, File};
