@@ -25,7 +25,8 @@ pub(crate) enum EntryKind {
     Other,
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use super::{EntryKind, portable, unix};
     use std::fs::{self, File};
