@@ -37,10 +37,11 @@ underpin's own commands
 
 usage: cargo xtask COMMAND
 
-  test-all [--quick] [--list] [LEG..]
+  test-all [--quick] [--list] [--serial] [LEG..]
         run every test leg (or those named), print a table, end with `N passed, N failed, N skipped`
         --quick   formatting, lints, architecture rules and unit tests only
         --list    say what each leg proves, how it is run and what it needs, and run nothing
+        --serial  one leg after the other; else those that build in directories of their own run beside the rest
   tidy [--list]
         check the architecture's rules against the sources
   bench [PART..] [--quick] [--json FILE] [--plot DIR]

@@ -30,6 +30,17 @@ impl How {
     }
 }
 
+/// What a leg may run beside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lane {
+    /// It builds in `target` itself, where cargo lets one build in at a time.
+    Shared,
+    /// It builds in a directory of its own: it runs beside the legs of `Shared`, one after the other.
+    Apart,
+    /// It takes times: it runs after all others, with nothing beside it.
+    Alone,
+}
+
 /// One row of the table.
 pub(super) struct Leg {
     /// Its name on the command line.
@@ -38,6 +49,8 @@ pub(super) struct Leg {
     pub(super) proves: &'static str,
     /// How it is executed.
     pub(super) how: How,
+    /// What runs beside it.
+    pub(super) lane: Lane,
     /// Whether `--quick` runs it.
     pub(super) quick: bool,
     /// What must be installed.

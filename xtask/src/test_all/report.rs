@@ -26,8 +26,11 @@ pub(super) fn list(legs: &[&Leg]) {
     }
 }
 
+/// A leg, how it ended, and how long it took.
+pub(super) type Row<'l> = (&'l Leg, Outcome, Duration);
+
 /// Prints one row per leg and the closing line.
-pub(super) fn table(rows: &[(&Leg, Outcome, Duration)]) -> ExitCode {
+pub(super) fn table(rows: &[Row<'_>], took: Duration) -> ExitCode {
     say!("");
     say!(
         "{:<20} {:<8} {:>9}  {:<14} what it shows",
@@ -55,9 +58,8 @@ pub(super) fn table(rows: &[(&Leg, Outcome, Duration)]) -> ExitCode {
             .count()
     };
     let failed = count("FAILED");
-    let total: Duration = rows.iter().map(|(_, _, took)| *took).sum();
     say!("");
-    say!("total {:.0} s", total.as_secs_f64());
+    say!("total {:.0} s", took.as_secs_f64());
     say!(
         "{} passed, {failed} failed, {} skipped",
         count("passed"),
