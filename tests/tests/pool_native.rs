@@ -385,7 +385,10 @@ fn a_lent_thread_works_until_it_is_told_to_stop() {
     let (open, gate) = mpsc::channel::<()>();
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
-        let lent = scope.spawn(|| pool.run_worker(|| stop.load(Ordering::SeqCst)));
+        let lent = scope.spawn(|| {
+            pool.run_worker(|| stop.load(Ordering::SeqCst))
+                .expect("a place");
+        });
         // The pool's one thread blocks; the lent one opens the gate.
         pool.spawn(move || gate.recv().expect("the other job opens"));
         pool.spawn(move || open.send(()).expect("the first job waits"));
@@ -404,12 +407,69 @@ fn a_lent_thread_whose_condition_panics_leaves_the_pool_whole() {
     let pool = pool_of(1);
     for _ in 0..10 {
         let caught = catch_unwind(AssertUnwindSafe(|| {
-            pool.run_worker(|| std::panic::resume_unwind(Box::new("until")));
+            pool.run_worker(|| std::panic::resume_unwind(Box::new("until")))
         }));
         assert!(caught.is_err());
         let (tell, told) = mpsc::channel();
         pool.spawn(move || tell.send(()).expect("the test waits"));
         told.recv().expect("somebody wakes");
+    }
+}
+
+#[test]
+fn a_thread_that_cannot_be_lent_is_told_so() {
+    const PLACES: usize = 16;
+    let pool = pool_of(1);
+    let (inside, done) = (Barrier::new(PLACES + 1), Barrier::new(PLACES + 1));
+    std::thread::scope(|scope| {
+        for _ in 0..PLACES {
+            scope.spawn(|| {
+                pool.enter(|_| {
+                    inside.wait();
+                    done.wait();
+                });
+            });
+        }
+        inside.wait();
+        let lent = pool.run_worker(|| panic!("no place, so it is not asked"));
+        done.wait();
+        assert!(lent.is_err());
+    });
+}
+
+#[test]
+fn a_panic_deep_in_a_dense_tree_runs_every_second_half() {
+    /// A chain of joins; each but the deepest has a second half that is counted.
+    fn chain(worker: Worker<'_>, depth: u32, ended: &AtomicUsize) {
+        if depth == 0 {
+            std::panic::resume_unwind(Box::new("the deepest"));
+        }
+        worker.join(
+            |w| chain(w, depth - 1, ended),
+            |w| {
+                fib_with(w, 3);
+                ended.fetch_add(1, Ordering::Relaxed);
+                if depth.is_multiple_of(3) {
+                    std::panic::resume_unwind(Box::new("a second half"));
+                }
+            },
+        );
+    }
+    for threads in [1, 2] {
+        let pool = pool_of(threads);
+        let ended = AtomicUsize::new(0);
+        for round in 1..=20 {
+            let caught = catch_unwind(AssertUnwindSafe(|| {
+                pool.enter(|w| {
+                    // Joins are dense, so that what follows is not pushed.
+                    fib_with(w, 12);
+                    chain(w, 100, &ended);
+                });
+            }));
+            let payload = caught.expect_err("it panicked");
+            assert_eq!(payload.downcast_ref::<&str>(), Some(&"the deepest"));
+            assert_eq!(ended.load(Ordering::Relaxed), 100 * round);
+        }
     }
 }
 

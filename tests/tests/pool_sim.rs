@@ -301,7 +301,8 @@ fn a_lent_thread_that_leaves_hands_on_what_it_did_not_run() {
             set(&sim, asked);
             sleep_until(&sim, pushed);
             true
-        });
+        })
+        .expect("a place");
         sleep_until(&sim, ran);
         drop(lender);
         ends(&sim, Arc::into_inner(pool).expect("its only user"));

@@ -19,7 +19,7 @@ use super::env::Env;
 use super::job::{Half, StackHalf};
 use super::scope::drop_quietly;
 use super::worker::{State, Worker};
-use core::mem::forget;
+use core::mem::{ManuallyDrop, forget};
 
 impl<E: Env> Worker<'_, E> {
     /// Runs `a` here, and `b` here after it or on another worker meanwhile. The order on one thread is that of the source: `a`, then `b`.
@@ -33,10 +33,42 @@ impl<E: Env> Worker<'_, E> {
         B: for<'w> FnOnce(Worker<'w, E>) -> RB + Send,
         RB: Send,
     {
+        let limit = self.state.stack.limit();
+        if self.state.stack.is_lean(limit) {
+            return self.join_here(a, b);
+        }
+        self.join_pushed(limit, a, b)
+    }
+
+    /// Runs both here. Nobody wants `b`, and thieves that come find older halves.
+    #[inline(always)]
+    fn join_here<A, B, RA, RB>(self, a: A, b: B) -> (RA, RB)
+    where
+        A: for<'w> FnOnce(Worker<'w, E>) -> RA,
+        B: for<'w> FnOnce(Worker<'w, E>) -> RB,
+    {
+        let mut second = Second {
+            worker: self,
+            closure: ManuallyDrop::new(b),
+        };
+        let ra = a(self);
+        // SAFETY: it is taken once: the guard is forgotten.
+        let b = unsafe { ManuallyDrop::take(&mut second.closure) };
+        forget(second);
+        (ra, b(self))
+    }
+
+    #[inline]
+    fn join_pushed<A, B, RA, RB>(self, limit: usize, a: A, b: B) -> (RA, RB)
+    where
+        A: for<'w> FnOnce(Worker<'w, E>) -> RA,
+        B: for<'w> FnOnce(Worker<'w, E>) -> RB + Send,
+        RB: Send,
+    {
         let state = self.state;
         let half = StackHalf::<E, B, RB>::new(b);
-        if !state.stack.push(&raw const half.half) {
-            push_and_share(state, &raw const half.half);
+        if !state.stack.push(limit, &raw const half.half) {
+            push_slowly(state, &raw const half.half);
         }
         let unwinding = Unwinding {
             state,
@@ -59,14 +91,43 @@ impl<E: Env> Worker<'_, E> {
     }
 }
 
-/// Somebody asked; or the stack is deeper than any sharing needs, and this half stays out of it.
+/// Somebody asked; or the window is full; or the stack is deeper than any sharing needs, and this half stays out of it.
 #[cold]
 #[inline(never)]
-fn push_and_share<E: Env>(state: &State<E>, half: *const Half<E>) {
+fn push_slowly<E: Env>(state: &State<E>, half: *const Half<E>) {
     state.stack.push_anyway(half);
     if state.stack.is_asked() {
         state.share();
+    } else {
+        state.stack.strain();
     }
+}
+
+/// Ends the second half of a lean join while the first one's panic unwinds through the frame.
+struct Second<'w, E: Env, B: for<'x> FnOnce(Worker<'x, E>) -> RB, RB> {
+    worker: Worker<'w, E>,
+    closure: ManuallyDrop<B>,
+}
+
+impl<E: Env, B: for<'x> FnOnce(Worker<'x, E>) -> RB, RB> Drop for Second<'_, E, B, RB> {
+    // Inlined, so that the closure stays in registers while the first half runs.
+    #[inline(always)]
+    fn drop(&mut self) {
+        // SAFETY: whoever takes it otherwise forgets the guard.
+        run_quietly(self.worker, unsafe {
+            ManuallyDrop::take(&mut self.closure)
+        });
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn run_quietly<E: Env, B, RB>(worker: Worker<'_, E>, closure: B)
+where
+    B: for<'x> FnOnce(Worker<'x, E>) -> RB,
+{
+    let env = worker.state.env();
+    drop_quietly(env, env.catch(|| closure(worker)));
 }
 
 /// The half that was popped is public: takes it back, or else waits until its thief has run it.

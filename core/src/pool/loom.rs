@@ -120,6 +120,30 @@ fn loom_split_two_thieves() {
     take_back(2);
 }
 
+/// A thief's question is never lost while the owner moves its limit: it shares for it, or it is there still.
+#[test]
+fn loom_split_keeps_the_question() {
+    ::loom::model(|| {
+        let jobs = Arc::new([Job::new(), Job::new()]);
+        let stack = stack();
+        stack.0.push_anyway(&raw const jobs[0]);
+        assert!(stack.0.share(false, |_| {}));
+        let thief = {
+            let (stack, jobs) = (stack.clone(), jobs.clone());
+            thread::spawn(move || {
+                stack.0.ask();
+                drop(jobs);
+            })
+        };
+        assert!(stack.0.pop() || stack.0.reclaim());
+        stack.0.push_anyway(&raw const jobs[1]);
+        stack.0.strain();
+        let _private = stack.0.pop();
+        thief.join().unwrap();
+        assert!(stack.0.is_asked());
+    });
+}
+
 /// A slot is used again after its stolen job is done, while another thief is in the middle of its attempt.
 #[test]
 fn loom_split_reuses_slots() {

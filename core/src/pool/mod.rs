@@ -37,6 +37,8 @@ mod sleep;
 pub mod sort;
 mod spawn;
 mod split;
+#[cfg(all(test, not(loom)))]
+mod tests;
 mod worker;
 
 pub use builder::{Builder, PanicHandler, ThreadHandler};

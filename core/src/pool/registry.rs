@@ -258,6 +258,7 @@ impl<E: Env> Registry<E> {
         self.sleep.guest_enters();
         state.outer.set(self.env.current().cast());
         self.env.set_current((&raw const *state).cast());
+        state.stack.fatten();
         let _leave = Leave { state };
         Ok(f(state.handle()))
     }

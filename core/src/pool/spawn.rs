@@ -7,6 +7,7 @@ use super::env::{Env, Payload};
 use super::metrics::WorkerMetrics;
 use super::scope::{Scope, ScopeFifo, drop_quietly};
 use super::worker::{State, Worker};
+use crate::error::{self, Error, Kind, Operation};
 use crate::platform::{Mutex, Threads};
 use crate::sync::atomic::{AtomicUsize, Ordering, fence};
 use alloc::vec::Vec;
@@ -167,12 +168,15 @@ impl<E: Env> Pool<E> {
     /// Lends this thread to the pool as one more worker, until `until` says so: it is asked whenever there is nothing to do, and after
     /// each [`nudge`](Self::nudge).
     ///
+    /// # Errors
+    /// `Limit`, and nothing was run, if all places for guests are taken (there are 16).
+    ///
     /// # Panics
     /// If `until` does.
-    pub fn run_worker(&self, until: impl Fn() -> bool + Send) {
+    pub fn run_worker(&self, until: impl Fn() -> bool + Send) -> error::Result<()> {
         let env = self.registry.env();
         let panic = Cell::new(None);
-        let _entered = self.registry.enter(|worker| {
+        let entered = self.registry.enter(|worker| {
             // It works for the pool, so it takes nobody's place.
             self.registry.sleep.guest_leaves();
             worker.state.work(|| {
@@ -183,9 +187,11 @@ impl<E: Env> Pool<E> {
             });
             self.registry.sleep.guest_enters();
         });
+        let entered = entered.map_err(|_| Error::new(Operation::Spawn, Kind::Limit));
         if let Some(payload) = panic.into_inner() {
             env.resume(payload);
         }
+        entered
     }
 
     /// Makes sleeping workers look around once.

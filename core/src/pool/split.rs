@@ -25,7 +25,7 @@
 use crate::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 use alloc::boxed::Box;
 use core::cell::Cell;
-use core::ptr::null_mut;
+use core::ptr::{null, null_mut};
 
 /// Bits of a position, of a worker's number and of an epoch in one word.
 const POSITION_BITS: u32 = if usize::BITS == 64 { 13 } else { 9 };
@@ -40,6 +40,15 @@ pub(super) const DEPTH_MAX: usize = if cfg!(loom) {
 } else {
     (1 << POSITION_BITS) / 2
 };
+
+/// Private halves that a worker keeps at hand for thieves; past them a join may be [lean](SplitStack::is_lean).
+pub(super) const WINDOW: usize = if cfg!(loom) { 2 } else { 3 };
+
+/// Halves past the window that are pushed all the same, one after another came back, before joins turn lean.
+const PATIENCE: u32 = 64;
+
+/// A limit so much below the window's end means the same end, since slots are aligned, and says lean by its lowest bit.
+const LEAN: usize = 1;
 
 /// Workers of one pool at most, members and spares included.
 pub(super) const WORKERS_MAX: usize = (1 << WORKER_BITS) - 2;
@@ -116,9 +125,11 @@ pub(super) struct SplitStack<T> {
     slots: Box<[AtomicPtr<T>]>,
     /// Owner: the newest epoch drawn.
     epochs: Cell<usize>,
-    /// Up to where a push needs no second look: `end`; null once a thief that found nothing asked, until the owner shares. So
-    /// one comparison answers both questions of a push.
-    limit: Line<AtomicPtr<AtomicPtr<T>>>,
+    /// Owner: the top at the last push past the window, and how many more such pushes there may be.
+    strained: Cell<(*const AtomicPtr<T>, u32)>,
+    /// Up to which address a push needs no second look: the end of the window, less [`LEAN`] or not; 0 once a thief that found nothing
+    /// asked, until the owner shares. So one comparison answers all questions of a push. Others write only 0.
+    limit: Line<AtomicUsize>,
     shared: Line<AtomicUsize>,
     /// How often the owner shared. Written before the word.
     shares: AtomicUsize,
@@ -138,7 +149,8 @@ impl<T> SplitStack<T> {
             end: range.end,
             slots,
             epochs: Cell::new(0),
-            limit: Line(AtomicPtr::new(null_mut())),
+            strained: Cell::new((null(), PATIENCE)),
+            limit: Line(AtomicUsize::new(0)),
             shared: Line(AtomicUsize::new(0)),
             shares: AtomicUsize::new(0),
         }
@@ -152,14 +164,26 @@ impl<T> SplitStack<T> {
         self.slots.as_ptr().wrapping_add(position)
     }
 
-    /// Owner: adds a job; false, and nothing is added, if a thief wants work or there is no room.
+    /// Owner: what a push has to respect; one load, for [`is_lean`](Self::is_lean) and [`push`](Self::push) together.
     #[inline(always)]
-    pub(super) fn push(&self, job: *const T) -> bool {
+    pub(super) fn limit(&self) -> usize {
+        self.limit.0.load(Ordering::Relaxed)
+    }
+
+    /// Owner: whether a join need not be pushed: thieves have enough to take, and none asked lately.
+    #[inline(always)]
+    pub(super) fn is_lean(&self, limit: usize) -> bool {
+        self.top.get().addr() >= limit && limit & LEAN != 0
+    }
+
+    /// Owner: adds a job; false, and nothing is added, if a thief wants work or the window is full.
+    #[inline(always)]
+    pub(super) fn push(&self, limit: usize, job: *const T) -> bool {
         let top = self.top.get();
-        if top >= self.limit.0.load(Ordering::Relaxed).cast_const() {
+        if top.addr() >= limit {
             return false;
         }
-        // SAFETY: top is below the end, so it is a slot.
+        // SAFETY: top is below the limit, which is at most the end, so it is a slot.
         unsafe { &*top }.store(job.cast_mut(), Ordering::Relaxed);
         self.top.set(top.wrapping_add(1));
         true
@@ -175,6 +199,52 @@ impl<T> SplitStack<T> {
         self.top.set(top.wrapping_add(1));
     }
 
+    /// Owner: a job was pushed past the window, and nobody asked. Where such jobs come and go, joins turn lean; a top that only
+    /// rises is a program that prepares many halves before it runs the first, and those stay for thieves.
+    pub(super) fn strain(&self) {
+        let (last, patience) = self.strained.get();
+        let top = self.top.get();
+        let left = patience - u32::from(top <= last);
+        self.strained.set((top, left));
+        if left == 0 {
+            self.strained.set((null(), PATIENCE));
+            self.set_limit(LEAN);
+        }
+    }
+
+    /// Owner: something else starts, whose joins are not known yet.
+    #[inline]
+    pub(super) fn fatten(&self) {
+        if self.limit() & LEAN != 0 {
+            self.strained.set((null(), PATIENCE));
+            self.set_limit(0);
+        }
+    }
+
+    /// Owner: the window follows `split`, unless a thief asked.
+    fn move_limit(&self) {
+        let now = self.limit();
+        self.set_limit(now & LEAN);
+    }
+
+    fn set_limit(&self, lean: usize) {
+        let now = self.limit();
+        if now != 0 {
+            // If it fails, a thief asked in this moment.
+            let _asked = self.limit.0.compare_exchange(
+                now,
+                self.window() - lean,
+                Ordering::Relaxed,
+                Ordering::Relaxed,
+            );
+        }
+    }
+
+    /// The end of the window.
+    fn window(&self) -> usize {
+        self.split.get().wrapping_add(WINDOW).min(self.end).addr()
+    }
+
     /// Owner: takes the newest job off; whether it was private still. If not, [`reclaim`](Self::reclaim) is next.
     #[inline(always)]
     pub(super) fn pop(&self) -> bool {
@@ -187,20 +257,21 @@ impl<T> SplitStack<T> {
     /// Whether a thief wants work.
     #[inline(always)]
     pub(super) fn is_asked(&self) -> bool {
-        self.limit.0.load(Ordering::Relaxed).is_null()
+        self.limit() == 0
     }
 
     /// Anyone: asks the owner to share.
     pub(super) fn ask(&self) {
         if !self.is_asked() {
-            self.limit.0.store(null_mut(), Ordering::Relaxed);
+            self.limit.0.store(0, Ordering::Relaxed);
         }
     }
 
     /// Owner: shares the older half of the private jobs, or all of them, unless some are public already. `prepare` sees each before
     /// anyone else can. Returns whether there is something public now.
     pub(super) fn share(&self, all: bool, mut prepare: impl FnMut(*const T)) -> bool {
-        self.limit.0.store(self.end.cast_mut(), Ordering::Relaxed);
+        self.strained.set((null(), PATIENCE));
+        self.limit.0.store(self.window(), Ordering::Relaxed);
         let seen = Shared::unpack(self.shared.0.load(Ordering::Relaxed));
         if seen.tail < seen.split {
             return true;
@@ -221,6 +292,7 @@ impl<T> SplitStack<T> {
             .0
             .store(Shared { split, ..seen }.pack(), Ordering::Release);
         self.split.set(self.mark(split));
+        self.move_limit();
         true
     }
 
@@ -247,6 +319,7 @@ impl<T> SplitStack<T> {
             ) {
                 Ok(_) => {
                     self.split.set(mark);
+                    self.move_limit();
                     return true;
                 }
                 Err(now) => word = now,
@@ -259,6 +332,7 @@ impl<T> SplitStack<T> {
         let above = self.top.get().wrapping_add(1);
         self.top.set(above);
         self.split.set(above);
+        self.move_limit();
     }
 
     /// Owner: the stolen job that it [held](Self::hold) is done; its slot is free again.
@@ -276,11 +350,13 @@ impl<T> SplitStack<T> {
         self.shared.0.store(free.pack(), Ordering::Release);
         self.top.set(mark);
         self.split.set(mark);
+        self.move_limit();
     }
 
     /// Owner: a job starts that is not an ancestor's. What it pushes from now on is known by the memo. The epoch before is
     /// returned, for [`end`](Self::end).
     pub(super) fn begin(&self, worker: usize) -> (Memo, usize) {
+        self.fatten();
         let epoch = (self.epochs.get() + 1) & ((1 << EPOCH_BITS.min(MEMO_BITS)) - 1);
         self.epochs.set(epoch);
         let before = self.set_epoch(epoch);

@@ -34,8 +34,19 @@ where
 {
     with_current(&Std, |worker| match worker {
         Some(worker) => f(worker),
-        None => global().enter(f),
+        None => enter_global(f),
     })
+}
+
+// Out of line: what is inlined into each nested join is the other branch.
+#[cold]
+#[inline(never)]
+fn enter_global<F, R>(f: F) -> R
+where
+    F: for<'w> FnOnce(Worker<'w>) -> R + Send,
+    R: Send,
+{
+    global().enter(f)
 }
 
 /// Runs two closures, perhaps at the same time, and returns both results.

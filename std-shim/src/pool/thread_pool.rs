@@ -85,8 +85,11 @@ impl ThreadPool {
 
     /// Lends this thread to the pool until `until` says so, which is asked when there is nothing to do and after each
     /// [`nudge`](Self::nudge).
-    pub fn run_worker(&self, until: impl Fn() -> bool + Send) {
-        self.0.run_worker(until);
+    ///
+    /// # Errors
+    /// If all places for threads from outside are taken (there are 16); then nothing was run.
+    pub fn run_worker(&self, until: impl Fn() -> bool + Send) -> io::Result<()> {
+        self.0.run_worker(until).into_io()
     }
 
     /// Makes sleeping workers look around once.

@@ -10,11 +10,32 @@ use core::future::poll_fn;
 use core::pin::pin;
 use core::task::Poll;
 
+/// So many children are kept without a look at which of them were dropped.
+const CHILDREN_MIN: usize = 16;
+
 #[derive(Default)]
 struct Shared {
     cancelled: Cell<bool>,
     told: Notify,
-    children: RefCell<Vec<Weak<Shared>>>,
+    children: RefCell<Children>,
+}
+
+#[derive(Default)]
+struct Children {
+    list: Vec<Weak<Shared>>,
+    /// How many there were alive when the dropped ones were last cleared out.
+    alive: usize,
+}
+
+impl Children {
+    /// Adds one. Dropped ones are cleared out when the list has doubled, so that each addition costs a constant on average.
+    fn add(&mut self, child: &Rc<Shared>) {
+        if self.list.len() >= (2 * self.alive).max(CHILDREN_MIN) {
+            self.list.retain(|child| child.strong_count() > 0);
+            self.alive = self.list.len();
+        }
+        self.list.push(Rc::downgrade(child));
+    }
 }
 
 /// Says whether to stop, to all who have a clone, and to its children.
@@ -40,29 +61,27 @@ impl CancellationToken {
         Self::default()
     }
 
-    /// A token that stops when this one does, or on its own.
+    /// A token that stops when this one does, or on its own. Constant time on average.
     #[must_use]
     pub fn child(&self) -> Self {
         let child = Self::new();
         if self.is_cancelled() {
             child.cancel();
         } else {
-            let mut children = self.0.children.borrow_mut();
-            children.retain(|child| child.strong_count() > 0);
-            children.push(Rc::downgrade(&child.0));
+            self.0.children.borrow_mut().add(&child.0);
         }
         child
     }
 
     /// Says stop.
     pub fn cancel(&self) {
-        if self.0.cancelled.replace(true) {
-            return;
-        }
-        self.0.told.notify_all();
-        for child in self.0.children.take() {
-            if let Some(child) = child.upgrade() {
-                Self(child).cancel();
+        // A list rather than recursion: tokens may be nested deeper than the stack is.
+        let mut open = alloc::vec![self.0.clone()];
+        while let Some(shared) = open.pop() {
+            if !shared.cancelled.replace(true) {
+                shared.told.notify_all();
+                let children = shared.children.take().list;
+                open.extend(children.iter().filter_map(Weak::upgrade));
             }
         }
     }

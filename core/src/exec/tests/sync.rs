@@ -416,6 +416,24 @@ fn a_once_cell_is_made_by_one_and_by_the_next_if_that_one_fails() {
 }
 
 #[test]
+fn a_token_of_many_children_or_of_a_deep_line_stops_them_all() {
+    // Clearing out at each addition would look at 10^10 children; recursion would need as many frames as the line is deep.
+    let root = CancellationToken::new();
+    let children: Vec<_> = (0..100_000).map(|_| root.child()).collect();
+    let mut line = alloc::vec![root.child()];
+    for _ in 0..100_000 {
+        line.push(line[line.len() - 1].child());
+    }
+    root.cancel();
+    assert!(
+        children
+            .iter()
+            .chain(&line)
+            .all(CancellationToken::is_cancelled)
+    );
+}
+
+#[test]
 fn a_token_stops_its_children_and_not_its_parent() {
     let parent = CancellationToken::new();
     let (child, other) = (parent.child(), parent.child());

@@ -26,8 +26,9 @@ pub(super) fn cases(settings: &Settings) -> Vec<Case> {
     cases.push(tree(2, Time::Wall, 17, if quick { 30 } else { 100 }));
     cases.push(tree(2, Time::Wall, big, 2));
     let n = if quick { 30 } else { 36 };
-    cases.push(fib(1, Time::Thread, n));
-    cases.push(fib(2, Time::Wall, n));
+    cases.push(fib(1, Time::Thread, n, true));
+    cases.push(fib(1, Time::Thread, n, false));
+    cases.push(fib(2, Time::Wall, n, true));
     cases
 }
 
@@ -220,17 +221,38 @@ fn fib_chili_every(s: &mut chili::Scope<'_>, n: u32) -> u64 {
     a + b
 }
 
-fn fib(workers: usize, time: Time, n: u32) -> Case {
+/// Without the handle, through the join that finds its worker in a thread-local.
+fn fib_us_found(n: u32) -> u64 {
+    if n < 2 {
+        return u64::from(n);
+    }
+    let (a, b) = underpin::pool::join(move || fib_us_found(n - 1), move || fib_us_found(n - 2));
+    a + b
+}
+
+/// Ours with the worker handed down, as chili's scope is, or found by each join, as rayon's is.
+fn fib(workers: usize, time: Time, n: u32, handed: bool) -> Case {
     let want = (0..n).fold((0_u64, 1_u64), |(a, b), _| (b, a + b)).0;
     Case {
         name: format!(
-            "fib({n}), {workers} worker{}",
-            if workers == 1 { "" } else { "s" }
+            "fib({n}), {workers} worker{}{}",
+            if workers == 1 { "" } else { "s" },
+            if handed { "" } else { ", no handle" }
         ),
         terms: format!(
             "a join at each call down to n < 2, {want} leaves of value 1; operations are joins; {time:?} time"
         ),
-        ours: us(move || ours_of(workers).enter(|w| timed(time, 1, want, &want, || fib_us(w, n)))),
+        ours: us(move || {
+            ours_of(workers).enter(|w| {
+                timed(time, 1, want, &want, || {
+                    if handed {
+                        fib_us(w, n)
+                    } else {
+                        fib_us_found(n)
+                    }
+                })
+            })
+        }),
         peers: vec![
             rayon_is(move || {
                 rayon_of(workers).install(|| timed(time, 1, want, &want, move || fib_rayon(n)))

@@ -1,0 +1,85 @@
+//! When joins are pushed and when they are lean.
+#![forbid(unsafe_code)]
+
+use super::split::{SplitStack, WINDOW};
+
+/// As a join does before its first half; whether it was pushed.
+fn push(stack: &SplitStack<u8>, job: &u8) -> bool {
+    let limit = stack.limit();
+    if stack.is_lean(limit) {
+        return false;
+    }
+    if !stack.push(limit, job) {
+        stack.push_anyway(job);
+        if stack.is_asked() {
+            stack.share(false, |_| {});
+        } else {
+            stack.strain();
+        }
+    }
+    true
+}
+
+/// A stack whose first question was answered and taken back.
+fn quiet(job: &u8) -> SplitStack<u8> {
+    let stack = SplitStack::new();
+    assert!(push(&stack, job), "a new stack counts as asked");
+    assert!(!stack.pop() && stack.reclaim());
+    stack
+}
+
+/// A walk over a tree of joins; how many of them were pushed.
+fn walk(stack: &SplitStack<u8>, job: &u8, depth: usize) -> usize {
+    if depth == 0 {
+        return 0;
+    }
+    let pushed = push(stack, job);
+    let first = walk(stack, job, depth - 1);
+    assert!(!pushed || stack.pop(), "nobody stole");
+    usize::from(pushed) + first + walk(stack, job, depth - 1)
+}
+
+/// How many joins of a tree have fewer than the window's number of first halves around them.
+fn in_window(depth: usize, around: usize) -> usize {
+    if depth == 0 {
+        return 0;
+    }
+    usize::from(around < WINDOW) + in_window(depth - 1, around + 1) + in_window(depth - 1, around)
+}
+
+#[test]
+fn a_dense_tree_turns_lean_below_the_window() {
+    let stack = quiet(&0);
+    walk(&stack, &0, 12);
+    assert_eq!(walk(&stack, &0, 12), in_window(12, 0));
+}
+
+#[test]
+fn halves_that_are_all_prepared_first_stay_for_thieves() {
+    let stack = quiet(&0);
+    for _ in 0..1000 {
+        assert!(push(&stack, &0));
+    }
+    assert!(stack.share(true, |_| {}));
+    for _ in 0..1000 {
+        assert!(!stack.pop() && stack.reclaim());
+    }
+}
+
+#[test]
+fn a_question_ends_leanness_and_gets_the_oldest() {
+    let stack = quiet(&0);
+    walk(&stack, &0, 12);
+    let (old, young) = (1, 2);
+    for _ in 0..WINDOW {
+        assert!(push(&stack, &old));
+    }
+    assert!(!push(&stack, &young), "lean");
+    stack.ask();
+    assert!(push(&stack, &young));
+    match stack.steal(None) {
+        super::split::Stolen::Job(job) => assert!(core::ptr::eq(job, &raw const old)),
+        other => panic!("{other:?}"),
+    }
+    assert!(push(&stack, &young), "the window moved on");
+}
