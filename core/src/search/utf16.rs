@@ -1,16 +1,14 @@
 //! UTF-16: from and to UTF-8, and which of the two some bytes are.
 //!
-//! Runs of ASCII, which even other scripts' texts are full of, are widened and narrowed a vector at a time; the rest goes character by
-//! character.
+//! Runs of ASCII, which even other scripts' texts are full of, are widened and narrowed a vector at a time. Of the rest, 64 bytes are looked at together
+//! to see where characters start; each is then decoded for itself, so that none waits for the length of the one before. The other way, a unit is
+//! encoded in all three lengths at once, and only where the next goes depends on it. What is near an end goes character by character.
 #![allow(unsafe_code, reason = "calls of kernels after the processor was asked")]
 
 use super::dispatch::{dispatch, entry};
 use super::utf8::count_chars;
-use super::vector::Vector;
+use super::vector::{Vector, half_word};
 use core::fmt;
-
-/// Characters of ASCII in a row after which a kernel is asked.
-const RUN: usize = 8;
 
 /// How far a conversion came.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -56,7 +54,7 @@ pub fn len_in_utf8(units: &[u16]) -> usize {
     len
 }
 
-/// Writes `text` to `units`, up to the first character that has no room.
+/// Writes `text` to `units`, up to the first character that has no room. What is behind the units written may be overwritten too.
 ///
 /// ```
 /// use underpin_core::search::utf16;
@@ -66,69 +64,41 @@ pub fn len_in_utf8(units: &[u16]) -> usize {
 /// assert!("héllo 𝄞".encode_utf16().eq(units));
 /// ```
 pub fn from_utf8(text: &str, units: &mut [u16]) -> Progress {
-    let bytes = text.as_bytes();
-    let mut progress = Progress::default();
-    let mut ascii = RUN;
-    loop {
-        let Progress { read, written } = progress;
-        if ascii >= RUN {
-            let (from, to) = (&bytes[read..], &mut units[written..]);
-            let count = entry!(widen_kernel(from: &[u8], to: &mut [u16]) -> usize);
-            progress.read += count;
-            progress.written += count;
-            ascii = 0;
-            continue;
-        }
-        if read == bytes.len() {
-            return progress;
-        }
-        for char in text[read..].chars() {
-            let (written, len) = (progress.written, char.len_utf16());
-            let Some(room) = units.get_mut(written..written + len) else {
-                return progress;
-            };
-            char.encode_utf16(room);
-            progress.read += char.len_utf8();
-            progress.written += len;
-            ascii = if char.is_ascii() { ascii + 1 } else { 0 };
-            if ascii >= RUN {
-                break;
-            }
-        }
+    let (bytes, to) = (text.as_bytes(), &mut *units);
+    // The kernel's condition holds: a string is UTF-8.
+    let mut progress = entry!(widen_kernel(bytes: &[u8], to: &mut [u16]) -> Progress);
+    for char in text[progress.read..].chars() {
+        let (written, len) = (progress.written, char.len_utf16());
+        let Some(room) = units.get_mut(written..written + len) else {
+            break;
+        };
+        char.encode_utf16(room);
+        progress.read += char.len_utf8();
+        progress.written += len;
     }
+    progress
 }
 
-/// Writes `units` to `bytes` as UTF-8, up to the first character that has no room.
+/// Writes `units` to `bytes` as UTF-8, up to the first character that has no room. What is behind the bytes written may be overwritten too.
 ///
 /// # Errors
 /// A surrogate without its other half: what comes before it is written.
 pub fn to_utf8(units: &[u16], bytes: &mut [u8]) -> Result<Progress, Utf16Error> {
-    let mut progress = Progress::default();
-    let mut ascii = RUN;
-    loop {
-        let Progress { read, written } = progress;
-        if ascii >= RUN {
-            let (from, to) = (&units[read..], &mut bytes[written..]);
-            let count = entry!(narrow_kernel(from: &[u16], to: &mut [u8]) -> usize);
-            progress.read += count;
-            progress.written += count;
-            ascii = 0;
-            continue;
-        }
-        if read == units.len() {
-            return Ok(progress);
-        }
-        let (Some(char), len) = decode(&units[read..]) else {
+    let (from, to) = (units, &mut *bytes);
+    let mut progress = entry!(narrow_kernel(from: &[u16], to: &mut [u8]) -> Progress);
+    while progress.read < units.len() {
+        let (Some(char), len) = decode(&units[progress.read..]) else {
             return Err(Utf16Error { progress });
         };
+        let written = progress.written;
         let Some(room) = bytes.get_mut(written..written + char.len_utf8()) else {
-            return Ok(progress);
+            break;
         };
         char.encode_utf8(room);
         progress.read += len;
         progress.written += room.len();
-        ascii = if room.len() == 1 { ascii + 1 } else { 0 };
     }
+    Ok(progress)
 }
 
 /// The first character of at least one unit, or nothing if that is half of one, and how many units it takes.
@@ -147,67 +117,149 @@ fn decode(units: &[u16]) -> (Option<char>, usize) {
     }
 }
 
-/// Widens ASCII from the start of `from`, as far as it goes and there is room; how far.
+/// Bytes that are converted together.
+const BLOCK: usize = 64;
+
+/// Converts from the start of `from` until less than a block, and what a character may reach into the next, is left of it or of `to`.
 ///
 /// # Safety
-/// V1.
+/// V1; `from` is UTF-8.
 #[inline(always)]
-unsafe fn widen<V: Vector>(from: &[u8], to: &mut [u16]) -> usize {
-    let len = from.len().min(to.len());
-    let mut at = 0;
-    while len - at >= 64 {
-        let mut any = 0;
+unsafe fn widen<V: Vector>(from: &[u8], to: &mut [u16]) -> Progress {
+    // Where `from` is read and `to` is written.
+    let (mut at, mut end) = (0, 0);
+    while from.len() - at >= BLOCK + 4 && to.len() - end > BLOCK {
+        let here = &from[at..at + BLOCK + 4];
+        let (mut upper, mut follows) = (0, 0);
         let mut offset = 0;
-        while offset < 64 {
-            // SAFETY: V1, the caller's; there are 64 bytes.
-            any |= unsafe { V::load(from.as_ptr().add(at + offset)).top_bits() };
+        while offset < BLOCK {
+            // SAFETY: V1, the caller's; a vector is of the block.
+            let bytes = unsafe { V::load(here.as_ptr().add(offset)) };
+            upper |= bytes.top_bits() << offset;
+            // SAFETY: V1, the caller's.
+            let (top_two, follower) = unsafe { (V::splat(0xc0), V::splat(0x80)) };
+            follows |= V::bits(bytes.and(top_two).eq(follower)) << offset;
             offset += V::BYTES;
         }
-        if any != 0 {
-            break;
+        if upper == 0 {
+            // The compiler makes vectors of the level of this.
+            for (unit, byte) in to[end..end + BLOCK].iter_mut().zip(here) {
+                *unit = u16::from(*byte);
+            }
+            (at, end) = (at + BLOCK, end + BLOCK);
+            continue;
         }
-        // The compiler makes vectors of the level of this.
-        for i in at..at + 64 {
-            to[i] = u16::from(from[i]);
+        // SAFETY: V1, the caller's; a block and a byte are there, a character starts at `at`, and there is room for a block.
+        let whole = unsafe { V::decode(here.as_ptr(), to.as_mut_ptr().add(end)) };
+        if let Some((read, written)) = whole {
+            (at, end) = (at + read, end + written);
+            continue;
         }
-        at += 64;
+        let mut starts = !follows;
+        while starts != 0 {
+            let start = starts.trailing_zeros() as usize;
+            starts &= starts - 1;
+            // SAFETY: `start` is in the block, behind which are four bytes; there is room, as shown below.
+            unsafe {
+                let word = half_word(here.as_ptr().add(start)).swap_bytes();
+                let out = to.as_mut_ptr().add(end);
+                // No branch: which characters have how many bytes is hard to foretell.
+                let (long, longer) = (sign(word), sign(word) & sign(word << 2));
+                let two = word >> 18 & 0x7c0 | word >> 16 & 0x3f;
+                let three = word >> 12 & 0xf000 | word >> 10 & 0xfc0 | word >> 8 & 0x3f;
+                let mut unit = word >> 24 & !long | two & (long ^ longer) | three & longer;
+                if word >= 0xf000_0000 {
+                    let upper = word >> 6 & 0x1c_0000 | word >> 4 & 0x3_f000;
+                    let code = upper | word >> 2 & 0xfc0 | word & 0x3f;
+                    let over = code.wrapping_sub(0x1_0000);
+                    out.write((0xd800 | over >> 10) as u16);
+                    // A pair comes from four bytes, three of which start nothing: only one that the block cuts takes more than its bytes.
+                    end += 1;
+                    unit = 0xdc00 | over & 0x3ff;
+                }
+                to.as_mut_ptr().add(end).write(unit as u16);
+            }
+            end += 1;
+        }
+        // The last character may reach into what follows, whose continuation bytes are then skipped.
+        at += BLOCK;
+        while from[at] & 0xc0 == 0x80 {
+            at += 1;
+        }
     }
-    while at < len && from[at] < 0x80 {
-        to[at] = u16::from(from[at]);
-        at += 1;
+    Progress {
+        read: at,
+        written: end,
     }
-    at
 }
 
-/// The reverse.
+/// The reverse: until less than a block is left of `from`, or less than what it may take of `to`, or up to half a surrogate pair.
 ///
 /// # Safety
 /// V1.
 #[inline(always)]
-unsafe fn narrow<V: Vector>(from: &[u16], to: &mut [u8]) -> usize {
+unsafe fn narrow<V: Vector>(from: &[u16], to: &mut [u8]) -> Progress {
+    const BLOCK: usize = 32;
     // The compiler makes vectors of the level that `V` stands for.
     let _ = V::BYTES;
-    let len = from.len().min(to.len());
-    let mut at = 0;
-    while len - at >= 32 {
-        let units = &from[at..at + 32];
-        if units.iter().fold(0, |any, unit| any | unit) >= 0x80 {
-            break;
+    let (mut at, mut end) = (0, 0);
+    while from.len() - at >= BLOCK && to.len() - end > 3 * BLOCK {
+        let here = &from[at..at + BLOCK];
+        if here.iter().fold(0, |any, unit| any | unit) < 0x80 {
+            for (byte, unit) in to[end..end + BLOCK].iter_mut().zip(here) {
+                *byte = *unit as u8;
+            }
+            (at, end) = (at + BLOCK, end + BLOCK);
+            continue;
         }
-        for (byte, unit) in to[at..at + 32].iter_mut().zip(units) {
-            *byte = *unit as u8;
+        let mut i = 0;
+        while i < BLOCK {
+            let unit = u32::from(here[i]);
+            let (last, middle) = (0x80 | unit & 0x3f, 0x80 | unit >> 6 & 0x3f);
+            let (long, longer) = (
+                sign(0x7f_u32.wrapping_sub(unit)),
+                sign(0x7ff_u32.wrapping_sub(unit)),
+            );
+            let two = 0xc0 | unit >> 6 | last << 8;
+            let three = 0xe0 | unit >> 12 | middle << 8 | last << 16;
+            let mut word = unit & !long | two & (long ^ longer) | three & longer;
+            let mut len = 1 + (long & 1) as usize + (longer & 1) as usize;
+            if unit & 0xf800 == 0xd800 {
+                // Its other half may be in the next block.
+                let (Some(char), 2) = decode(&from[at + i..]) else {
+                    let read = at + i;
+                    return Progress { read, written: end };
+                };
+                let code = char as u32;
+                let upper = 0xf0 | code >> 18 | (0x80 | code >> 12 & 0x3f) << 8;
+                let lower = (0x80 | code >> 6 & 0x3f) << 16 | (0x80 | code & 0x3f) << 24;
+                (word, len) = (upper | lower, 4);
+                i += 1;
+            }
+            // SAFETY: units before this one took three bytes each at most, so of the room there are four left.
+            unsafe {
+                let out = to.as_mut_ptr().add(end).cast::<[u8; 4]>();
+                out.write_unaligned(word.to_le_bytes());
+            }
+            end += len;
+            i += 1;
         }
-        at += 32;
+        at += i;
     }
-    while at < len && from[at] < 0x80 {
-        to[at] = from[at] as u8;
-        at += 1;
+    Progress {
+        read: at,
+        written: end,
     }
-    at
 }
 
-dispatch!(mod widen_kernel = widen, fn(from: &[u8], to: &mut [u16]) -> usize);
-dispatch!(mod narrow_kernel = narrow, fn(from: &[u16], to: &mut [u8]) -> usize);
+/// All ones if the top bit is set, else none.
+#[inline(always)]
+const fn sign(word: u32) -> u32 {
+    (word.cast_signed() >> 31).cast_unsigned()
+}
+
+dispatch!(mod widen_kernel = widen, fn(from: &[u8], to: &mut [u16]) -> Progress);
+dispatch!(mod narrow_kernel = narrow, fn(from: &[u16], to: &mut [u8]) -> Progress);
 
 /// What some bytes look like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -294,7 +346,7 @@ mod tests {
         for room in [expected.len(), expected.len() / 2] {
             let mut units = vec![0xeeee; room + 3];
             let progress = from_utf8(text, &mut units[..room]);
-            let (written, behind) = units.split_at(progress.written);
+            let (written, behind) = (&units[..progress.written], &units[room..]);
             assert!(room - written.len() <= 1 && behind.iter().all(|unit| *unit == 0xeeee));
             assert!(
                 text[..progress.read]
@@ -305,7 +357,7 @@ mod tests {
         for room in [text.len(), text.len() / 2] {
             let mut bytes = vec![0xee; room + 3];
             let progress = to_utf8(&expected, &mut bytes[..room]).unwrap();
-            let (written, behind) = bytes.split_at(progress.written);
+            let (written, behind) = (&bytes[..progress.written], &bytes[room..]);
             assert!(room - written.len() <= 3 && behind.iter().all(|byte| *byte == 0xee));
             assert_eq!(written, &text.as_bytes()[..progress.written]);
             assert_eq!(
@@ -327,27 +379,42 @@ mod tests {
     }
 
     #[test]
-    fn every_level_stops_at_the_first_character_that_is_not_ascii() {
-        for level in Level::ALL.into_iter().filter(|level| level.is_available()) {
-            for len in 0..150 {
-                for at in (0..=len).step_by(1 + len / 9) {
-                    let mut text = vec![b'x'; len];
-                    let mut units = vec![u16::from(b'x'); len];
-                    if at < len {
-                        (text[at], units[at]) = (0x80, 0x178);
-                    }
-                    let (mut wide, mut thin) = (vec![0; len + 2], vec![0; len + 2]);
+    fn every_level_converts_alike_up_to_where_room_or_text_ends() {
+        let pieces = ["a", "é", "мир ", "漢字", "𝄞", "plain text of ASCII "];
+        let mut seed = 7u32;
+        for round in 0..60 {
+            let mut text = String::new();
+            while text.len() < 40 + 7 * round {
+                seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                text.push_str(pieces[(seed >> 20) as usize % (1 + round % pieces.len())]);
+            }
+            let units: Vec<u16> = text.encode_utf16().collect();
+            for level in Level::ALL.into_iter().filter(|level| level.is_available()) {
+                for less in [0, 1, 2, 30, 70] {
+                    let room = units.len().saturating_sub(less);
+                    let mut wide = vec![0xeeee; units.len()];
+                    // SAFETY: the level is available, and a string is UTF-8.
+                    let end =
+                        unsafe { widen_kernel::select(level)(text.as_bytes(), &mut wide[..room]) };
+                    assert!(
+                        end.written <= room && text.is_char_boundary(end.read),
+                        "{level:?}"
+                    );
+                    assert!(text.len() - end.read < BLOCK + 4 || room - end.written <= BLOCK);
+                    assert_eq!(wide[..end.written], units[..end.written], "{level:?}");
+                    assert!(text[..end.read].encode_utf16().count() == end.written);
+                    assert!(wide[room..].iter().all(|unit| *unit == 0xeeee));
+                    let room = text.len().saturating_sub(less);
+                    let mut thin = vec![0xee; text.len()];
                     // SAFETY: the level is available.
-                    let found = unsafe {
-                        (
-                            widen_kernel::select(level)(&text, &mut wide),
-                            narrow_kernel::select(level)(&units, &mut thin),
-                        )
-                    };
-                    assert_eq!(found, (at, at), "{level:?}");
-                    assert!(wide[..at].iter().all(|unit| *unit == u16::from(b'x')));
-                    assert!(thin[..at].iter().all(|byte| *byte == b'x'));
-                    assert!(wide[at..].iter().all(|unit| *unit == 0));
+                    let end = unsafe { narrow_kernel::select(level)(&units, &mut thin[..room]) };
+                    assert!(
+                        units.len() - end.read < 32 || room - end.written < 97,
+                        "{level:?}"
+                    );
+                    assert_eq!(&thin[..end.written], &text.as_bytes()[..end.written]);
+                    assert!(text[..end.written].encode_utf16().count() == end.read);
+                    assert!(thin[room..].iter().all(|byte| *byte == 0xee));
                 }
             }
         }
@@ -362,16 +429,17 @@ mod tests {
             &[0xd800, 0x61],
         ] {
             let units = [&[0x61, 0xe9][..], bad].concat();
-            let mut bytes = [0; 20];
-            let error = to_utf8(&units, &mut bytes).unwrap_err();
-            assert_eq!(
-                error.progress,
-                Progress {
+            for after in [0, 100] {
+                let mut bytes = [0; 400];
+                let units = [&units[..], &vec![0xe9; after]].concat();
+                let error = to_utf8(&units, &mut bytes).unwrap_err();
+                let expected = Progress {
                     read: 2,
-                    written: 3
-                }
-            );
-            assert_eq!(&bytes[..3], "aé".as_bytes());
+                    written: 3,
+                };
+                assert_eq!(error.progress, expected);
+                assert_eq!(&bytes[..3], "aé".as_bytes());
+            }
             let lossy: String = char::decode_utf16(units.iter().copied())
                 .map(|char| char.unwrap_or(char::REPLACEMENT_CHARACTER))
                 .collect();

@@ -83,6 +83,17 @@ pub(crate) trait Vector: Copy {
     /// Bit `i` is lane `i`.
     fn bits(hit: Self::Hit) -> u64;
 
+    /// Converts the characters that lie whole in 64 bytes of UTF-8 to UTF-16, where there are instructions for that and no pairs come of it:
+    /// bytes read and units written. Writes up to 64 units, of which what is behind those means nothing.
+    ///
+    /// # Safety
+    /// V1; 65 bytes of UTF-8 at `from`, where a character starts; room for 64 units at `to`.
+    #[inline(always)]
+    unsafe fn decode(from: *const u8, to: *mut u16) -> Option<(usize, usize)> {
+        let _ = (from, to);
+        None
+    }
+
     /// Whether every lane is zero.
     #[inline(always)]
     fn is_all_zero(self) -> bool {

@@ -159,6 +159,67 @@ impl Vector for Avx512 {
             }
         });
     }
+
+    /// Last bytes of characters are brought together, and the bytes before them, and those before these: then each character is in
+    /// one lane of three vectors.
+    #[inline(always)]
+    unsafe fn decode(from: *const u8, to: *mut u16) -> Option<(usize, usize)> {
+        isa!({
+            let bytes = _mm512_loadu_si512(from.cast());
+            let of_four = _mm512_cmpge_epu8_mask(bytes, _mm512_set1_epi8(0xf0_u8.cast_signed()));
+            if of_four != 0 {
+                return None;
+            }
+            let top_two = _mm512_set1_epi8(0xc0_u8.cast_signed());
+            let follow = _mm512_cmplt_epi8_mask(bytes, top_two);
+            let is_cut = *from.add(64) & 0xc0 == 0x80;
+            let last = !(follow >> 1 | u64::from(is_cut) << 63);
+            let read = if is_cut {
+                63 - (!follow).leading_zeros() as usize
+            } else {
+                64
+            };
+            let low_six = _mm512_set1_epi8(0x3f);
+            let ascii = !_mm512_movepi8_mask(bytes);
+            let lasts = _mm512_mask_mov_epi8(_mm512_and_si512(bytes, low_six), ascii, bytes);
+            // Lane `i` has byte `i - 1` where byte `i` follows it: so the byte before the first, which is not there, is not read.
+            let before = _mm512_maskz_loadu_epi8(follow, from.wrapping_sub(1).cast());
+            let before = _mm512_and_si512(before, low_six);
+            let lasts = _mm512_maskz_compress_epi8(last, lasts);
+            let before = _mm512_maskz_compress_epi8(last, before);
+            let of_three = follow & follow << 1;
+            let first = if of_three == 0 {
+                _mm512_setzero_si512()
+            } else {
+                let first = _mm512_maskz_loadu_epi8(of_three, from.wrapping_sub(2).cast());
+                _mm512_maskz_compress_epi8(last, first)
+            };
+            let parts = [lasts, before, first];
+            _mm512_storeu_si512(to.cast(), units(parts));
+            let written = last.count_ones() as usize;
+            if written > 32 {
+                let [lasts, before, first] = parts;
+                let lasts = _mm512_shuffle_i64x2::<0b0000_1110>(lasts, lasts);
+                let before = _mm512_shuffle_i64x2::<0b0000_1110>(before, before);
+                let first = _mm512_shuffle_i64x2::<0b0000_1110>(first, first);
+                _mm512_storeu_si512(to.add(32).cast(), units([lasts, before, first]));
+            }
+            Some((read, written))
+        })
+    }
+}
+
+/// Units of the first 32 lanes: six bits of the last byte, or seven if there is but one; six of the byte before; four of the first of three.
+#[inline(always)]
+fn units(parts: [__m512i; 3]) -> __m512i {
+    isa!({
+        let lasts = _mm512_cvtepu8_epi16(_mm512_castsi512_si256(parts[0]));
+        let before = _mm512_cvtepu8_epi16(_mm512_castsi512_si256(parts[1]));
+        let first = _mm512_cvtepu8_epi16(_mm512_castsi512_si256(parts[2]));
+        let lower = _mm512_or_si512(lasts, _mm512_slli_epi16::<6>(before));
+        // The upper half of the first byte, 1110, falls out.
+        _mm512_or_si512(lower, _mm512_slli_epi16::<12>(first))
+    })
 }
 
 /// The number of each lane.

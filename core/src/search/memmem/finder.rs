@@ -6,7 +6,7 @@
 
 use super::iter::{FindIter, FindRevIter};
 use super::plan::State;
-use super::{Hits, QUICK, RUN, SMALL, find_first, find_small, run, scan_all, scan_last};
+use super::{Hits, QUICK, RUN, SMALL, find_first, find_small, long_run, scan_all, scan_last};
 use crate::search::byte::kernel::REACH_MAX;
 use crate::search::detect::{self, Level};
 use crate::search::{memchr, memrchr};
@@ -194,7 +194,7 @@ impl<'n> Finder<'n> {
     #[inline]
     pub(super) fn run_from(&self, haystack: &[u8], from: usize) -> Option<usize> {
         // SAFETY: the level was available; the needle is a run.
-        unsafe { run::select(self.level)(self.needle.bytes(), haystack, from) }
+        unsafe { long_run::select(self.level)(self.needle.bytes(), haystack, from) }
     }
 
     /// As [`list`](Self::list), from the back; the needle has two bytes at least.

@@ -7,7 +7,8 @@
 //!   the whole needle (64 bytes at most): a vector of positions costs at most `needle.len()` steps, however bad haystack and needle are.
 //! * Longer needles are compared with `memcmp`, on credit: in vain compared bytes are counted, progress pays [`CREDIT`] bytes for each, and
 //!   who is overdrawn continues with Two-Way for a stretch, then tries again. So all work is linear in haystack and needle.
-//! * Where probes disappoint too often, the haystack ahead is looked at and rarer ones are taken.
+//! * Where probes disappoint too often, the haystack ahead is looked at and rarer ones are taken; for a needle of one repeated byte, which has
+//!   none, runs are measured instead.
 //!
 //! # Invariants
 //!
@@ -17,6 +18,7 @@
 
 use super::plan::{REACH, State, WINDOW};
 use super::rank::rank;
+use super::run::{is_run, scan_runs};
 use super::two_way::{Outcome, TwoWay};
 use crate::search::byte::kernel::Hits;
 use crate::search::mismatch::{equal, mismatch};
@@ -138,7 +140,9 @@ pub(crate) unsafe fn find<V: Vector>(
     };
     let mut first = First(None);
     // SAFETY: V1; the rest is the caller's.
-    unsafe { scan.forward::<V, _>(&mut State::with(probes), 0, last, &mut first) };
+    unsafe {
+        scan.forward::<V, _>(&mut State::with(probes), 0, last, &mut first);
+    }
     first.0
 }
 
@@ -179,7 +183,7 @@ pub(crate) unsafe fn scan<V: Vector>(
 }
 
 /// Who takes the matches.
-trait Sink {
+pub(super) trait Sink {
     /// Matches at `base + i` for every bit `i`, each behind those given before, or overlapping one. Gives where the next match may start, or
     /// nothing if no more are wanted.
     fn take(&mut self, base: usize, mask: u64) -> Option<usize>;
@@ -284,6 +288,10 @@ impl Scan<'_> {
                 if at > last {
                     return;
                 }
+                if state.by_runs {
+                    scan_runs::<V, S>(self.needle, self.haystack, at, sink);
+                    return;
+                }
                 if last - at < V::BYTES - 1 {
                     let bits = self.rest::<V>(state, at, last);
                     if bits != 0 {
@@ -362,6 +370,9 @@ impl Scan<'_> {
                         anchor = at;
                         if at + STRETCH <= last {
                             probe = self.reconsider::<V>(state, at, probe);
+                            if state.by_runs {
+                                return Some(at.max(free));
+                            }
                         }
                     }
                     if self.is_overdrawn(state, at - from) {
@@ -427,7 +438,9 @@ impl Scan<'_> {
         // SAFETY: V1, M1.
         unsafe {
             let is_better = self.choose_probes::<V>(state, at);
-            state.is_wide = !is_better && groups < 2 * in_vain;
+            let is_hard = !is_better && groups < 2 * in_vain;
+            state.by_runs = is_hard && state.is_wide && !self.backward && is_run(self.needle);
+            state.is_wide = is_hard;
             Probe::new(self.needle, state.probes)
         }
     }
@@ -817,78 +830,111 @@ pub(crate) unsafe fn find_small<V: Vector>(
     probes: [u8; 4],
     haystack: &[u8],
 ) -> Option<usize> {
-    let len = needle.len();
-    let last = haystack.len().checked_sub(len)?;
-    let (n, h) = (needle.as_ptr(), haystack.as_ptr());
-    let [one, two, three, four] = probes.map(usize::from);
-    let mut at = 0;
+    let [one, two, ..] = probes.map(usize::from);
+    // SAFETY: V1; the rest is the caller's.
+    unsafe { small::<V>(needle, [one, two], haystack) }
+}
+
+/// [`find_small`] with the needle's ends as probes: good enough where choosing costs more than searching.
+///
+/// # Safety
+/// V1; the needle has 2 to 64 bytes.
+#[inline(always)]
+pub(crate) unsafe fn find_once<V: Vector>(needle: &[u8], haystack: &[u8]) -> Option<usize> {
+    // SAFETY: V1; the rest is the caller's.
+    unsafe { small::<V>(needle, [0, needle.len() - 1], haystack) }
+}
+
+/// # Safety
+/// V1; the needle has 2 to 64 bytes; `offsets` are in it.
+#[inline(always)]
+unsafe fn small<V: Vector>(needle: &[u8], offsets: [usize; 2], haystack: &[u8]) -> Option<usize> {
+    let last = haystack.len().checked_sub(needle.len())?;
+    let h = haystack.as_ptr();
     // SAFETY: V1; M1 by the conditions: a vector's positions only where there are as many, else those that are left.
     unsafe {
-        let bytes = [V::splat(needle[one]), V::splat(needle[two])];
-        loop {
-            let lanes = (last - at + 1).min(V::BYTES);
-            let load = |offset: usize| {
-                if lanes == V::BYTES {
-                    V::load(h.add(at + offset))
-                } else {
-                    V::load_short(h.add(at + offset), lanes)
-                }
+        let bytes = [V::splat(needle[offsets[0]]), V::splat(needle[offsets[1]])];
+        if last < V::BYTES - 1 {
+            let lanes = last + 1;
+            let one = V::load_short(h.add(offsets[0]), lanes).eq(bytes[0]);
+            let two = V::load_short(h.add(offsets[1]), lanes).eq(bytes[1]);
+            let bits = V::bits(V::hit_and(one, two)) & low_bits(lanes);
+            return if bits == 0 {
+                None
+            } else {
+                small_matches::<V>(needle, h, lanes, bits)
             };
-            let mut hit = V::hit_and(load(one).eq(bytes[0]), load(two).eq(bytes[1]));
-            let mut bits = V::bits(hit) & low_bits(lanes);
-            if bits.count_ones() > FEW {
-                hit = V::hit_and(hit, load(three).eq(V::splat(needle[three])));
-                hit = V::hit_and(hit, load(four).eq(V::splat(needle[four])));
-                bits &= V::bits(hit);
-            }
-            while bits != 0 {
-                let found = at + bits.trailing_zeros() as usize;
-                if equal::<V>(n, h.add(found), len) {
-                    return Some(found);
+        }
+        // Two vectors at a time; the last ones overlap those before.
+        let end = last + 1 - V::BYTES;
+        let mut at = 0;
+        loop {
+            let bases = [at, end.min(at + V::BYTES)];
+            let hits = [
+                pair::<V>(h.add(bases[0]), offsets, bytes),
+                pair::<V>(h.add(bases[1]), offsets, bytes),
+            ];
+            if V::any(V::hit_or(hits[0], hits[1])) {
+                for (base, hit) in bases.into_iter().zip(hits) {
+                    let bits = V::bits(hit);
+                    if bits != 0
+                        && let Some(found) = small_matches::<V>(needle, h.add(base), V::BYTES, bits)
+                    {
+                        return Some(base + found);
+                    }
                 }
-                bits &= bits - 1;
             }
-            at += lanes;
-            if at > last {
+            if at + 2 * V::BYTES > last {
                 return None;
             }
+            at = end.min(at + 2 * V::BYTES);
         }
     }
 }
 
-/// A needle of one repeated byte: jump to where a match would end, go back to the last other byte, and start behind it. No byte is
-/// looked at twice, most are not looked at at all.
+/// Where two of the needle's bytes are in their places.
 ///
 /// # Safety
-/// V1; the needle is not empty and all its bytes are equal.
+/// M1 for the positions of a vector at `from`.
 #[inline(always)]
-pub(crate) unsafe fn scan_run<V: Vector>(
+unsafe fn pair<V: Vector>(from: *const u8, offsets: [usize; 2], bytes: [V; 2]) -> V::Hit {
+    // SAFETY: M1.
+    unsafe {
+        let one = V::load(from.add(offsets[0])).eq(bytes[0]);
+        V::hit_and(one, V::load(from.add(offsets[1])).eq(bytes[1]))
+    }
+}
+
+/// The first of the `lanes` positions at `from` that match, of those in `bits`.
+///
+/// # Safety
+/// V1; M1 for those positions; the needle has 2 to 64 bytes.
+#[inline(always)]
+unsafe fn small_matches<V: Vector>(
     needle: &[u8],
-    haystack: &[u8],
-    from: usize,
+    from: *const u8,
+    lanes: usize,
+    mut bits: u64,
 ) -> Option<usize> {
-    use crate::search::byte::{class::Other, kernel::rfind};
-    let (len, byte) = (needle.len(), needle[0]);
-    let mut at = from;
-    // Everything from `at` to before `known` is the byte.
-    let mut known = at;
-    loop {
-        let end = at.checked_add(len)?;
-        if end > haystack.len() {
-            return None;
+    let mut offset = 1;
+    // SAFETY: V1; M1.
+    unsafe {
+        while bits.count_ones() > FEW && offset + 1 < needle.len() {
+            let bytes = if lanes == V::BYTES {
+                V::load(from.add(offset))
+            } else {
+                V::load_short(from.add(offset), lanes)
+            };
+            bits &= V::bits(bytes.eq(V::splat(needle[offset])));
+            offset += 1;
         }
-        if haystack[end - 1] != byte {
-            at = end;
-            known = at;
-            continue;
-        }
-        // SAFETY: V1.
-        match unsafe { rfind::<V, _>(Other(byte), &haystack[known..end]) } {
-            None => return Some(at),
-            Some(other) => {
-                at = known + other + 1;
-                known = end;
+        while bits != 0 {
+            let at = bits.trailing_zeros() as usize;
+            if equal::<V>(needle.as_ptr(), from.add(at), needle.len()) {
+                return Some(at);
             }
+            bits &= bits - 1;
         }
     }
+    None
 }

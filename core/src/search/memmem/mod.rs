@@ -9,6 +9,7 @@ mod iter;
 mod kernel;
 mod plan;
 mod rank;
+mod run;
 mod two_way;
 
 pub(super) use rank::rank;
@@ -34,9 +35,10 @@ const SMALL: usize = 64;
 
 dispatch!(mod find_first = kernel::find, fn(needle: &[u8], probes: [u8; 4], haystack: &[u8]) -> Option<usize>);
 dispatch!(mod find_small = kernel::find_small, fn(needle: &[u8], probes: [u8; 4], haystack: &[u8]) -> Option<usize>);
+dispatch!(mod find_once = kernel::find_once, fn(needle: &[u8], haystack: &[u8]) -> Option<usize>);
 dispatch!(mod scan_all = kernel::scan, fn(needle: &[u8], state: &mut State, haystack: &[u8], from: usize, reach: usize, hits: &mut Hits) -> ());
 dispatch!(mod scan_last = kernel::rscan, fn(needle: &[u8], state: &mut State, haystack: &[u8], end: usize, reach: usize, hits: &mut Hits) -> ());
-dispatch!(mod run = kernel::scan_run, fn(needle: &[u8], haystack: &[u8], from: usize) -> Option<usize>);
+dispatch!(mod long_run = run::scan_run, fn(needle: &[u8], haystack: &[u8], from: usize) -> Option<usize>);
 
 /// Where `needle` first occurs in `haystack`. An empty needle occurs at 0.
 ///
@@ -54,10 +56,10 @@ pub fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
         _ if haystack.len() > QUICK => return Finder::new(needle).find(haystack),
         _ => {}
     }
-    let probes = State::quick(needle).probes;
     if needle.len() <= SMALL {
-        return entry!(find_small(needle: &[u8], probes: [u8; 4], haystack: &[u8]) -> Option<usize>);
+        return entry!(find_once(needle: &[u8], haystack: &[u8]) -> Option<usize>);
     }
+    let probes = State::quick(needle).probes;
     entry!(find_first(needle: &[u8], probes: [u8; 4], haystack: &[u8]) -> Option<usize>)
 }
 

@@ -24,6 +24,8 @@ pub(crate) struct State {
     pub(crate) looked: usize,
     /// Whether all four probes are tested at every position: where even the best two are common, as in DNA.
     pub(crate) is_wide: bool,
+    /// Whether the needle is one repeated byte, and even all four probes disappointed.
+    pub(crate) by_runs: bool,
     /// Bytes compared in vain, less what progress has paid for.
     pub(crate) spent: usize,
     /// Up to here the haystack is searched by Two-Way.
@@ -86,6 +88,7 @@ impl State {
             in_vain: 0,
             looked: 0,
             is_wide: false,
+            by_runs: false,
             spent: 0,
             until: 0,
             two_way: None,

@@ -5,6 +5,7 @@ use super::two_way::{Outcome, TwoWay};
 use super::*;
 use crate::search::arch;
 use crate::search::detect::Level;
+use crate::search::vector::Vector;
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -205,6 +206,57 @@ fn random_texts_over_small_alphabets_with_needles_out_of_them() {
     }
 }
 
+/// Every match, overlapping ones too.
+pub(crate) struct All(Vec<usize>);
+
+impl kernel::Sink for &mut All {
+    fn take(&mut self, base: usize, mask: u64) -> Option<usize> {
+        let bits = (0..64).filter(|bit| mask >> bit & 1 != 0);
+        self.0.extend(bits.map(|bit| base + bit));
+        Some(base)
+    }
+    fn has_enough(&mut self, _: usize) -> bool {
+        false
+    }
+}
+
+unsafe fn all_runs<V: Vector>(needle: &[u8], haystack: &[u8], from: usize, all: &mut All) {
+    // SAFETY: the caller's.
+    unsafe { run::scan_runs::<V, _>(needle, haystack, from, &mut { all }) }
+}
+
+crate::search::dispatch::dispatch!(mod runs = all_runs, fn(needle: &[u8], haystack: &[u8], from: usize, all: &mut All) -> ());
+
+#[test]
+fn runs_are_measured_across_vectors() {
+    let mut random = Random(11);
+    for len in (2..=64).step_by(if cfg!(miri) { 17 } else { 1 }) {
+        let needle = vec![b'a'; len];
+        let mut haystack = Vec::new();
+        while haystack.len() < 900 {
+            let run = match random.below(4) {
+                0 => random.below(2 * len),
+                1 => len - 1 + random.below(3),
+                2 => 64 * random.below(4),
+                _ => random.below(3),
+            };
+            haystack.resize(haystack.len() + run, b'a');
+            haystack.resize(haystack.len() + 1 + random.below(90) / 60 * 300, b'b');
+        }
+        for from in [0, 1, 63, 64, 65, random.below(haystack.len())] {
+            let expected: Vec<usize> = (from..=haystack.len() - len)
+                .filter(|at| haystack[*at..].starts_with(&needle))
+                .collect();
+            for level in levels() {
+                let mut all = All(Vec::new());
+                // SAFETY: the level is available; the needle is a run.
+                unsafe { runs::select(level)(&needle, &haystack, from, &mut all) };
+                assert_eq!(all.0, expected, "{level:?} {len} from {from}");
+            }
+        }
+    }
+}
+
 #[test]
 fn hard_inputs_change_the_engine_and_come_back() {
     let a = |n: usize| vec![b'a'; n];
@@ -218,6 +270,8 @@ fn hard_inputs_change_the_engine_and_come_back() {
             [b"ab".repeat(199), b"aa".to_vec()].concat(),
         ),
         (a(256), [a(255), b"b".to_vec()].concat()),
+        (a(16), [a(15), b"b".to_vec()].concat()),
+        (a(40), [a(39), b"b".to_vec()].concat()),
         ([a(63), b"b".to_vec()].concat(), a(64)),
         (
             [a(31), b"b".to_vec(), a(31)].concat(),
