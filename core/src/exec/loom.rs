@@ -5,16 +5,16 @@
 //! threads in one of them at once is a failure too.
 #![allow(unsafe_code, reason = "drives the scheduler by hand")]
 
-use super::Host;
 use super::scheduler::Scheduler;
 use super::task::{JoinHandle, Task};
+use super::{FutureSet, Host};
 use ::loom::sync::atomic::{AtomicUsize, Ordering};
 use ::loom::sync::{Arc, Condvar, Mutex};
 use ::loom::thread;
 use alloc::boxed::Box;
 use core::future::poll_fn;
 use core::ptr::NonNull;
-use core::task::{Poll, Waker};
+use core::task::{Context, Poll, Waker};
 
 struct LoomHost;
 
@@ -261,6 +261,37 @@ fn loom_exec_a_waker_that_comes_home_settles_the_debt() {
         assert_eq!(dropped.load(Ordering::Relaxed), 1);
         owner.close();
         assert_eq!(released.load(Ordering::Relaxed), 1);
+    });
+}
+
+/// The set's flag against what the future itself looks at: whoever wakes a node that is queued already must be seen by its poll.
+#[test]
+fn loom_exec_a_set_sees_what_was_said_before_a_wake_of_a_queued_future() {
+    model(|| {
+        let said = Arc::new(AtomicUsize::new(0));
+        let given = std::rc::Rc::new(std::cell::RefCell::new(None::<Waker>));
+        let mut set = FutureSet::new();
+        let (looks, give) = (said.clone(), given.clone());
+        set.push(poll_fn(move |cx| {
+            // As futures do that keep the waker of the poll before: a plain look.
+            if looks.load(Ordering::Relaxed) == 1 {
+                return Poll::Ready(());
+            }
+            give.borrow_mut().get_or_insert_with(|| cx.waker().clone());
+            Poll::Pending
+        }));
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(set.poll_next(&mut cx).is_pending());
+        let waker = given.take().unwrap();
+        waker.wake_by_ref();
+        let thread = thread::spawn(move || {
+            said.store(1, Ordering::Relaxed);
+            waker.wake_by_ref();
+        });
+        let ended = set.poll_next(&mut cx).is_ready();
+        thread.join().unwrap();
+        // Seen by that poll, or queued for this one.
+        assert!(ended || set.poll_next(&mut cx).is_ready());
     });
 }
 

@@ -6,6 +6,7 @@
 //! queue holds no more than what somebody waits for and what a thread has not come to skip yet.
 #![forbid(unsafe_code)]
 
+use core::mem::ManuallyDrop;
 use core::panic::AssertUnwindSafe;
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
@@ -21,18 +22,19 @@ pub const BLOCKING_THREADS_MAX: usize = 32;
 /// How long a thread waits for more work.
 const IDLE_TIME: Duration = Duration::from_secs(10);
 
+/// Threads and what waits for them.
 struct Lane {
+    state: Mutex<State>,
+    more: Condvar,
+}
+
+struct State {
     jobs: VecDeque<Arc<dyn Job>>,
     threads: usize,
     idle: usize,
 }
 
-static LANE: Mutex<Lane> = Mutex::new(Lane {
-    jobs: VecDeque::new(),
-    threads: 0,
-    idle: 0,
-});
-static MORE: Condvar = Condvar::new();
+static LANE: Lane = Lane::new();
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // Nothing that can panic runs under these locks.
@@ -79,74 +81,108 @@ impl<T: Send> Job for Work<T> {
             };
             (unwanted, stage.1.take())
         };
-        // Its drop may be anything.
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(unwanted)));
+        // Its drop may be anything, as the waker may.
+        swallow(|| drop(unwanted));
         if let Some(waker) = waker {
-            waker.wake();
+            swallow(|| waker.wake());
         }
     }
+}
+
+/// Runs foreign code whose panic nobody is there to hear, and which must not cost a thread its place.
+fn swallow(body: impl FnOnce()) {
+    // The payload's drop could panic again.
+    let _caught = ManuallyDrop::new(catch_unwind(AssertUnwindSafe(body)));
 }
 
 /// Runs `work` on a thread for such and gives what it returns. It starts at once, also if the future is not polled.
 ///
 /// Dropping the future takes back work that has not begun; what has begun runs to its end, and its output is dropped there. A panic of
 /// `work` goes on in whoever awaits the future.
+///
+/// Work must not wait for other blocking work (a runtime within it that looks up a name or opens a file does): once all threads do so,
+/// none is left for what they wait for.
 pub fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Blocking<T> {
     let work = Arc::new(Work {
         stage: Mutex::new((Stage::Waiting(Box::new(work)), None)),
     });
-    submit(work.clone());
+    LANE.submit(work.clone(), start_thread);
     Blocking(work)
 }
 
-fn submit(job: Arc<dyn Job>) {
-    let mut lane = lock(&LANE);
-    lane.jobs.push_back(job);
-    if lane.idle >= lane.jobs.len() {
-        MORE.notify_one();
-        return;
+impl Lane {
+    const fn new() -> Self {
+        Self {
+            state: Mutex::new(State {
+                jobs: VecDeque::new(),
+                threads: 0,
+                idle: 0,
+            }),
+            more: Condvar::new(),
+        }
     }
-    if lane.threads == BLOCKING_THREADS_MAX {
-        return;
-    }
-    lane.threads += 1;
-    drop(lane);
-    let started = thread::Builder::new()
-        .name("underpin-blocking".into())
-        .spawn(serve);
-    if started.is_err() {
-        let mut lane = lock(&LANE);
-        lane.threads -= 1;
-        // With no thread at all, slow is better than never.
-        let job = (lane.threads == 0).then(|| lane.jobs.pop_front()).flatten();
-        drop(lane);
-        if let Some(job) = job {
+
+    /// Queues a job, and sees to it that a thread comes for it. `start` starts one; false if it cannot.
+    fn submit(&self, job: Arc<dyn Job>, start: impl FnOnce() -> bool) {
+        let mut state = lock(&self.state);
+        state.jobs.push_back(job);
+        if state.idle >= state.jobs.len() {
+            self.more.notify_one();
+            return;
+        }
+        if state.threads == BLOCKING_THREADS_MAX {
+            return;
+        }
+        state.threads += 1;
+        drop(state);
+        if start() {
+            return;
+        }
+        let mut state = lock(&self.state);
+        state.threads -= 1;
+        // With no thread at all, slow is better than never. All of it: others who could not start one saw this one being started.
+        while state.threads == 0
+            && let Some(job) = state.jobs.pop_front()
+        {
+            drop(state);
             job.run();
+            drop(job);
+            state = lock(&self.state);
+        }
+    }
+
+    /// A thread's life.
+    fn serve(&self) {
+        let mut state = lock(&self.state);
+        loop {
+            if let Some(job) = state.jobs.pop_front() {
+                drop(state);
+                job.run();
+                drop(job);
+                state = lock(&self.state);
+                continue;
+            }
+            state.idle += 1;
+            let (woken, waited) = self
+                .more
+                .wait_timeout(state, IDLE_TIME)
+                .unwrap_or_else(PoisonError::into_inner);
+            state = woken;
+            state.idle -= 1;
+            if waited.timed_out() && state.jobs.is_empty() {
+                state.threads -= 1;
+                return;
+            }
         }
     }
 }
 
-fn serve() {
-    let mut lane = lock(&LANE);
-    loop {
-        if let Some(job) = lane.jobs.pop_front() {
-            drop(lane);
-            job.run();
-            drop(job);
-            lane = lock(&LANE);
-            continue;
-        }
-        lane.idle += 1;
-        let (woken, waited) = MORE
-            .wait_timeout(lane, IDLE_TIME)
-            .unwrap_or_else(PoisonError::into_inner);
-        lane = woken;
-        lane.idle -= 1;
-        if waited.timed_out() && lane.jobs.is_empty() {
-            lane.threads -= 1;
-            return;
-        }
-    }
+/// Starts a thread of the process's lane; false if that failed.
+fn start_thread() -> bool {
+    thread::Builder::new()
+        .name("underpin-blocking".into())
+        .spawn(|| LANE.serve())
+        .is_ok()
 }
 
 /// Waits for blocking work; see [`blocking`].
@@ -221,6 +257,58 @@ mod tests {
             assert_eq!(blocking(|| 7).await, 7);
         })
         .expect("a runtime");
+    }
+
+    #[test]
+    fn work_is_done_also_if_two_at_once_can_start_no_thread() {
+        let lane = Lane::new();
+        let work = || {
+            Arc::new(Work {
+                stage: Mutex::new((Stage::Waiting(Box::new(|| ())), None)),
+            })
+        };
+        let (first, second) = (work(), work());
+        lane.submit(first.clone(), || {
+            lane.submit(second.clone(), || false);
+            false
+        });
+        for work in [first, second] {
+            assert!(matches!(lock(&work.stage).0, Stage::Done(Ok(()))));
+        }
+        assert_eq!(lock(&lane.state).threads, 0);
+    }
+
+    #[test]
+    fn a_waker_and_a_payload_that_panic_do_not_end_the_thread() {
+        struct Panics;
+        impl std::task::Wake for Panics {
+            fn wake(self: Arc<Self>) {
+                panic!("in the waker, on purpose");
+            }
+        }
+        impl Drop for Panics {
+            fn drop(&mut self) {
+                panic!("in a drop, on purpose");
+            }
+        }
+        let waker = ManuallyDrop::new(Waker::from(Arc::new(Panics)));
+        let stage = Stage::Waiting(Box::new(|| ()));
+        let work = Work {
+            stage: Mutex::new((stage, Some((*waker).clone()))),
+        };
+        work.run();
+        let unwanted = Arc::new(Work::<Panics> {
+            stage: Mutex::new((Stage::Waiting(Box::new(|| Panics)), None)),
+        });
+        let taken_back = unwanted.clone();
+        *lock(&unwanted.stage) = (
+            Stage::Waiting(Box::new(move || {
+                drop(Blocking(taken_back));
+                std::panic::panic_any(Panics)
+            })),
+            None,
+        );
+        unwanted.run();
     }
 
     #[test]

@@ -215,6 +215,37 @@ fn a_name_connects() {
     .expect("a runtime");
 }
 
+/// An error of a datagram socket is one message, and not its end.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_datagram_socket_waits_again_after_its_peer_was_gone() {
+    use underpin::rt::net::UdpSocket;
+    rt::block_on(async {
+        let mut socket = UdpSocket::bind("127.0.0.1:0").expect("a port");
+        let gone = {
+            let peer = UdpSocket::bind("127.0.0.1:0").expect("a port");
+            peer.local_addr().expect("an address")
+        };
+        socket.connect(gone).expect("named");
+        let mut buffer = [0; 8];
+        {
+            let waiting = core::pin::pin!(socket.recv_from(&mut buffer));
+            assert!(futures_lite::future::poll_once(waiting).await.is_none());
+        }
+        socket.send(b"anybody there?").await.expect("sent");
+        let error = socket.recv_from(&mut buffer).await.expect_err("nobody is");
+        assert_eq!(error.kind(), std::io::ErrorKind::ConnectionRefused);
+        let before = rt::handle().metrics().turns;
+        let waiting = socket.recv_from(&mut buffer);
+        rt::timeout(Duration::from_millis(50), waiting)
+            .await
+            .expect_err("nothing comes");
+        let turns = rt::handle().metrics().turns - before;
+        assert!(turns < 20, "it spins: {turns} turns");
+    })
+    .expect("a runtime");
+}
+
 #[test]
 #[cfg(target_os = "linux")]
 fn datagrams_arrive_whole_and_a_dropped_receive_loses_none() {

@@ -132,9 +132,13 @@ fn accepting_goes_on_when_handles_come_back() {
     let Some(platform) = system() else { return };
     let executor = executor(platform);
     let handle = executor.handle().clone();
-    executor.block_on(async {
+    let mut kept = executor.block_on(async {
         let (mut listener, address) = listen(&handle);
         let client = TcpStream::connect(&handle, address)
+            .await
+            .expect("connected");
+        let (mut kept, address) = listen(&handle);
+        let _waits = TcpStream::connect(&handle, address)
             .await
             .expect("connected");
         let mut hoard = Vec::new();
@@ -151,9 +155,21 @@ fn accepting_goes_on_when_handles_come_back() {
             rested >= Duration::from_millis(49),
             "no busy loop: {rested:?}"
         );
+        let error = kept.accept().await.expect_err("still none");
+        assert_eq!(error.kind(), Kind::TooManyHandles);
         hoard.clear();
         let (mut served, _) = listener.accept().await.expect("accepted");
         drop(client);
         assert!(served.receive().await.expect("the end").is_empty());
+        kept
     });
+    // It rests, by a timer of an executor that is gone.
+    drop(executor);
+    let executor = self::executor(platform);
+    let handle = executor.handle().clone();
+    let error = executor
+        .block_on(handle.timeout(Duration::from_secs(10), kept.accept()))
+        .expect("no wait for a timer that nobody turns")
+        .expect_err("its executor is gone");
+    assert_eq!(error.kind(), Kind::Cancelled);
 }

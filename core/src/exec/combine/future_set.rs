@@ -6,7 +6,9 @@
 //! # Invariants
 //! F1: a node is on the stack or in `woken` only while its `queued` flag is set, so it is in one place at most, and the stack owns one
 //!     strong reference to it.
-//! F2: a node knows its stack weakly, so a stack that holds nodes is freed with the set, and its nodes with it.
+//! F2: a flag is never loaded or stored alone, always exchanged: whoever wakes a node that is queued already is seen by the poll that
+//!     takes the flag down, or sees the flag down. With a plain store, store buffers could hide both from each other.
+//! F3: a node knows its stack weakly, so a stack that holds nodes is freed with the set, and its nodes with it.
 #![allow(unsafe_code, reason = "a stack of reference-counted nodes")]
 
 use super::atomic_waker::AtomicWaker;
@@ -96,9 +98,12 @@ impl Wake for Node {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        // Most wakes of a queued node need no reference.
-        if !self.queued.load(Ordering::Acquire) {
-            Arc::clone(self).wake();
+        // F2. Most wakes of a queued node need no reference.
+        if !self.queued.swap(true, Ordering::AcqRel)
+            && let Some(stack) = self.stack.upgrade()
+        {
+            stack.push(Arc::clone(self));
+            stack.parent.wake();
         }
     }
 }
@@ -163,31 +168,9 @@ impl<'a, T> FutureSet<'a, T> {
         if self.is_empty() {
             return Poll::Ready(None);
         }
-        self.stack.parent.register(cx.waker());
-        let before = self.woken.len();
-        let woken = &mut self.woken;
-        self.stack.take(|node| woken.push_back(node));
-        woken.make_contiguous()[before..].reverse();
+        self.collect(cx);
         for _ in 0..self.woken.len() {
-            let Some(node) = self.woken.pop_front() else {
-                break;
-            };
-            // Before the poll: a wake from here on queues it again.
-            node.queued.store(false, Ordering::Release);
-            let Some(Some(entry)) = self.entries.get_mut(node.index) else {
-                continue;
-            };
-            if !Arc::ptr_eq(&entry.node, &node) {
-                // A waker of a future that is gone; another has its place.
-                continue;
-            }
-            let index = node.index;
-            let waker = Waker::from(node);
-            let polled = entry.future.as_mut().poll(&mut Context::from_waker(&waker));
-            if let Poll::Ready(output) = polled {
-                let gone = self.entries[index].take();
-                self.free.push(index);
-                drop(gone);
+            if let Some(output) = self.poll_first() {
                 if !self.woken.is_empty() {
                     // They are not on the stack, so nobody else would wake the task for them.
                     cx.waker().wake_by_ref();
@@ -196,6 +179,45 @@ impl<'a, T> FutureSet<'a, T> {
             }
         }
         Poll::Pending
+    }
+
+    /// Polls each future that was woken once, and drops the outputs. What is woken from here on wakes the task.
+    pub(super) fn poll_woken(&mut self, cx: &mut Context<'_>) {
+        self.collect(cx);
+        for _ in 0..self.woken.len() {
+            drop(self.poll_first());
+        }
+    }
+
+    /// Takes what was woken off the stack, oldest first.
+    fn collect(&mut self, cx: &mut Context<'_>) {
+        self.stack.parent.register(cx.waker());
+        let before = self.woken.len();
+        let woken = &mut self.woken;
+        self.stack.take(|node| woken.push_back(node));
+        woken.make_contiguous()[before..].reverse();
+    }
+
+    /// Polls the first that was woken; its output, if it is done.
+    fn poll_first(&mut self) -> Option<T> {
+        let node = self.woken.pop_front()?;
+        // F2, and before the poll: a wake from here on queues it again.
+        node.queued.swap(false, Ordering::AcqRel);
+        let entry = self.entries.get_mut(node.index)?.as_mut()?;
+        if !Arc::ptr_eq(&entry.node, &node) {
+            // A waker of a future that is gone; another has its place.
+            return None;
+        }
+        let index = node.index;
+        let waker = Waker::from(node);
+        let polled = entry.future.as_mut().poll(&mut Context::from_waker(&waker));
+        let Poll::Ready(output) = polled else {
+            return None;
+        };
+        let gone = self.entries[index].take();
+        self.free.push(index);
+        drop(gone);
+        Some(output)
     }
 }
 

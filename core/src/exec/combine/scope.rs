@@ -15,7 +15,8 @@ use core::future::poll_fn;
 use core::pin::{Pin, pin};
 use core::task::{Context, Poll};
 
-type Incoming<'env> = RefCell<Vec<Pin<Box<dyn Future<Output = ()> + 'env>>>>;
+/// Tasks that were spawned since the last poll; `None` once the scope is over.
+type Incoming<'env> = RefCell<Option<Vec<Pin<Box<dyn Future<Output = ()> + 'env>>>>>;
 
 /// Spawns tasks that may borrow what outlives `'env`; see [`scope`]. Clones spawn into the same scope.
 #[derive(Clone)]
@@ -46,24 +47,27 @@ pub async fn scope<'env, T, F>(body: impl FnOnce(Scope<'env>) -> F) -> T
 where
     F: Future<Output = T>,
 {
-    let incoming = Rc::new(RefCell::new(Vec::new()));
+    let incoming = Rc::new(RefCell::new(Some(Vec::new())));
     let mut tasks = FutureSet::new();
     let mut body = pin!(body(Scope(Rc::clone(&incoming))));
     let mut output = None;
+    // The last of all, and so the first to go: what the others' destructors spawn is dropped at once.
+    let end = End(&incoming);
     poll_fn(|cx| {
         if output.is_none()
             && let Poll::Ready(value) = body.as_mut().poll(cx)
         {
             output = Some(value);
         }
-        loop {
-            tasks.extend(incoming.take());
-            match tasks.poll_next(cx) {
-                Poll::Ready(Some(())) => {}
-                Poll::Ready(None) if incoming.borrow().is_empty() => break,
-                Poll::Pending if incoming.borrow().is_empty() => return Poll::Pending,
-                Poll::Ready(None) | Poll::Pending => {}
-            }
+        tasks.extend(end.take_incoming());
+        // One pass a poll: tasks that wake themselves, or spawn for ever, must not keep the rest of the executor waiting.
+        tasks.poll_woken(cx);
+        if end.has_incoming() {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        if !tasks.is_empty() {
+            return Poll::Pending;
         }
         match output.take() {
             Some(value) => Poll::Ready(value),
@@ -73,15 +77,45 @@ where
     .await
 }
 
+/// Closes a scope however it ends. A future that waits there may hold the scope, and so itself, so somebody must drop it.
+struct End<'a, 'env>(&'a Incoming<'env>);
+
+impl<'env> End<'_, 'env> {
+    fn take_incoming(&self) -> Vec<Pin<Box<dyn Future<Output = ()> + 'env>>> {
+        self.0
+            .borrow_mut()
+            .as_mut()
+            .map(core::mem::take)
+            .unwrap_or_default()
+    }
+
+    fn has_incoming(&self) -> bool {
+        self.0
+            .borrow()
+            .as_ref()
+            .is_some_and(|incoming| !incoming.is_empty())
+    }
+}
+
+impl Drop for End<'_, '_> {
+    fn drop(&mut self) {
+        let left = self.0.take();
+        // With nothing borrowed: destructors may spawn.
+        drop(left);
+    }
+}
+
 impl<'env> Scope<'env> {
-    /// Adds a task. It is first polled after the one that spawns it. When the scope is over its future is dropped with the scope's last
-    /// handle.
+    /// Adds a task. It is first polled after the one that spawns it. When the scope is over its future is dropped at once.
     pub fn spawn<T: 'env>(&self, future: impl Future<Output = T> + 'env) -> ScopedJoin<T> {
         let (sender, receiver) = oneshot();
-        self.0.borrow_mut().push(Box::pin(async move {
+        let task = Box::pin(async move {
             // Nobody may wait for it.
             let _ = sender.send(future.await);
-        }));
+        });
+        if let Some(incoming) = &mut *self.0.borrow_mut() {
+            incoming.push(task);
+        }
         ScopedJoin(receiver)
     }
 }

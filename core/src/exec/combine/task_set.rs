@@ -18,6 +18,8 @@ pub struct TaskSet<T> {
     free: Vec<usize>,
     ended: UnboundedReceiver<usize>,
     tell: UnboundedSender<usize>,
+    /// The task that has ended and whose output comes next.
+    next: Option<usize>,
 }
 
 /// Tells the set that its task's future is gone, however it went.
@@ -43,6 +45,7 @@ impl<T: 'static> TaskSet<T> {
             free: Vec::new(),
             ended,
             tell,
+            next: None,
         }
     }
 
@@ -96,14 +99,19 @@ impl<T> TaskSet<T> {
         if self.is_empty() {
             return Poll::Ready(None);
         }
-        let Some(index) = ready!(self.ended.poll_recv(cx)) else {
+        if self.next.is_none() {
+            self.next = ready!(self.ended.poll_recv(cx));
+        }
+        let Some(index) = self.next else {
             return Poll::Ready(None);
         };
-        // Its future is gone, and the output was put in its place before anybody else ran.
-        let Some(handle) = &mut self.tasks[index] else {
-            return Poll::Pending;
+        // The output may come a little later: a task that is cancelled before its first poll tells before its future is dropped, and
+        // that may be what polls here.
+        let output = match &mut self.tasks[index] {
+            Some(handle) => ready!(Pin::new(handle).poll(cx)),
+            None => return Poll::Pending,
         };
-        let output = ready!(Pin::new(handle).poll(cx));
+        self.next = None;
         self.tasks[index] = None;
         self.free.push(index);
         Poll::Ready(Some(output))
@@ -130,6 +138,7 @@ impl<T> TaskSet<T> {
         }
         let (tell, ended) = unbounded();
         (self.tell, self.ended) = (tell, ended);
+        self.next = None;
     }
 }
 

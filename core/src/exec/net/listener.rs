@@ -64,7 +64,10 @@ impl<P: Reactor, H: Host> TcpListener<P, H> {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(TcpStream<P, H>, SocketAddr)>> {
-        if let Some(pause) = &mut self.pause {
+        // In a pause too: the timers of an executor that is gone never fire.
+        if self.handle.0.is_open()
+            && let Some(pause) = &mut self.pause
+        {
             ready!(pause.as_mut().poll(cx));
             self.pause = None;
         }

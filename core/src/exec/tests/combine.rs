@@ -3,7 +3,7 @@
 
 use super::{Log, executor, yield_now};
 use crate::exec::sync::oneshot;
-use crate::exec::{FutureSet, TaskSet, scope};
+use crate::exec::{FutureSet, Scope, TaskSet, scope};
 use crate::platform::sim::Rng;
 use crate::{join, select, try_join};
 use alloc::rc::Rc;
@@ -11,10 +11,12 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::task::Wake;
 use alloc::vec::Vec;
-use core::cell::Cell;
+use core::cell::{Cell, RefCell};
 use core::future::{pending, poll_fn, ready};
+use core::panic::AssertUnwindSafe;
 use core::sync::atomic::{AtomicUsize, Ordering};
 use core::task::{Context, Poll, Waker};
+use std::panic::catch_unwind;
 
 async fn after<T>(polls: usize, value: T) -> T {
     for _ in 0..polls {
@@ -301,6 +303,87 @@ fn a_dropped_scope_drops_its_tasks() {
             () = after(3, ()) => {},
         }
         assert_eq!(log.take(), ["task dropped"]);
+    });
+}
+
+#[test]
+fn a_scope_that_never_comes_to_rest_lets_others_run() {
+    let executor = executor();
+    let handle = executor.handle().clone();
+    executor.block_on(async {
+        let spawns_for_ever = scope(|scope| async move {
+            let inner = scope.clone();
+            scope.spawn(async move {
+                loop {
+                    inner.spawn(async {});
+                    yield_now().await;
+                }
+            });
+        });
+        fn chain(scope: Scope<'_>) {
+            let next = scope.clone();
+            scope.spawn(async move { chain(next) });
+        }
+        let chained = scope(|scope| async move { chain(scope) });
+        let soon = core::time::Duration::from_millis(1);
+        let both = async { join!(spawns_for_ever, chained) };
+        assert!(handle.timeout(soon, both).await.is_err());
+    });
+}
+
+#[test]
+fn a_scope_that_is_over_keeps_nothing_and_runs_nothing() {
+    let executor = executor();
+    let log = Log::default();
+    let noted = log.on_drop("spawned and never polled");
+    let panicked = catch_unwind(AssertUnwindSafe(|| {
+        executor.block_on(scope(|scope| async move {
+            let inner = scope.clone();
+            scope.spawn(async move {
+                let _kept = (inner, noted);
+                pending::<()>().await;
+            });
+            panic!("on purpose");
+        }))
+    }));
+    assert!(panicked.is_err());
+    assert_eq!(log.take(), ["spawned and never polled"]);
+
+    let noted = log.on_drop("spawned too late");
+    executor.block_on(async {
+        let escaped = scope(|scope| async move { scope }).await;
+        let inner = escaped.clone();
+        let late = escaped.spawn(async move {
+            let _kept = (inner, noted);
+        });
+        assert_eq!(log.take(), ["spawned too late"]);
+        assert!(late.await.is_err(), "it was never run");
+    });
+}
+
+/// A future whose destructor looks at the set that its task is of.
+#[test]
+fn a_task_set_polled_by_what_an_abort_drops_forgets_no_task() {
+    struct Looks(Rc<RefCell<TaskSet<()>>>);
+    impl Drop for Looks {
+        fn drop(&mut self) {
+            let mut cx = Context::from_waker(Waker::noop());
+            assert!(self.0.borrow_mut().poll_join_next(&mut cx).is_pending());
+        }
+    }
+    let executor = executor();
+    let handle = executor.handle().clone();
+    executor.block_on(async {
+        let set = Rc::new(RefCell::new(TaskSet::new()));
+        let looks = Looks(set.clone());
+        set.borrow_mut().spawn_on(&handle, async move {
+            let _looks = looks;
+        });
+        set.borrow().abort_all();
+        let next = poll_fn(|cx| set.borrow_mut().poll_join_next(cx));
+        let soon = core::time::Duration::from_millis(1);
+        let ended = handle.timeout(soon, next).await.expect("it ended");
+        assert!(ended.is_some_and(|ended| ended.is_err_and(|error| error.is_cancelled())));
     });
 }
 

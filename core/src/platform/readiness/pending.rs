@@ -5,7 +5,7 @@
 //! I1: an entry is free, queued or done. It is in exactly one of: the free list, one direction's queue, the ready queue.
 //! I2: an entry's generation changes when it is freed, so that an [`OpId`] names one operation only (until 2^32 operations have
 //!     passed through one entry).
-//! I3: `ready` has room for every entry of the slab, so that completing never allocates.
+//! I3: `ready` has room for every entry of the slab, so that completing allocates at most the box of a completion that is not plain readiness.
 #![forbid(unsafe_code)]
 
 use super::operation::{Parked, Work};

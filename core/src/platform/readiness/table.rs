@@ -5,7 +5,7 @@
 //! A receive that leaves room in its buffer took all that was there. The next one would only meet `WouldBlock`, so it is queued without
 //! a try until an event says that something came. That is sound if and only if the socket was watched before the short receive: all that
 //! comes later is a new event. The end of the stream can come together with the last bytes and then has no event of its own, so a
-//! socket that has `ended` is never drained.
+//! socket that has `ended` is never drained. Only a stream ends: an error of a datagram socket is one message, after which it blocks again.
 //!
 //! # News
 //!
@@ -25,6 +25,7 @@ use alloc::vec::Vec;
 #[derive(Debug)]
 pub(super) struct Registration<I> {
     owner: Option<I>,
+    is_stream: bool,
     pub(super) watched: bool,
     drained: bool,
     ended: bool,
@@ -56,7 +57,7 @@ impl<I> Registration<I> {
 
     /// The poller spoke of the socket.
     pub(super) fn note(&mut self, event: &Event) {
-        self.ended |= event.ended;
+        self.ended |= event.ended && self.is_stream;
         self.drained &= !(event.readable || event.ended);
     }
 }
@@ -91,6 +92,7 @@ impl<P: Poller> Table<P> {
         while self.0.len() <= key {
             self.0.push(Registration {
                 owner: None,
+                is_stream: false,
                 watched: false,
                 drained: false,
                 ended: false,
@@ -115,6 +117,7 @@ impl<P: Poller> Table<P> {
                 poller.forget(key);
             }
             registration.owner = Some(P::identity(socket));
+            registration.is_stream = P::is_stream(socket);
             registration.watched = false;
             registration.drained = false;
             registration.ended = false;

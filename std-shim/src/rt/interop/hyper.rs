@@ -81,10 +81,12 @@ pub struct HyperTimer;
 
 impl Timer for HyperTimer {
     fn sleep(&self, time: Duration) -> Pin<Box<dyn Sleep>> {
+        // The time counts from here, and not from the task's first poll.
+        let sleep = sleep(time);
         let shared = Arc::new(Mutex::new(Shared::default()));
         let inner = shared.clone();
         spawn(async move {
-            let mut sleep = pin!(sleep(time));
+            let mut sleep = pin!(sleep);
             poll_fn(|cx| {
                 let mut state = lock(&inner);
                 if state.dropped {

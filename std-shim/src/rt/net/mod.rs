@@ -46,7 +46,7 @@ fn addresses(address: impl ToSocketAddrs) -> io::Result<Vec<SocketAddr>> {
     Ok(address.to_socket_addrs()?.collect())
 }
 
-/// Tries addresses in turn until one works.
+/// What is said when there was no address to try.
 fn no_address() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, "no address")
 }
