@@ -14,6 +14,7 @@ mod words;
 use std::collections::BTreeMap;
 use underpin_core::allocator::{Allocator, Heap, Hooks, Misuse, Options};
 use underpin_core::platform::sim::{Sim, SimFaults, SimOptions};
+use underpin_core::{Kind, Operation};
 use underpin_tests::seeds;
 use words::TestWords;
 
@@ -253,6 +254,46 @@ fn commits_that_fail_make_allocations_fail_and_nothing_else() {
         assert!(sim.leaks().is_empty(), "{:?}", sim.leaks());
     });
     assert!(failed > 0, "no commit failed");
+}
+
+#[test]
+fn commits_that_fail_fail_their_allocations_whichever_they_are() {
+    let script = |alloc: &Alloc| -> usize {
+        let sizes = [10, 5_000, 100, 30_000, 70_000, 1 << 20, 2_000, 8 << 20, 40];
+        let blocks: Vec<_> = sizes.map(|size| (size, alloc.malloc(size))).into();
+        let nulls = blocks.iter().filter(|(_, block)| block.is_null()).count();
+        for (size, block) in blocks {
+            if !block.is_null() {
+                // SAFETY: a live block of that size.
+                unsafe {
+                    block.write_bytes(1, size);
+                    alloc.free(block);
+                }
+            }
+        }
+        alloc.check().unwrap();
+        nulls
+    };
+    let mut failed = 0;
+    // Further than the script commits: the last rounds fail nothing.
+    for place in 1..24 {
+        let sim = Sim::new(SimOptions::new(1).with_faults(SimFaults::none()));
+        {
+            let alloc = allocator(&sim);
+            words::reset();
+            // Two in a row: where the first would have been ahead of the need, the second tries what is needed.
+            for nth in [place, place + 1] {
+                sim.fail_nth(Operation::Commit, nth, Kind::OutOfMemory);
+            }
+            let nulls = script(&alloc);
+            assert!(nulls <= 2, "commit {place} failed {nulls} allocations");
+            failed += nulls;
+            assert_eq!(script(&alloc), 0, "after commit {place}");
+            alloc.thread_end();
+        }
+        assert!(sim.leaks().is_empty(), "{place}: {:?}", sim.leaks());
+    }
+    assert!(failed > 0, "no commit failed an allocation");
 }
 
 #[test]
@@ -607,11 +648,16 @@ fn misuse_is_noticed() {
             let said = message(&|| alloc.free(block));
             assert!(said.contains("double free"), "{size}: {said}");
         }
-        let said = message(&|| {
-            // SAFETY: noticed and refused.
-            unsafe { alloc.free(other.add(8)) };
-        });
-        assert!(said.contains("inside a block"), "{size}: {said}");
+        for inside in [8, 16, 32, size.next_multiple_of(16) - 16] {
+            if inside == 0 || inside >= alloc.usable_size(other) {
+                continue;
+            }
+            let said = message(&|| {
+                // SAFETY: noticed and refused.
+                unsafe { alloc.free(other.add(inside)) };
+            });
+            assert!(said.contains("inside a block"), "{size} {inside}: {said}");
+        }
         // SAFETY: live.
         unsafe { alloc.free(other) };
     }

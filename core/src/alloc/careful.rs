@@ -4,13 +4,16 @@
 use super::heap::UNDRAWN;
 use super::malloc::Allocator;
 use super::profile::{FRAMES_MAX, Sample};
-use super::size_class::{MEDIUM_BYTES_MAX, class_of};
+use super::size_class::{MEDIUM_BYTES_MAX, bytes_of, class_of};
 use super::slab::{Slab, flag};
 use super::value::{HEADS_BYTES, Heap};
 use crate::platform::{Platform, ThreadWords};
 use core::fmt;
 use core::ptr::{NonNull, null_mut};
 use core::sync::atomic::Ordering::Relaxed;
+
+/// The interval that takes every block.
+const EVERY_BLOCK: usize = 1;
 
 impl<P: Platform, W: ThreadWords> Allocator<P, W> {
     #[inline(always)]
@@ -46,10 +49,13 @@ impl<P: Platform, W: ThreadWords> Allocator<P, W> {
         let class = class_of(size);
         let block = self.malloc_empty(class);
         // SAFETY: nothing below enters the allocator again.
-        if let Some(heap) = unsafe { self.heap() }
-            && !heap.sampling
-        {
-            heap.cut_at_sample(self.space(), class);
+        if let Some(heap) = unsafe { self.heap() } {
+            if heap.sampling {
+                // The program would get the rest, and nobody would count it.
+                heap.return_head(self.space(), class);
+            } else {
+                heap.cut_at_sample(self.space(), class);
+            }
         }
         block
     }
@@ -82,10 +88,20 @@ impl<P: Platform, W: ThreadWords> Allocator<P, W> {
         if heap.sampling {
             return false;
         }
+        if self.interval() == EVERY_BLOCK {
+            heap.until_sample = -1;
+            return true;
+        }
         if heap.until_sample == UNDRAWN {
             heap.until_sample = self.profile.lock().distance(self.interval());
         }
-        let bytes = isize::try_from(size).unwrap_or(isize::MAX);
+        // What the block has, as for those at hand.
+        let held = if size <= MEDIUM_BYTES_MAX {
+            bytes_of(class_of(size))
+        } else {
+            size
+        };
+        let bytes = isize::try_from(held).unwrap_or(isize::MAX);
         heap.until_sample = heap.until_sample.saturating_sub(bytes);
         heap.until_sample < 0
     }
@@ -109,7 +125,15 @@ impl<P: Platform, W: ThreadWords> Allocator<P, W> {
             NonNull::new(heap.allocate(size, align))
         });
         if let Some(block) = block {
-            profile.add(self.space(), block.as_ptr().addr(), size, &frames[..depth]);
+            // Readers scale a sample by its bytes: those that decided whether it was taken. A report on every block wants what
+            // the program asked for.
+            let bytes = if self.interval() == EVERY_BLOCK {
+                size
+            } else {
+                self.usable_size(block.as_ptr())
+            };
+            profile.add(self.space(), block.as_ptr().addr(), bytes, &frames[..depth]);
+            self.profile_home.store(profile.home().cast_mut(), Relaxed);
         }
         let distance = profile.distance(self.interval());
         drop(profile);
@@ -138,11 +162,10 @@ impl<P: Platform, W: ThreadWords> Allocator<P, W> {
 
     #[cold]
     fn forget_sample_of_value(&self, line: &Slab, address: *mut u8) {
-        let mut profile = self.profile.lock();
-        // SAFETY: null, or the profile's heap.
-        let home = unsafe { profile.heap.as_ref() }.map(|heap| heap.home);
-        if home == Some(line.home().load(Relaxed).cast_const()) {
-            profile.remove(address.addr());
+        // Whoever has a sampled block has it from a thread that stored this before.
+        let home = self.profile_home.load(Relaxed);
+        if !home.is_null() && line.home().load(Relaxed) == home {
+            self.profile.lock().remove(address.addr());
         }
     }
 

@@ -27,8 +27,15 @@ use crate::sync::spin_hint;
 use core::ptr::{NonNull, null, null_mut};
 use core::sync::atomic::Ordering::{Acquire, Relaxed};
 
-/// Bytes of fresh blocks that are carved at once: a page, so that a class that is used once touches one.
+/// Bytes of fresh blocks that are carved at once, at most: a page, so that a class that is used once touches one.
 const CARVE_BYTES: u32 = 4096;
+/// Blocks that are carved first; later as many as there are.
+const CARVE_COUNT_MIN: u32 = 64;
+/// Blocks from this size on, of which a slab has few, stay at hand when they are freed into a full slab, up to so many a class:
+/// else such slabs would leave and enter their queue all the time.
+const KEPT_BLOCK_BYTES_MIN: u32 = 4096;
+const KEPT_BYTES: u32 = 128 * 1024;
+const KEPT_COUNT: u32 = 8;
 /// A full slab goes back into its queue when this share of it is free: that makes the next visit worth it.
 const REQUEUE_SHARE: u32 = 16;
 /// A slab in the queue that has no more than this share in use is left to whoever needs it, so that its free pages can go back
@@ -36,6 +43,8 @@ const REQUEUE_SHARE: u32 = 16;
 const LEAVE_SHARE: u32 = 8;
 /// Empty slices that a heap keeps.
 const SPARE_SLICES: usize = 8;
+/// Slices that are taken at once.
+const TAKEN_SLICES: u32 = 4;
 /// Slow paths between looks at what could be given back.
 const TICK_PERIOD: u32 = 256;
 
@@ -55,9 +64,12 @@ pub(super) struct Heap {
     spare: [*const Slab; SPARE_SLICES],
     spare_count: usize,
     pub(super) outgoing: Outgoing,
+    /// Slow paths until the next look at what could be given back.
     ticks: u32,
     /// Bytes until the next sample of the heap profile; [`UNDRAWN`] at first.
     pub(super) until_sample: isize,
+    /// Whether blocks on their way back to their slabs must get there.
+    returning: bool,
     /// Whether a sample is being taken, which may allocate.
     pub(super) sampling: bool,
     /// What slabs of this heap carry: `VALUE`, or nothing for a thread's.
@@ -75,8 +87,9 @@ impl Heap {
             spare: [null(); SPARE_SLICES],
             spare_count: 0,
             outgoing: Outgoing::new(),
-            ticks: 0,
+            ticks: TICK_PERIOD,
             until_sample: UNDRAWN,
+            returning: false,
             sampling: false,
             slab_flags: 0,
         }
@@ -130,8 +143,7 @@ impl Heap {
             self.disown(slab);
             slab.key.store(KEY_NOBODY, Relaxed);
             slab.remote().reset();
-            slab.flags.store(0, Relaxed);
-            space.give(&mut state, space.index(slab), 1, false);
+            space.give_slab(&mut state, slab);
         }
         drop(state);
         self.return_spare(space);
@@ -153,13 +165,11 @@ impl Heap {
         // SAFETY: queues link lines of the table.
         let slab = unsafe { self.queues[class].front().as_ref() }?;
         let local = NonNull::new(slab.local.load(Relaxed))?;
-        if self.ticks >= TICK_PERIOD
-            || !self.home().ready.load(Relaxed).is_null()
-            || slab.has(flag::HOLES)
-        {
+        // Announced slabs can wait: there are blocks.
+        self.ticks = self.ticks.wrapping_sub(1);
+        if self.ticks == 0 || slab.has(flag::HOLES) {
             return None;
         }
-        self.ticks += 1;
         slab.local.store(null_mut(), Relaxed);
         slab.left.store(slab.carved.load(Relaxed), Relaxed);
         slab.extra.store(0, Relaxed);
@@ -168,8 +178,8 @@ impl Heap {
 
     /// A block of `class` when none is at hand; leaves more at hand. Null if there is no memory.
     pub(super) fn refill<P: Platform>(&mut self, space: &Space<P>, class: usize) -> *mut u8 {
-        self.ticks += 1;
-        if self.ticks >= TICK_PERIOD {
+        self.ticks = self.ticks.saturating_sub(1);
+        if self.ticks == 0 {
             self.tick(space);
         }
         if !self.home().ready.load(Relaxed).is_null() {
@@ -231,7 +241,8 @@ impl Heap {
             return null_mut();
         }
         let bytes = slab.block_bytes.load(Relaxed);
-        let count = (CARVE_BYTES / bytes).clamp(1, capacity - carved);
+        let wanted = (CARVE_BYTES / bytes).min(carved.max(CARVE_COUNT_MIN));
+        let count = wanted.clamp(1, capacity - carved);
         let key = slab.key.load(Relaxed);
         let first = space.start(slab).wrapping_add((carved * bytes) as usize);
         let mut block = first;
@@ -265,16 +276,10 @@ impl Heap {
         {
             return Some(slab);
         }
-        let slab = match self.pop_spare() {
-            Some(slab) => space.line(space.index(slab)),
-            None => {
-                let mut state = space.lock();
-                let (slab, _) = space.take(&mut state, 1, 1)?;
-                // Under the lock, so that a fork finds no slice of no kind.
-                slab.kind.store(kind::CACHED, Relaxed);
-                slab
-            }
-        };
+        if self.spare_count == 0 {
+            self.take_spare(space)?;
+        }
+        let slab = self.pop_spare()?;
         slab.home().store(self.home.cast_mut(), Relaxed);
         slab.init_slab(class);
         slab.flags.store(self.slab_flags, Relaxed);
@@ -282,6 +287,28 @@ impl Heap {
         self.own(slab);
         self.queues[class].push_front(slab);
         Some(slab)
+    }
+
+    /// Takes a few slices; none are spare.
+    fn take_spare<P: Platform>(&mut self, space: &Space<P>) -> Option<()> {
+        let mut state = space.lock();
+        let run = space.take(&mut state, TAKEN_SLICES, 1);
+        let (run, count) = match run {
+            Some((run, _)) => (run, TAKEN_SLICES),
+            None => (space.take(&mut state, 1, 1)?.0, 1),
+        };
+        let first = space.index(run);
+        for index in (first..first + count).rev() {
+            let slice = space.line(index);
+            slice.key.store(KEY_NOBODY, Relaxed);
+            slice.flags.store(0, Relaxed);
+            slice.slices.store(1, Relaxed);
+            // Under the lock, so that a fork finds no slice of no kind.
+            slice.kind.store(kind::CACHED, Relaxed);
+            self.spare[self.spare_count] = slice;
+            self.spare_count += 1;
+        }
+        Some(())
     }
 
     fn pop_spare(&mut self) -> Option<&'static Slab> {
@@ -335,6 +362,9 @@ impl Heap {
     #[cold]
     pub(super) fn none_left<P: Platform>(&mut self, space: &Space<P>, slab: &Slab) {
         if slab.has(flag::FULL) {
+            if self.keep(space, slab) {
+                return;
+            }
             if !slab.remote().disarm() {
                 slab.set(flag::READY);
             }
@@ -346,6 +376,41 @@ impl Heap {
         if slab.used() == 0 {
             self.retire(space, slab);
         }
+    }
+
+    /// Puts the block that was freed into a full slab to those at hand; false, and no change, if there are enough.
+    #[inline]
+    fn keep<P: Platform>(&mut self, space: &Space<P>, slab: &Slab) -> bool {
+        let bytes = slab.block_bytes.load(Relaxed);
+        // Where samples are taken, what is at hand is what the heap has counted.
+        if bytes < KEPT_BLOCK_BYTES_MIN || self.returning || space.settings.careful.load(Relaxed) {
+            return false;
+        }
+        let block = slab.local.load(Relaxed);
+        // SAFETY: I2, and the slab's list is this heap's; blocks of these sizes have a third word.
+        unsafe {
+            let link = self.heads.add(usize::from(slab.class.load(Relaxed)));
+            let head = *link;
+            let count = if head.is_null() {
+                1
+            } else {
+                // Chance decides what it is for a block that came otherwise.
+                Block(head).third().wrapping_add(1)
+            };
+            if count == 0
+                || count > (KEPT_BYTES / bytes).min(KEPT_COUNT) as usize
+                || !Block(block).next().is_null()
+            {
+                return false;
+            }
+            Block(block).set_next(head);
+            Block(block).set_third(count);
+            link.write(block);
+        }
+        slab.local.store(null_mut(), Relaxed);
+        // It counts as used again.
+        slab.left.store(1, Relaxed);
+        true
     }
 
     /// Leaves a slab that is mostly free to others, if this heap has enough without it.
@@ -382,11 +447,19 @@ impl Heap {
         self.drop_slab(space, slab);
     }
 
-    fn drop_slab<P: Platform>(&mut self, space: &Space<P>, slab: &Slab) {
+    /// Takes an empty slab out of everything; false if its slice is of no use to anybody.
+    fn take_out<P: Platform>(&mut self, space: &Space<P>, slab: &Slab) -> bool {
         self.queues[usize::from(slab.class.load(Relaxed))].remove(slab);
         self.disown(slab);
         slab.key.store(KEY_NOBODY, Relaxed);
         slab.kind.store(kind::CACHED, Relaxed);
+        space.make_sure(slab)
+    }
+
+    fn drop_slab<P: Platform>(&mut self, space: &Space<P>, slab: &Slab) {
+        if !self.take_out(space, slab) {
+            return;
+        }
         if self.spare_count < SPARE_SLICES {
             self.spare[self.spare_count] = slab;
             self.spare_count += 1;
@@ -444,7 +517,7 @@ impl Heap {
     /// Now and then: sends what waits for other threads and lets old cached runs go.
     #[cold]
     pub(super) fn tick<P: Platform>(&mut self, space: &Space<P>) {
-        self.ticks = 0;
+        self.ticks = TICK_PERIOD;
         self.outgoing.flush(space);
         if !space.has_purger() {
             self.home().slots.age(space, &mut space.lock());
@@ -455,10 +528,11 @@ impl Heap {
     /// Gives back all that is not in use, with `punch` pages within slabs too. Returns how many bytes of those.
     pub(super) fn trim<P: Platform>(&mut self, space: &Space<P>, punch: bool) -> usize {
         let mut bytes = 0;
-        self.ticks = 0;
+        self.ticks = TICK_PERIOD;
         self.outgoing.flush(space);
         self.return_heads(space);
         self.drain_ready(space);
+        let mut empty = Slices::default();
         let mut next = self.owned;
         // SAFETY: the list links lines of the table.
         while let Some(slab) = unsafe { next.as_ref() } {
@@ -468,38 +542,50 @@ impl Heap {
             }
             collect(space, slab);
             if slab.used() == 0 && !slab.has(flag::READY) {
-                self.drop_slab(space, slab);
+                if self.take_out(space, slab) {
+                    empty.add(space, space.index(slab));
+                }
             } else if punch {
                 bytes += holes::punch(space, slab);
             }
         }
+        while let Some(slab) = self.pop_spare() {
+            empty.add(space, space.index(slab));
+        }
+        empty.give(space);
         self.home().slots.clear(space, &mut space.lock());
-        self.return_spare(space);
         bytes
     }
 
     fn return_spare<P: Platform>(&mut self, space: &Space<P>) {
-        let mut state = space.lock();
+        let mut empty = Slices::default();
         while let Some(slab) = self.pop_spare() {
-            let index = space.index(slab);
-            space.give(&mut state, index, 1, false);
+            empty.add(space, space.index(slab));
         }
+        empty.give(space);
     }
 
     /// Gives the blocks at hand back to their slabs.
-    fn return_heads<P: Platform>(&mut self, space: &Space<P>) {
+    pub(super) fn return_heads<P: Platform>(&mut self, space: &Space<P>) {
         for class in 0..CLASSES {
-            // SAFETY: I2; the word is this heap's.
-            let mut block = unsafe { self.heads.add(class).replace(null_mut()) };
-            while !block.is_null() {
-                // SAFETY: I2.
-                unsafe {
-                    let next = Block(block).next();
-                    self.free_local(space, space.line_for(block.addr()), block);
-                    block = next;
-                }
+            self.return_head(space, class);
+        }
+    }
+
+    /// The same for one class.
+    pub(super) fn return_head<P: Platform>(&mut self, space: &Space<P>, class: usize) {
+        self.returning = true;
+        // SAFETY: I2; the word is this heap's.
+        let mut block = unsafe { self.heads.add(class).replace(null_mut()) };
+        while !block.is_null() {
+            // SAFETY: I2.
+            unsafe {
+                let next = Block(block).next();
+                self.free_local(space, space.line_for(block.addr()), block);
+                block = next;
             }
         }
+        self.returning = false;
     }
 
     /// The owner ends: every slab is given back, or left for others to adopt.
@@ -610,11 +696,10 @@ impl Heap {
             let mut steps = 0;
             while !block.is_null() {
                 let slab = space.line_for(block.addr());
-                let bytes = slab.block_bytes.load(Relaxed) as usize;
                 steps += 1;
                 if !space.is_block_of(slab, block)
-                    || bytes != size_class::bytes_of(class)
-                    || steps > SLICE_BYTES / bytes
+                    || usize::from(slab.class.load(Relaxed)) != class
+                    || steps > SLICE_BYTES
                 {
                     return Err("a block at hand that is none of its class");
                 }
@@ -623,6 +708,35 @@ impl Heap {
             }
         }
         Ok(())
+    }
+}
+
+/// Slices of kind `CACHED` on their way back, as long as they lie side by side.
+#[derive(Default)]
+struct Slices {
+    first: u32,
+    count: u32,
+}
+
+impl Slices {
+    fn add<P: Platform>(&mut self, space: &Space<P>, index: u32) {
+        if index + 1 == self.first {
+            self.first = index;
+        } else if index != self.first + self.count || self.count == 0 {
+            core::mem::take(self).give(space);
+            self.first = index;
+        }
+        self.count += 1;
+    }
+
+    fn give<P: Platform>(self, space: &Space<P>) {
+        if self.count > 0 {
+            let mut state = space.lock();
+            for index in self.first..self.first + self.count {
+                space.line(index).kind.store(kind::FREE, Relaxed);
+            }
+            space.give(&mut state, self.first, self.count, false);
+        }
     }
 }
 
@@ -662,8 +776,7 @@ pub(super) fn leave<P: Platform>(space: &Space<P>, state: &mut State, slab: &Sla
         }
         slab.remote().reset();
     }
-    slab.flags.store(0, Relaxed);
-    space.give(state, space.index(slab), 1, false);
+    space.give_slab(state, slab);
 }
 
 /// Moves remote blocks to the local list of a slab that is the caller's and not full.

@@ -5,10 +5,11 @@
 #![allow(unsafe_code, reason = "moves raw memory")]
 
 use super::heap::Heap;
-use super::slab::{SLICE_BYTES, SLICE_SHIFT, Slab, flag, kind};
+use super::run_slots::SLOTS;
+use super::slab::{Block, SLICE_BYTES, SLICE_SHIFT, Slab, flag, kind};
 use super::space::{Space, slices_for};
 use crate::platform::Platform;
-use core::ptr::NonNull;
+use core::ptr::{NonNull, null_mut};
 use core::sync::atomic::Ordering::Relaxed;
 
 /// Below this, copying is cheaper than changing page tables.
@@ -35,14 +36,14 @@ impl Extent {
 
 /// A block of at least `size` bytes from the heap's slots, if there is one of that length.
 #[inline]
-pub(super) fn at_hand<P: Platform>(space: &Space<P>, heap: &Heap, size: usize) -> Option<*mut u8> {
+pub(super) fn at_hand(heap: &Heap, size: usize) -> Option<*mut u8> {
     let run = heap.home().slots.take(slices_for(size))?;
-    let page_mask = space.page_mask.load(Relaxed);
-    run.run_bytes()
-        .store((size + page_mask) & !page_mask, Relaxed);
-    run.flags.store(0, Relaxed);
+    run.run_bytes().store(size, Relaxed);
     run.kind.store(kind::RUN, Relaxed);
-    Some(space.start(run))
+    let start = run.run_start();
+    // SAFETY: the first bytes of a block of the caller's.
+    unsafe { Block(start).set_mark(0) };
+    Some(start)
 }
 
 /// A block of at least `size` bytes at a multiple of `align`, and whether it reads as zero.
@@ -55,7 +56,7 @@ pub(super) fn allocate<P: Platform>(
     let extent = Extent::of(space, size)?;
     if let Some(heap) = heap
         && align <= SLICE_BYTES
-        && let Some(block) = at_hand(space, heap, size.max(1))
+        && let Some(block) = at_hand(heap, size.max(1))
     {
         return Some((block, false));
     }
@@ -65,15 +66,39 @@ pub(super) fn allocate<P: Platform>(
     let (run, zero) = space.take(&mut state, extent.slices, align)?;
     run.run_bytes().store(extent.bytes, Relaxed);
     run.flags.store(if zero { flag::ZERO } else { 0 }, Relaxed);
+    let start = space.start(run);
+    if let Some(heap) = heap
+        && extent.slices as usize <= SLOTS
+    {
+        run.let_own(start, heap.token);
+    }
     run.kind.store(kind::RUN, Relaxed);
-    Some((space.start(run), zero))
+    Some((start, zero))
 }
 
 /// Frees the block that starts at `run`, a line of kind `RUN`.
 #[inline]
 pub(super) fn free<P: Platform>(space: &Space<P>, heap: Option<&Heap>, run: &Slab) {
     run.kind.store(kind::CACHED, Relaxed);
-    if !heap.is_some_and(|heap| heap.home().slots.push(run)) {
+    if let Some(heap) = heap {
+        let start = space.start(run);
+        run.let_own(start, heap.token);
+        // SAFETY: the first bytes of a block that nobody uses any more. A free slab block's mark says the same.
+        unsafe { Block(start).set_mark(run.key.load(Relaxed)) };
+        if heap.home().slots.push(run) {
+            return;
+        }
+    }
+    give(space, run);
+}
+
+/// Frees a run that came back by its key: its counts are as after a slab's last free.
+#[inline(always)]
+pub(super) fn free_own<P: Platform>(space: &Space<P>, heap: &Heap, run: &Slab) {
+    run.kind.store(kind::CACHED, Relaxed);
+    run.local.store(null_mut(), Relaxed);
+    run.left.store(1, Relaxed);
+    if !heap.home().slots.push(run) {
         give(space, run);
     }
 }
@@ -124,7 +149,7 @@ pub(super) fn resize_in_place<P: Platform>(space: &Space<P>, run: &Slab, size: u
 /// # Safety
 /// Both are live large blocks, and the caller's; `to` is as large as `from`.
 pub(super) unsafe fn carry<P: Platform>(space: &Space<P>, from: &Slab, to: *mut u8) {
-    let bytes = from.run_bytes().load(Relaxed);
+    let bytes = space.bytes_of_run(from);
     let start = space.start(from);
     if bytes >= MOVE_BYTES_MIN
         && let (Some(source), Some(target)) = (NonNull::new(start), NonNull::new(to))

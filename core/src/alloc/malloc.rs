@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! malloc: size -> class -> pop the thread's list of that class -> empty? refill
-//! free:   address -> line -> is its key mine? -> push on the slab's list -> the last one? look after the slab
+//! free:   address -> line -> is its key mine, and a block there? -> push on the slab's list -> the last one? look after the slab
 //! ```
 //!
 //! No atomic read-modify-write and no call on either. One comparison does three things: a key is the slab's address mixed with
@@ -27,14 +27,14 @@ use super::secure::Secure;
 use super::size_class::{
     BLOCK_ALIGN, CLASSES, MEDIUM_BYTES_MAX, SMALL_BYTES_MAX, aligned_request, class_of,
 };
-use super::slab::{Block, SLICE_BYTES, Slab, flag, kind};
+use super::slab::{Block, SLICE_BYTES, Slab, flag, kind, starts_block};
 use super::space::{Space, State};
 use super::stats::Stats;
 use super::{holes, huge, misuse::Misuse, value};
 use crate::platform::{Instant, Mutex, Platform, THREAD_WORDS, ThreadWords};
 use core::cell::UnsafeCell;
 use core::ptr::{NonNull, null_mut};
-use core::sync::atomic::Ordering::Relaxed;
+use core::sync::atomic::{AtomicPtr, Ordering::Relaxed};
 
 /// The thread word that holds the heap.
 const HEAP_WORD: usize = CLASSES;
@@ -43,9 +43,8 @@ const _: () = assert!(HEAP_WORD < THREAD_WORDS);
 /// In [`HEAP_WORD`] when the thread's hook has run.
 const ENDED: *mut u8 = core::ptr::without_provenance_mut(1);
 
-/// The bits of an address that take part in the comparison with a key: those of the slice, and the low ones, which are zero in
-/// every block's address.
-pub const KEY_MASK: usize = !(SLICE_BYTES - BLOCK_ALIGN);
+/// The bits of an address that take part in the comparison with a key: those of the slice.
+pub const KEY_MASK: usize = !(SLICE_BYTES - 1);
 
 /// What an allocator asks of whoever embeds it.
 #[derive(Clone, Copy, Debug)]
@@ -74,6 +73,8 @@ pub struct Allocator<P: Platform, W: ThreadWords> {
     late: Mutex<Late, P>,
     /// Locked before the space.
     pub(super) profile: Mutex<Profile, P>,
+    /// Whose blocks may be in the profile.
+    pub(super) profile_home: AtomicPtr<Home>,
     /// Locked before the space.
     pub(super) secure: Mutex<Secure, P>,
 }
@@ -113,6 +114,7 @@ impl<P: Platform + Copy, W: ThreadWords> Allocator<P, W> {
             hooks,
             late: Mutex::new(Late::new(), platform),
             profile: Mutex::new(Profile::new(), platform),
+            profile_home: AtomicPtr::new(null_mut()),
             secure: Mutex::new(Secure::new(), platform),
         }
     }
@@ -127,6 +129,7 @@ impl<P: Platform, W: ThreadWords> Allocator<P, W> {
             hooks,
             late: Mutex::new(Late::new(), platform.clone()),
             profile: Mutex::new(Profile::new(), platform.clone()),
+            profile_home: AtomicPtr::new(null_mut()),
             secure: Mutex::new(Secure::new(), platform.clone()),
         }
     }
@@ -149,10 +152,10 @@ impl<P: Platform, W: ThreadWords> Allocator<P, W> {
         self.take_at_hand(size.div_ceil(BLOCK_ALIGN))
     }
 
-    /// The same for requests that are not small and not large.
+    /// The same for requests that are not small.
     #[inline(always)]
     pub fn medium_at_hand(&self, size: usize) -> Option<NonNull<u8>> {
-        if size <= SMALL_BYTES_MAX || size > MEDIUM_BYTES_MAX {
+        if size > MEDIUM_BYTES_MAX {
             return None;
         }
         self.take_at_hand(class_of(size))
@@ -175,10 +178,12 @@ impl<P: Platform, W: ThreadWords> Allocator<P, W> {
     /// As [`malloc`](Self::malloc), for what [`at_hand`](Self::at_hand) did not serve.
     #[inline(never)]
     pub fn malloc_slow(&self, size: usize) -> *mut u8 {
-        match self.medium_at_hand(size) {
-            Some(block) => block.as_ptr(),
-            None => self.malloc_beyond(size),
+        if size > SMALL_BYTES_MAX
+            && let Some(block) = self.medium_at_hand(size)
+        {
+            return block.as_ptr();
         }
+        self.malloc_beyond(size)
     }
 
     /// As [`malloc`](Self::malloc), for what neither [`at_hand`](Self::at_hand) nor [`medium_at_hand`](Self::medium_at_hand) served.
@@ -216,7 +221,7 @@ impl<P: Platform, W: ThreadWords> Allocator<P, W> {
         let heap = unsafe { self.words.load(self.words.base(), HEAP_WORD) };
         if heap.addr() > ENDED.addr() {
             // SAFETY: I1.
-            let block = huge::at_hand(&self.space, unsafe { &*heap.cast() }, size);
+            let block = huge::at_hand(unsafe { &*heap.cast() }, size);
             if let Some(block) = block {
                 return block;
             }
@@ -236,8 +241,12 @@ impl<P: Platform, W: ThreadWords> Allocator<P, W> {
         if line.key.load(Relaxed) != key {
             return self.free_other(address);
         }
+        if !starts_block(line.inverse.load(Relaxed), address.addr() % SLICE_BYTES) {
+            return self.free_inside(address);
+        }
         let block = Block(address);
-        // SAFETY: the key matches, so the address lies in a slab of this thread; that it is a block's is the caller's promise.
+        // SAFETY: the key matches, so the address lies in a slab of this thread, where a block may start; that there is one is the
+        // caller's promise.
         unsafe {
             if block.mark() == key {
                 return self.free_marked(address);
@@ -267,6 +276,13 @@ impl<P: Platform, W: ThreadWords> Allocator<P, W> {
     #[inline(always)]
     pub unsafe fn free_elsewhere(&self, address: *mut u8) {
         self.pass_on(address);
+    }
+
+    /// Where [`free`](Self::free) goes on for an address at which no block starts, in a slice of the calling thread's.
+    #[cold]
+    #[inline(never)]
+    pub fn free_inside(&self, address: *mut u8) {
+        self.misuse("free of an address inside a block", address);
     }
 
     /// Where [`free`](Self::free) goes on for a block that is marked as free.
@@ -472,10 +488,37 @@ impl<P: Platform, W: ThreadWords> Allocator<P, W> {
         }
     }
 
-    /// `left` of one of this thread's slabs came down to zero.
+    /// `left` of a line with this thread's key came down to zero.
+    #[inline(never)]
+    fn free_last(&self, line: &Slab) {
+        if line.is(kind::RUN) {
+            return self.free_run(line);
+        }
+        self.free_last_of_slab(line);
+    }
+
+    /// A large block was freed by its key: see I5 in `slab.rs`.
+    #[inline(always)]
+    fn free_run(&self, run: &Slab) {
+        // SAFETY: the index is in range.
+        let heap = unsafe { self.words.load(self.words.base(), HEAP_WORD) };
+        if heap.addr() <= ENDED.addr() {
+            return huge::free(&self.space, None, run);
+        }
+        // SAFETY: I1; nothing below enters the allocator again.
+        huge::free_own(&self.space, unsafe { &*heap.cast() }, run);
+        if !self.space.has_purger() {
+            self.look_after(self.space.bytes_of_run(run));
+        }
+    }
+
     #[cold]
     #[inline(never)]
-    fn free_last(&self, slab: &Slab) {
+    fn free_last_of_slab(&self, slab: &Slab) {
+        if !slab.is(kind::SLAB) {
+            // A large block in this thread's slots.
+            self.misuse("double free", slab.local.load(Relaxed));
+        }
         // SAFETY: nothing below enters the allocator again.
         if let Some(heap) = unsafe { self.heap() } {
             heap.none_left(&self.space, slab);
@@ -499,6 +542,13 @@ impl<P: Platform, W: ThreadWords> Allocator<P, W> {
     /// Puts other options in force.
     pub fn configure(&self, options: &Options) {
         self.space.settings.set(options);
+        if self.is_careful() {
+            // What this thread has at hand goes the careful way, too.
+            // SAFETY: nothing below enters the allocator again.
+            if let Some(heap) = unsafe { self.heap() } {
+                heap.return_heads(&self.space);
+            }
+        }
     }
 
     /// Not a block of one of this thread's slabs.
@@ -535,7 +585,7 @@ impl<P: Platform, W: ThreadWords> Allocator<P, W> {
             && line.is(kind::RUN)
             && !line.has(flag::VALUE)
         {
-            let bytes = line.run_bytes().load(Relaxed);
+            let bytes = self.space.bytes_of_run(line);
             // SAFETY: I1; nothing below enters the allocator again.
             huge::free(&self.space, Some(unsafe { &*heap.cast() }), line);
             return self.look_after(bytes);
@@ -612,6 +662,13 @@ impl<P: Platform, W: ThreadWords> Allocator<P, W> {
     #[inline(never)]
     fn free_marked(&self, address: *mut u8) {
         let slab = self.space.line_for(address.addr());
+        if slab.is(kind::RUN) {
+            // What the program keeps there looks like a mark; a free run is of another kind.
+            return self.free_run(slab);
+        }
+        if !slab.is(kind::SLAB) {
+            self.misuse("double free", address);
+        }
         // SAFETY: the address lies in a slab of this thread.
         let next = unsafe { Block(address).next() };
         if !self.space.is_block_of(slab, address) {
@@ -646,7 +703,7 @@ impl<P: Platform, W: ThreadWords> Allocator<P, W> {
             let line = self.space.line_for(address.addr());
             match line.kind.load(Relaxed) {
                 kind::SLAB | kind::SECURE => line.block_bytes.load(Relaxed) as usize,
-                kind::RUN => line.run_bytes().load(Relaxed),
+                kind::RUN => self.space.bytes_of_run(line),
                 _ => 0,
             }
         });
@@ -686,13 +743,7 @@ impl<P: Platform, W: ThreadWords> Allocator<P, W> {
     pub fn zeroed_at_hand(&self, size: usize) -> Option<NonNull<u8>> {
         let block = self.at_hand(size)?;
         // SAFETY: the block has that many bytes, rounded up to 16, and 16 if there are none.
-        unsafe {
-            if size <= CLEARED_BYTES_MAX {
-                clear_small(block.as_ptr(), size);
-            } else {
-                block.write_bytes(0, size);
-            }
-        }
+        unsafe { clear_small(block.as_ptr(), size) };
         Some(block)
     }
 
@@ -705,7 +756,7 @@ impl<P: Platform, W: ThreadWords> Allocator<P, W> {
     #[inline(never)]
     fn zeroed_other(&self, size: usize, align: usize) -> *mut u8 {
         // Alignments beyond 64 KiB and sizes beyond 32 KiB are runs; only those may be known to read as zero.
-        let (block, zero) = if size.max(align) <= MEDIUM_BYTES_MAX {
+        let (block, zero) = if size.max(align) <= MEDIUM_BYTES_MAX || !align.is_power_of_two() {
             (self.aligned(align, size), false)
         } else {
             self.large(size, align)
@@ -735,7 +786,7 @@ impl<P: Platform, W: ThreadWords> Allocator<P, W> {
         let line = self.space.line_for(address.addr());
         match line.kind.load(Relaxed) {
             kind::SLAB => line.block_bytes.load(Relaxed) as usize,
-            kind::RUN => line.run_bytes().load(Relaxed),
+            kind::RUN => self.space.bytes_of_run(line),
             kind::SECURE => self.secure.lock().usable_size(line, address.cast_mut()),
             _ => 0,
         }
@@ -885,32 +936,33 @@ impl<P: Platform, W: ThreadWords> Allocator<P, W> {
     }
 }
 
-/// Up to this size, clearing is a few stores.
-const CLEARED_BYTES_MAX: usize = 128;
-
-/// Clears a block of at least `size` bytes, rounded up to 16.
+/// Clears a block of at least `size` bytes, rounded up to 16: by a jump to that many stores, if they are few.
 ///
 /// # Safety
-/// The block is the caller's and as large as that, and 16 bytes at least; `size` is at most [`CLEARED_BYTES_MAX`].
+/// The block is the caller's and as large as that, and 16 bytes at least.
 #[inline(always)]
 unsafe fn clear_small(block: *mut u8, size: usize) {
     const ZERO: [u64; 2] = [0; 2];
-    let last = size.div_ceil(16).saturating_sub(1);
-    let units: *mut [u64; 2] = block.cast();
-    // SAFETY: units 0 to `last` are the block's; the stores overlap where it is short.
-    unsafe {
-        units.write(ZERO);
-        units.add(last).write(ZERO);
-        if last > 1 {
-            units.add(1).write(ZERO);
-            units.add(last - 1).write(ZERO);
-            if last > 3 {
-                units.add(2).write(ZERO);
-                units.add(3).write(ZERO);
-                units.add(last - 2).write(ZERO);
-                units.add(last - 3).write(ZERO);
+    macro_rules! stores {
+        ($count:literal) => {{
+            let units: *mut [u64; 2] = block.cast();
+            for index in 0..$count {
+                // SAFETY: the block has that many units.
+                unsafe { units.add(index).write(ZERO) };
             }
-        }
+        }};
+    }
+    match size.div_ceil(16) {
+        0 | 1 => stores!(1),
+        2 => stores!(2),
+        3 => stores!(3),
+        4 => stores!(4),
+        5 => stores!(5),
+        6 => stores!(6),
+        7 => stores!(7),
+        8 => stores!(8),
+        // SAFETY: the block has that many bytes.
+        _ => unsafe { block.write_bytes(0, size) },
     }
 }
 

@@ -8,8 +8,6 @@
 #![allow(unsafe_code, reason = "chains run through free blocks")]
 
 use super::home::Home;
-use super::malloc::KEY_MASK;
-use super::size_class::BLOCK_ALIGN;
 use super::slab::{Block, SLICE_BYTES, SLICE_SHIFT, Slab, flag, starts_block};
 use super::space::Space;
 use crate::platform::Platform;
@@ -28,9 +26,8 @@ struct Chain {
     start: usize,
     /// The slab's key when the chain began.
     key: usize,
-    /// The slab's `inverse`, and one less.
+    /// The slab's `inverse`.
     inverse: u32,
-    limit: u32,
     /// Blocks that still fit.
     room: u32,
     head: *mut u8,
@@ -39,14 +36,15 @@ struct Chain {
     count: u32,
 }
 
-/// No address that is a multiple of 16 masked with [`KEY_MASK`].
-const NOWHERE: usize = 1 << 4;
+/// The bits of an address that say which slice it is in.
+const SLICE_MASK: usize = !(SLICE_BYTES - 1);
+/// No slice's first byte.
+const NOWHERE: usize = 1;
 
 const NO_CHAIN: Chain = Chain {
     start: NOWHERE,
     key: 0,
     inverse: 0,
-    limit: 0,
     room: 0,
     head: null_mut(),
     tail: null_mut(),
@@ -83,10 +81,8 @@ impl Outgoing {
         address: *mut u8,
     ) -> bool {
         let chain = &mut self.chains[place_of(address.addr())];
-        let unit = (address.addr() % SLICE_BYTES / BLOCK_ALIGN) as u32;
-        // As `starts_block`; the mask keeps the bits that must be zero.
-        if address.addr() & KEY_MASK != chain.start
-            || unit.wrapping_mul(chain.inverse) > chain.limit
+        if address.addr() & SLICE_MASK != chain.start
+            || !starts_block(chain.inverse, address.addr() % SLICE_BYTES)
         {
             return false;
         }
@@ -126,7 +122,6 @@ impl Outgoing {
             start: space.start(slab).addr(),
             key: slab.key.load(Relaxed),
             inverse: slab.inverse.load(Relaxed),
-            limit: slab.inverse.load(Relaxed).wrapping_sub(1),
             room: count - 1,
             head: block,
             tail: block,
@@ -252,10 +247,8 @@ impl<P: Platform> Space<P> {
         let mut state = self.lock();
         if slab.has(flag::ABANDONED) && slab.remote().peek().count() == slab.used() {
             self.unlist_abandoned(&mut state, slab);
-            slab.flags.store(0, Relaxed);
             slab.remote().reset();
-            let index = self.index(slab);
-            self.give(&mut state, index, 1, false);
+            self.give_slab(&mut state, slab);
         }
     }
 }

@@ -13,10 +13,11 @@
 #![allow(unsafe_code, reason = "entries lie in memory of the range")]
 
 use super::heap::Heap as Inner;
+use super::home::Home;
 use super::slab::{SLICE_BYTES, kind};
 use super::space::Space;
 use crate::platform::Platform;
-use core::ptr::null_mut;
+use core::ptr::{null, null_mut};
 use core::sync::atomic::Ordering::Relaxed;
 
 /// Calls of a sample's stack that are kept.
@@ -171,6 +172,12 @@ impl Profile {
                 depth,
             },
         };
+    }
+
+    /// The home of the heap that sampled blocks come from; null before the first.
+    pub(super) fn home(&self) -> *const Home {
+        // SAFETY: null, or the profile's heap.
+        unsafe { self.heap.as_ref() }.map_or(null(), |heap| heap.home)
     }
 
     /// Takes a sample out, if there is one of a block there.

@@ -13,7 +13,7 @@
 
 use super::size_class::CLASSES;
 use super::slab::{SLICE_SHIFT, flag, kind};
-use super::space::Space;
+use super::space::{Space, age};
 use super::{heap, holes};
 use crate::platform::Platform;
 use core::ptr::NonNull;
@@ -84,15 +84,25 @@ impl<P: Platform> Space<P> {
         loop {
             let until = self.now().saturating_add(PERIOD);
             self.platform.wait(&never, 0, Some(until));
-            let kept = self.age_caches();
-            self.purge(self.settings.purge_delay_ms.load(Relaxed));
-            if kept || self.returnable_bytes() > 0 {
+            if self.look_for_old() {
                 continue;
             }
-            self.purger.store(ASLEEP, Release);
-            self.platform.wait(&self.purger, ASLEEP, None);
+            self.purger.store(ASLEEP, SeqCst);
+            // Somebody may have freed during the look, seen a purger at work, and called nobody: a last look, later.
+            let until = self.now().saturating_add(PERIOD);
+            self.platform.wait(&self.purger, ASLEEP, Some(until));
+            if self.purger.load(Acquire) == ASLEEP && !self.look_for_old() {
+                self.platform.wait(&self.purger, ASLEEP, None);
+            }
             self.purger.store(RUNNING, Release);
         }
+    }
+
+    /// Gives back what is old; whether anything is there that will be.
+    fn look_for_old(&self) -> bool {
+        let kept = self.age_caches();
+        self.purge(self.settings.purge_delay_ms.load(Relaxed));
+        kept || self.returnable_bytes() > 0
     }
 
     /// Empties the caches of large blocks that were of no use since the last time; whether any block is still kept.
@@ -121,8 +131,7 @@ impl<P: Platform> Space<P> {
             let mut state = self.lock();
             // SAFETY: the list links lines of the table.
             let oldest = unsafe { state.abandoned[class].front().as_ref() };
-            let Some(slab) =
-                oldest.filter(|slab| now.wrapping_sub(slab.stamp().load(Relaxed)) >= age_ms)
+            let Some(slab) = oldest.filter(|slab| age(now, slab.stamp().load(Relaxed)) >= age_ms)
             else {
                 class += 1;
                 continue;

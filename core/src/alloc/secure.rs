@@ -153,6 +153,10 @@ impl Secure {
         slab: &Slab,
         block: *mut u8,
     ) -> Result<(), Wrong> {
+        // Under the lock: another free of the slab's last block may have come first.
+        if !slab.is(kind::SECURE) {
+            return Err("double free, or free of an address that was never allocated");
+        }
         let offset = block.addr() % SLICE_BYTES;
         let bytes = slab.block_bytes.load(Relaxed) as usize;
         let index = offset / bytes;
@@ -204,6 +208,9 @@ impl Secure {
 
     /// How many bytes the block holds: those that were asked for; 0 for what is no block.
     pub(super) fn usable_size(&self, slab: &Slab, block: *mut u8) -> usize {
+        if !slab.is(kind::SECURE) {
+            return 0;
+        }
         let offset = block.addr() % SLICE_BYTES;
         let bytes = slab.block_bytes.load(Relaxed) as usize;
         let index = offset / bytes;

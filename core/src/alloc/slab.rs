@@ -18,6 +18,8 @@
 //!   no thread.
 //! - I3: `local` heads a list, through the blocks' first words, of the `carved - used` blocks of this slab that touch no hole.
 //! - I4: a free block's second word is the key that the slab had when the block was freed or carved.
+//! - I5: a run that a thread's heap gave out has a key like a slab's, `left` is 1, `local` null, and its one block starts at 0, so that
+//!   its free takes the path of a slab's last block; it keeps them while it waits in that heap's slots.
 #![allow(unsafe_code, reason = "lists run through free blocks")]
 
 use super::home::Home;
@@ -96,12 +98,13 @@ pub(super) struct Slab {
     pub(super) block_bytes: AtomicU32,
     pub(super) carved: AtomicU32,
     pub(super) capacity: AtomicU32,
-    /// Links of the class's queue, of the space's list of abandoned slabs, or of a bin of free runs.
+    /// Links of the class's queue, of the space's list of abandoned slabs, or of a bin of free runs. For a run in use that a
+    /// thread may free by its key, `previous` is its first byte.
     pub(super) next: AtomicPtr<Slab>,
     pub(super) previous: AtomicPtr<Slab>,
     /// Length of a run in slices; kept at the first and last line of a free one.
     pub(super) slices: AtomicU32,
-    /// 2^32 by `block_bytes` in units of 16, rounded up: see [`starts_block`](Self::starts_block).
+    /// 2^32 by `block_bytes`, rounded up: see [`starts_block`]. For a run that a thread may free by its key, 1.
     pub(super) inverse: AtomicU32,
     second: SecondHalf,
 }
@@ -117,7 +120,7 @@ struct SecondHalf {
     ready_next: AtomicPtr<Slab>,
     owned_next: AtomicPtr<Slab>,
     owned_previous: AtomicPtr<Slab>,
-    /// Bytes of a large block, whole pages.
+    /// Bytes of a large block, as asked for or in whole pages.
     run_bytes: AtomicUsize,
     /// Bit per page that was given back; see `holes.rs`.
     holes: AtomicU16,
@@ -138,6 +141,10 @@ pub mod layout {
     pub const LOCAL: usize = offset_of!(Slab, local);
     /// Offset of the 32-bit count of frees until the slow path.
     pub const LEFT: usize = offset_of!(Slab, left);
+    /// Offset of the 32-bit factor that tells where blocks start.
+    pub const INVERSE: usize = offset_of!(Slab, inverse);
+    /// The bits of an address that say where in its slice it lies.
+    pub const OFFSET_MASK: usize = super::SLICE_BYTES - 1;
 }
 
 impl Slab {
@@ -210,6 +217,22 @@ impl Slab {
     pub(super) fn clear(&self, bit: u8) {
         self.flags.store(self.flags.load(Relaxed) & !bit, Relaxed);
     }
+    /// Lets the thread with this token free the run by its key (I5).
+    #[inline]
+    pub(super) fn let_own(&self, start: *mut u8, token: usize) {
+        self.previous.store(start.cast(), Relaxed);
+        self.local.store(core::ptr::null_mut(), Relaxed);
+        self.left.store(1, Relaxed);
+        self.inverse.store(1, Relaxed);
+        self.key.store(start.addr() ^ token, Relaxed);
+    }
+
+    /// The first byte of a run that some thread may free by its key.
+    #[inline(always)]
+    pub(super) fn run_start(&self) -> *mut u8 {
+        self.previous.load(Relaxed).cast()
+    }
+
     /// Carved blocks that are in none of the slab's lists but the remote one.
     pub(super) fn used(&self) -> u32 {
         self.left
@@ -238,15 +261,14 @@ impl Slab {
 
 /// What [`starts_block`] multiplies with, for blocks of `bytes`.
 const fn inverse_of(bytes: u32) -> u32 {
-    (1_u64 << 32).div_ceil(bytes as u64 / 16) as u32
+    (1_u64 << 32).div_ceil(bytes as u64) as u32
 }
 
-/// Whether a block can start `offset` bytes into a slab, for the slab's `inverse`: whether the offset in units of 16 is a multiple
-/// of the block's (Lemire, Kaser, Kurz: "Faster remainder by direct computation", 2019).
+/// Whether a block can start `offset` bytes into a slab, for the slab's `inverse`: whether the offset, which is below
+/// [`SLICE_BYTES`], is a multiple of the block's size (Lemire, Kaser, Kurz: "Faster remainder by direct computation", 2019).
 #[inline(always)]
 pub(super) const fn starts_block(inverse: u32, offset: usize) -> bool {
-    offset.is_multiple_of(16)
-        && ((offset / 16) as u32).wrapping_mul(inverse) <= inverse.wrapping_sub(1)
+    (offset as u32).wrapping_mul(inverse) < inverse
 }
 
 /// A doubly linked list of slabs by `next` and `previous`, kept by one thread or under a lock.
@@ -363,6 +385,26 @@ impl Block {
     }
 }
 
+impl Block {
+    /// The word after the mark: how many blocks a list of blocks at hand has from here on, where they were put there one by one.
+    ///
+    /// # Safety
+    /// The block is free, the caller's, and larger than two words.
+    #[inline(always)]
+    pub(super) unsafe fn third(self) -> usize {
+        // SAFETY: the caller's promise.
+        unsafe { self.0.cast::<usize>().add(2).read() }
+    }
+
+    /// # Safety
+    /// As for [`third`](Self::third).
+    #[inline(always)]
+    pub(super) unsafe fn set_third(self, value: usize) {
+        // SAFETY: the caller's promise.
+        unsafe { self.0.cast::<usize>().add(2).write(value) }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -372,14 +414,14 @@ mod tests {
         for class in 0..size_class::CLASSES {
             let bytes = size_class::bytes_of(class);
             let inverse = inverse_of(bytes as u32);
-            for offset in (0..SLICE_BYTES).step_by(16) {
+            for offset in (0..SLICE_BYTES).step_by(4) {
                 assert_eq!(
                     starts_block(inverse, offset),
                     offset.is_multiple_of(bytes),
                     "{offset} in blocks of {bytes}"
                 );
             }
-            assert!(!starts_block(inverse, 8));
         }
+        assert!(starts_block(1, 0) && !(1..SLICE_BYTES).any(|offset| starts_block(1, offset)));
     }
 }

@@ -211,6 +211,13 @@ impl<P: Platform> Space<P> {
         base.wrapping_add((index as usize) << SLICE_SHIFT)
     }
 
+    /// How many bytes the large block at `run` holds: whole pages.
+    #[inline]
+    pub(super) fn bytes_of_run(&self, run: &Slab) -> usize {
+        let page_mask = self.page_mask.load(Relaxed);
+        (run.run_bytes().load(Relaxed) + page_mask) & !page_mask
+    }
+
     /// The first byte of a line's slice.
     #[inline]
     pub(super) fn start(&self, line: &Slab) -> *mut u8 {
@@ -225,11 +232,8 @@ impl<P: Platform> Space<P> {
     fn reserve(&self, state: &mut State) -> Option<()> {
         let page = self.platform.memory_info().page_bytes.max(1);
         let granularity = self.platform.memory_info().granularity_bytes;
-        let mut bytes = self
-            .settings
-            .reserve_bytes
-            .load(Relaxed)
-            .next_power_of_two();
+        let wanted = self.settings.reserve_bytes.load(Relaxed);
+        let mut bytes = wanted.min(1 << (usize::BITS - 1)).next_power_of_two();
         let base = loop {
             match self.platform.reserve(bytes, bytes) {
                 Ok(base) => break base,
@@ -330,6 +334,10 @@ impl<P: Platform> Space<P> {
             return None;
         }
         let wanted = count.checked_add(align - 1)?;
+        if align > state.total {
+            // The range itself lies at a multiple of its size only.
+            return None;
+        }
         if let Some(run) = self.find(state, wanted) {
             let (start, slices) = (self.index(run), run.slices.load(Relaxed));
             let (zero, stamp) = (run.has(flag::ZERO), run.stamp().load(Relaxed));
@@ -414,7 +422,32 @@ impl<P: Platform> Space<P> {
         self.counters
             .in_use
             .fetch_sub((count as usize) << SLICE_SHIFT, Relaxed);
+        // Where a longer free run begins before it, nobody else takes its key away.
+        self.line(first).key.store(KEY_NOBODY, Relaxed);
         self.put(state, first, count, zero);
+    }
+
+    /// Gives the slice of a slab that nobody owns or uses any more; its flags are still there.
+    pub(super) fn give_slab(&self, state: &mut State, slab: &Slab) {
+        if self.make_sure(slab) {
+            slab.flags.store(0, Relaxed);
+            self.give(state, self.index(slab), 1, false);
+        }
+    }
+
+    /// Whether all pages of a slab that is given away may be touched. Where the system took some and gave none instead, it is asked
+    /// again; if it refuses, nobody may have the slice.
+    pub(super) fn make_sure(&self, slab: &Slab) -> bool {
+        let sure = !slab.has(flag::UNSURE)
+            || NonNull::new(self.start(slab)).is_some_and(|at| {
+                // SAFETY: a slice of the range; committing what is committed changes nothing.
+                unsafe { self.platform.commit(at, SLICE_BYTES) }.is_ok()
+            });
+        if !sure {
+            slab.key.store(KEY_NOBODY, Relaxed);
+            slab.kind.store(kind::OWN, Relaxed);
+        }
+        sure
     }
 
     fn put(&self, state: &mut State, mut first: u32, mut count: u32, mut zero: bool) {
@@ -587,7 +620,7 @@ impl<P: Platform> Space<P> {
     ) -> Option<(u32, u32)> {
         // SAFETY: the list links lines of the table.
         let line = unsafe { state.dirty_first.as_ref() }?;
-        if now.wrapping_sub(line.stamp().load(Relaxed)) < age_ms {
+        if age(now, line.stamp().load(Relaxed)) < age_ms {
             return None;
         }
         let (first, count) = (self.index(line), line.slices.load(Relaxed));
@@ -649,6 +682,11 @@ impl<P: Platform> Space<P> {
         }
         Ok(free)
     }
+}
+
+/// Milliseconds from `stamp` to `now`; none if the stamp is the later one, which happens when others go on while one purges.
+pub(super) fn age(now: u32, stamp: u32) -> u32 {
+    u32::try_from(now.wrapping_sub(stamp).cast_signed()).unwrap_or(0)
 }
 
 /// Slices that hold `bytes`.

@@ -103,7 +103,7 @@ impl Stats {
                 }
                 kind::RUN => {
                     stats.large_count += 1;
-                    stats.large_bytes += line.run_bytes().load(Relaxed);
+                    stats.large_bytes += space.bytes_of_run(line);
                 }
                 _ => {}
             }

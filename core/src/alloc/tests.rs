@@ -6,15 +6,17 @@ use super::home::Home;
 use super::options::Options;
 use super::outgoing::{push_ready, send};
 use super::size_class::{CLASSES, class_of};
-use super::slab::{Block, SLICE_BYTES, Slab, flag};
-use super::space::Space;
+use super::slab::{Block, SLICE_BYTES, Slab, flag, kind};
+use super::space::{Space, age};
 use crate::platform::sim::{Sim, SimOptions};
+use crate::{Kind, Operation};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::ptr::null_mut;
 use core::sync::atomic::Ordering::Relaxed;
 
-const BYTES: usize = 4096;
+/// Too small to be kept at hand.
+const BYTES: usize = 3072;
 const COUNT: usize = SLICE_BYTES / BYTES;
 
 /// A thread's heap without the thread.
@@ -121,4 +123,28 @@ fn announcements_of_threads_that_a_fork_left_behind_are_not_waited_for() {
     assert!(got.contains(&first[0]), "the block came back");
     // Ends.
     owner.heap.abandon(&owner.space);
+}
+
+#[test]
+fn a_slab_without_all_of_its_pages_goes_to_nobody() {
+    for refused in [false, true] {
+        let mut owner = Owner::new();
+        let block = owner.malloc();
+        owner.slab(block).set(flag::UNSURE);
+        owner.free(block);
+        if refused {
+            let sim = &owner.space.platform;
+            sim.fail_nth(Operation::Commit, 1, Kind::OutOfMemory);
+        }
+        owner.heap.trim(&owner.space, false);
+        assert_eq!(owner.slab(block).is(kind::OWN), refused);
+        assert!(owner.space.check(&owner.space.lock()).is_ok());
+    }
+}
+
+#[test]
+fn what_was_freed_after_the_clock_was_read_is_new() {
+    assert_eq!(age(7, 5), 2);
+    assert_eq!(age(1, u32::MAX), 2);
+    assert_eq!(age(5, 7), 0);
 }

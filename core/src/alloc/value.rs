@@ -135,10 +135,11 @@ impl<'a, P: Platform, W: ThreadWords> Heap<'a, P, W> {
         let Some((block, zero)) = huge::allocate(space, None, size, align) else {
             return (null_mut(), false);
         };
-        let (mut state, run) = (space.lock(), space.line_for(block.addr()));
-        run.set(flag::VALUE);
-        run.home().store(self.inner().home.cast_mut(), Relaxed);
-        link(&mut state, self.inner(), run);
+        link(
+            &mut space.lock(),
+            self.inner(),
+            space.line_for(block.addr()),
+        );
         (block, zero)
     }
 
@@ -233,8 +234,10 @@ fn first(heap: &Inner) -> Option<&'static Slab> {
     unsafe { heap.home().runs.load(Relaxed).as_ref() }
 }
 
-/// Enters a large block into its heap's list.
+/// Makes a large block one of a heap that is a value.
 fn link(_: &mut State, heap: &Inner, run: &Slab) {
+    run.set(flag::VALUE);
+    run.home().store(heap.home.cast_mut(), Relaxed);
     let next = heap.home().runs.load(Relaxed);
     let this = core::ptr::from_ref(run).cast_mut();
     run.owned_previous().store(null_mut(), Relaxed);
@@ -263,6 +266,7 @@ pub(super) fn unlink(_: &mut State, run: &Slab) {
             next.owned_previous().store(previous, Relaxed);
         }
     }
+    run.home().store(null_mut(), Relaxed);
     run.clear(flag::VALUE);
 }
 
@@ -270,7 +274,8 @@ pub(super) fn unlink(_: &mut State, run: &Slab) {
 #[cold]
 pub(super) fn free_run<P: Platform>(space: &Space<P>, run: &Slab) {
     let mut state = space.lock();
-    if !run.home().load(Relaxed).is_null() {
+    // Its heap may have left it to itself since the caller looked.
+    if run.has(flag::VALUE) && !run.home().load(Relaxed).is_null() {
         unlink(&mut state, run);
     }
     if run.has(flag::GUARDED) && !secure::unguard(space, &mut state, run) {
@@ -282,4 +287,39 @@ pub(super) fn free_run<P: Platform>(space: &Space<P>, run: &Slab) {
     space.give(&mut state, space.index(run), slices, false);
     drop(state);
     space.purge_old();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::home::Home;
+    use super::super::options::Options;
+    use super::*;
+    use crate::platform::sim::{Sim, SimOptions};
+    use alloc::boxed::Box;
+
+    #[test]
+    fn a_free_that_saw_a_heap_before_it_left_its_blocks_leaves_the_next_heap_alone() {
+        let sim = Sim::new(SimOptions::new(1));
+        let mut options = Options::new();
+        options.reserve_bytes = 16 << 20;
+        let space = Space::new(sim.clone(), sim, options, None);
+        let home: &'static Home = Box::leak(Box::default());
+        let heap = Inner::new(home, null_mut(), 0);
+        let large = || {
+            let (block, _) = huge::allocate(&space, None, 100_000, 1).unwrap();
+            let run = space.line_for(block.addr());
+            link(&mut space.lock(), &heap, run);
+            run
+        };
+        let runs = [large(), large()];
+        // The heap leaves, and another has its home; the free goes on only now.
+        for _ in runs {
+            unlink(&mut space.lock(), first(&heap).unwrap());
+        }
+        let later = large();
+        free_run(&space, runs[1]);
+        assert!(core::ptr::eq(first(&heap).unwrap(), later));
+        assert!(later.owned_next().load(Relaxed).is_null());
+        assert!(runs[0].is(kind::RUN) && !runs[1].is(kind::RUN));
+    }
 }

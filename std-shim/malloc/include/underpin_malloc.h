@@ -1,6 +1,7 @@
 /* What libunderpin_malloc.so offers beyond malloc and its kin: heaps as values, and the heap profile.
  *
- * One thread at a time uses a heap. Its blocks may be freed by free() too, on any thread; realloc() moves a block out of its heap. */
+ * One thread at a time uses a heap. Its blocks may be freed by free() too, on any thread. A block that realloc() moves is in no heap
+ * after that; one that it can resize in place stays the heap's, and ends with it: underpin_heap_realloc() keeps blocks in their heap. */
 #ifndef UNDERPIN_MALLOC_H
 #define UNDERPIN_MALLOC_H
 

@@ -16,6 +16,7 @@
 
 use crate::process::{ALLOCATOR, NULL, foreign_realloc, set_errno};
 use core::ffi::{c_int, c_void};
+use underpin_core::allocator::size_class::SMALL_BYTES_MAX;
 use underpin_core::platform::Memory as _;
 use underpin_linux::Linux;
 
@@ -39,7 +40,7 @@ fn no_memory() -> *mut c_void {
 }
 
 #[cold]
-fn invalid() -> *mut c_void {
+pub(crate) fn invalid() -> *mut c_void {
     set_errno(EINVAL);
     NULL
 }
@@ -50,12 +51,13 @@ pub extern "C" fn malloc(size: usize) -> *mut c_void {
     // Small blocks that are at hand leave here; the rest goes where failure is looked at.
     match ALLOCATOR.at_hand(size) {
         Some(block) => block.as_ptr().cast(),
-        None => malloc_other(size),
+        None if size <= SMALL_BYTES_MAX => malloc_beyond(size),
+        None => malloc_medium(size),
     }
 }
 
 #[inline(never)]
-extern "C" fn malloc_other(size: usize) -> *mut c_void {
+extern "C" fn malloc_medium(size: usize) -> *mut c_void {
     match ALLOCATOR.medium_at_hand(size) {
         Some(block) => block.as_ptr().cast(),
         None => malloc_beyond(size),

@@ -1,12 +1,15 @@
 //! `free` and everything that is the same function: `cfree`, `free_sized`, C++'s `operator delete`.
 //!
 //! The path is `Allocator::free`'s, in assembly where there is some: a compiler does not fold loads of atomics into other
-//! instructions, which makes five more of eighteen. Where it leaves, it jumps to what `Allocator::free` calls.
+//! instructions, which makes six more. Where it leaves, it jumps to what `Allocator::free` calls.
 #![allow(unsafe_code, reason = "C's and C++'s functions")]
 
 use crate::process::ALLOCATOR;
 use core::ffi::c_void;
 use underpin_core::allocator::{KEY_MASK, layout};
+
+/// The assembly takes the offset in a slice by its 16 bits.
+const _: () = assert!(layout::OFFSET_MASK == 0xFFFF);
 
 type Instance =
     underpin_core::allocator::Allocator<underpin_linux::Linux, underpin_linux::LinuxThreadWords>;
@@ -14,6 +17,11 @@ type Instance =
 unsafe extern "C" fn elsewhere(block: *mut u8) {
     // SAFETY: `free`'s caller's promise.
     unsafe { ALLOCATOR.free_elsewhere(block) };
+}
+
+#[cold]
+unsafe extern "C" fn inside(block: *mut u8) {
+    ALLOCATOR.free_inside(block);
 }
 
 #[cold]
@@ -48,22 +56,23 @@ macro_rules! free {
                 "add rcx, qword ptr [rip + {allocator} + {table}]",
                 // Somebody else's, or no block at all?
                 "cmp qword ptr [rcx + {key}], rax",
-                "jne 2f",
+                "jne {elsewhere}",
+                // No place where a block starts?
+                "movzx edx, di",
+                "imul edx, dword ptr [rcx + {inverse}]",
+                "cmp edx, dword ptr [rcx + {inverse}]",
+                "jae {inside}",
                 // Free already?
                 "cmp qword ptr [rdi + 8], rax",
-                "je 3f",
+                "je {again}",
                 "mov rdx, qword ptr [rcx + {local}]",
                 "mov qword ptr [rdi], rdx",
                 "mov qword ptr [rdi + 8], rax",
                 "mov qword ptr [rcx + {local}], rdi",
                 "dec dword ptr [rcx + {left}]",
-                "je 4f",
+                "je 2f",
                 "ret",
                 "2:",
-                "jmp {elsewhere}",
-                "3:",
-                "jmp {again}",
-                "4:",
                 "mov rdi, rcx",
                 "jmp {counted_down}",
                 shift = const layout::ADDRESS_SHIFT,
@@ -74,7 +83,9 @@ macro_rules! free {
                 key = const layout::KEY,
                 local = const layout::LOCAL,
                 left = const layout::LEFT,
+                inverse = const layout::INVERSE,
                 elsewhere = sym elsewhere,
+                inside = sym inside,
                 again = sym again,
                 counted_down = sym counted_down,
             )

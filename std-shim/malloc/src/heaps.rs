@@ -1,9 +1,10 @@
 //! Heaps as values, for C: declared in `underpin_malloc.h`.
 //!
-//! One thread at a time uses a heap. Its blocks may be freed by `free` too, on any thread, and `realloc` moves them out of it.
+//! One thread at a time uses a heap. Its blocks may be freed by `free` too, on any thread; what `realloc` moves, it moves out of the
+//! heap, and what stays in place stays the heap's.
 #![allow(unsafe_code, reason = "C's functions")]
 
-use crate::c::or_no_memory;
+use crate::c::{invalid, or_no_memory};
 use crate::process::{ALLOCATOR, NULL};
 use core::ffi::c_void;
 use underpin_core::allocator::Heap;
@@ -95,6 +96,9 @@ pub unsafe extern "C" fn underpin_heap_aligned_alloc(
     align: usize,
     size: usize,
 ) -> *mut c_void {
+    if !align.is_power_of_two() {
+        return invalid();
+    }
     // SAFETY: the caller's promise.
     or_no_memory(unsafe { (*heap).allocate(size, align) })
 }

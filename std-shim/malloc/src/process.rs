@@ -1,7 +1,7 @@
 //! The allocator of this process and its life: options, threads, forks, and what is said when something is wrong.
 #![allow(unsafe_code, reason = "C functions and the process's environment")]
 
-use core::ffi::{CStr, c_char, c_int, c_void};
+use core::ffi::{CStr, c_char, c_int, c_ulong, c_void};
 use core::fmt;
 use core::ptr::null_mut;
 use core::sync::atomic::{AtomicUsize, Ordering::*};
@@ -58,6 +58,7 @@ weak! {
     __libc_stack_end: core::ptr::NonNull<*mut c_void>,
     backtrace: unsafe extern "C" fn(*mut *mut c_void, c_int) -> c_int,
     getpid: unsafe extern "C" fn() -> c_int,
+    getauxval: unsafe extern "C" fn(c_ulong) -> c_ulong,
     open: unsafe extern "C" fn(*const c_char, c_int, ...) -> c_int,
     read: unsafe extern "C" fn(c_int, *mut c_void, usize) -> isize,
     write: unsafe extern "C" fn(c_int, *const c_void, usize) -> isize,
@@ -89,12 +90,36 @@ pub(crate) fn set_errno(code: c_int) {
     }
 }
 
+/// The C library's error number.
+#[cold]
+pub(crate) fn errno() -> c_int {
+    // SAFETY: the C library's own function, which gives the address of this thread's number.
+    weak()
+        .__errno_location
+        .map_or(0, |location| unsafe { *location() })
+}
+
+/// Whether the process has rights that its user has not.
+fn is_privileged() -> bool {
+    const AT_SECURE: c_ulong = 23;
+    // SAFETY: takes any number.
+    weak()
+        .getauxval
+        .is_some_and(|get| unsafe { get(AT_SECURE) } != 0)
+}
+
 /// Runs when the library is loaded, after the C library's own constructors.
 extern "C" fn constructor(
     _count: c_int,
     _arguments: *const *const c_char,
     environment: *const *const c_char,
 ) {
+    // The variables are the user's, who must not choose what a program with other rights writes where.
+    let environment = if is_privileged() {
+        core::ptr::null()
+    } else {
+        environment
+    };
     // SAFETY: the loader passes the environment, which ends with null.
     let value = |name: &str| unsafe { find(environment, name) };
     let mut options = Options::read(value);

@@ -11,7 +11,7 @@
 #![allow(unsafe_code, reason = "C functions")]
 
 use crate::introspect::Stderr;
-use crate::process::{ALLOCATOR, weak};
+use crate::process::{ALLOCATOR, errno, weak};
 use core::ffi::{CStr, c_char, c_int, c_void};
 use core::fmt::{self, Write as _};
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
@@ -49,10 +49,16 @@ pub(crate) fn configure<'a>(options: &mut Options, value: impl Fn(&str) -> Optio
         }
         PATH_BYTES.store(path.len(), Relaxed);
     }
-    LEAKS.store(leaks, Relaxed);
     if options.profile_interval_bytes == 0 && (leaks || path.is_some()) {
         options.profile_interval_bytes = if leaks { 1 } else { INTERVAL_BYTES };
     }
+    let every = options.profile_interval_bytes == 1 && !options.secure;
+    if leaks && !every {
+        let _ = Stderr.write_str(
+            "underpin malloc: no report on leaks: UNDERPIN_SECURE, or an interval above 1, leaves blocks out of the profile\n",
+        );
+    }
+    LEAKS.store(leaks && every, Relaxed);
     if options.profile_interval_bytes != 0 {
         // The first call loads a library: now rather than within an allocation.
         backtrace(&mut [0; 4]);
@@ -105,6 +111,7 @@ pub unsafe extern "C" fn underpin_malloc_profile(path: *const c_char) -> c_int {
 }
 
 const O_WRONLY_CREAT_TRUNC_CLOEXEC: c_int = 0o1 | 0o100 | 0o1000 | 0o2_000_000;
+const EINTR: c_int = 4;
 const O_CLOEXEC: c_int = 0o2_000_000;
 
 fn write_to(path: &CStr) -> bool {
@@ -142,6 +149,9 @@ impl Out {
             let rest = &self.bytes[from..self.length];
             // SAFETY: an open file and bytes that are there.
             let count = unsafe { write(self.file, rest.as_ptr().cast(), rest.len()) };
+            if count < 0 && errno() == EINTR {
+                continue;
+            }
             from += usize::try_from(count)
                 .ok()
                 .filter(|count| *count > 0)
@@ -161,15 +171,21 @@ impl Out {
             if file < 0 {
                 return None;
             }
-            while let Ok(count @ 1..) =
-                usize::try_from(read(file, self.bytes.as_mut_ptr().cast(), self.bytes.len()))
-            {
-                self.length = count;
-                self.flush().ok()?;
-            }
+            let whole = loop {
+                let count = read(file, self.bytes.as_mut_ptr().cast(), self.bytes.len());
+                match usize::try_from(count) {
+                    Ok(0) => break Some(()),
+                    Ok(count) => self.length = count,
+                    Err(_) if errno() == EINTR => continue,
+                    Err(_) => break None,
+                }
+                if self.flush().is_err() {
+                    break None;
+                }
+            };
             close(file);
+            whole
         }
-        Some(())
     }
 }
 

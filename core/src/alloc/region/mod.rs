@@ -201,27 +201,44 @@ impl Region {
                 return None;
             }
             row = rows.trailing_zeros() as usize;
-            steps = self.steps[row];
+            // SAFETY: I3: bits stand for lists that are there.
+            steps = unsafe { *self.steps.get_unchecked(row) };
         }
         let step = steps.trailing_zeros() as usize;
-        let block = self.lists[row][step];
-        // SAFETY: I3: the bit is set, so the list has a block.
+        // SAFETY: I3: the bit is set, so the list is there and has a block.
         unsafe {
+            let list = self.list(row, step);
+            let block = *list;
             let next = (*block).next;
-            self.lists[row][step] = next;
+            *list = next;
             if next.is_null() {
                 self.clear(row, step);
             } else {
                 (*next).previous = null_mut();
             }
+            Some(block)
         }
-        Some(block)
     }
 
+    /// The list at a place.
+    ///
+    /// # Safety
+    /// `row` is below [`ROWS`], `step` below [`STEPS`].
+    #[inline(always)]
+    unsafe fn list(&mut self, row: usize, step: usize) -> &mut *mut Header {
+        debug_assert!(row < ROWS && step < STEPS);
+        // SAFETY: the caller's promise.
+        unsafe { self.lists.get_unchecked_mut(row).get_unchecked_mut(step) }
+    }
+
+    /// # Safety
+    /// As for [`list`](Self::list).
     #[inline]
-    fn clear(&mut self, row: usize, step: usize) {
-        self.steps[row] &= !(1 << step);
-        if self.steps[row] == 0 {
+    unsafe fn clear(&mut self, row: usize, step: usize) {
+        // SAFETY: the caller's promise.
+        let steps = unsafe { self.steps.get_unchecked_mut(row) };
+        *steps &= !(1 << step);
+        if *steps == 0 {
             self.rows &= !(1 << row);
         }
     }
@@ -240,10 +257,11 @@ impl Region {
             let mut used = size;
             if rest >= BLOCK_BYTES_MIN {
                 used = bytes;
+                // The block after it knows already that what is before it is free.
                 let tail: *mut Header = block.byte_add(bytes);
-                (*tail).size = rest;
+                (*tail).size = rest | FREE;
+                tail.byte_add(rest).cast::<usize>().sub(1).write(rest);
                 self.insert(tail, rest);
-                mark_free(tail, rest);
             } else {
                 let after: *mut Header = block.byte_add(size);
                 (*after).size &= !BEFORE_FREE;
@@ -261,17 +279,19 @@ impl Region {
     #[inline]
     unsafe fn insert(&mut self, block: *mut Header, bytes: usize) {
         let (row, step) = place(bytes);
-        let head = self.lists[row][step];
-        // SAFETY: the caller's promise; what the list heads is a free block.
+        // SAFETY: the caller's promise; blocks have at most `BLOCK_BYTES_MAX`, whose place is the last; what the list heads is a free
+        // block.
         unsafe {
+            let list = self.list(row, step);
+            let head = core::mem::replace(list, block);
             (*block).next = head;
             (*block).previous = null_mut();
             if !head.is_null() {
                 (*head).previous = block;
+                return;
             }
+            *self.steps.get_unchecked_mut(row) |= 1 << step;
         }
-        self.lists[row][step] = block;
-        self.steps[row] |= 1 << step;
         self.rows |= 1 << row;
     }
 
@@ -292,7 +312,7 @@ impl Region {
                 return;
             }
             let (row, step) = place(bytes);
-            self.lists[row][step] = next;
+            *self.list(row, step) = next;
             if next.is_null() {
                 self.clear(row, step);
             }
@@ -317,6 +337,8 @@ impl Region {
                 let bytes = after_word & !FLAGS;
                 self.remove(after, bytes);
                 size += bytes;
+            } else {
+                (*after).size = after_word | BEFORE_FREE;
             }
             if word & BEFORE_FREE != 0 {
                 let bytes = block.cast::<usize>().sub(1).read();
@@ -325,9 +347,9 @@ impl Region {
                 size += bytes;
             }
             // The block before a free block is in use.
-            (*block).size = size;
+            (*block).size = size | FREE;
+            block.byte_add(size).cast::<usize>().sub(1).write(size);
             self.insert(block, size);
-            mark_free(block, size);
         }
     }
 

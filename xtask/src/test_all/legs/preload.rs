@@ -88,7 +88,8 @@ const PROGRAMS: &[(&str, &str)] = &[
     ),
 ];
 
-/// Those that take minutes, run if `UNDERPIN_PRELOAD_LONG` is set: CPython's own tests, builds, a database of 200 MB, many threads.
+/// Those that take minutes, run if `UNDERPIN_PRELOAD_LONG` is set: CPython's own tests, builds, a database of 200 MB, servers under
+/// load, many threads.
 const LONG_PROGRAMS: &[(&str, &str)] = &[
     (
         "python3",
@@ -100,6 +101,34 @@ const LONG_PROGRAMS: &[(&str, &str)] = &[
     (
         "cargo",
         "rm -rf c && cargo init --quiet --vcs none --lib --name c c 2>&1 && cd c && cargo build --quiet --offline --release && echo built",
+    ),
+    (
+        "nginx",
+        "rm -rf ng && mkdir ng && seq 50000 > ng/a.txt && printf 'user root; worker_processes 2; pid ng.pid; error_log error.log; \
+         thread_pool default threads=4; events {} http { access_log off; aio threads; sendfile off; gzip on; gzip_types text/plain; \
+         client_body_temp_path b; proxy_temp_path p; fastcgi_temp_path f; uwsgi_temp_path u; scgi_temp_path s; \
+         server { listen unix:ng.sock; location / { root .; } } }' > ng/nginx.conf && rm -f ng.sock && \
+         nginx -p \"$PWD/ng\" -c nginx.conf 2> /dev/null && python3 -c '\n\
+         import gzip, socket, threading, zlib\n\
+         sums = []\n\
+         def get(encoding):\n\
+         \x20 s = socket.socket(socket.AF_UNIX); s.connect(\"ng.sock\")\n\
+         \x20 s.sendall(b\"GET /a.txt HTTP/1.0\\r\\nAccept-Encoding: %s\\r\\n\\r\\n\" % encoding)\n\
+         \x20 data = b\"\".join(iter(lambda: s.recv(65536), b\"\")); s.close()\n\
+         \x20 head, body = data.split(b\"\\r\\n\\r\\n\", 1)\n\
+         \x20 return zlib.crc32(gzip.decompress(body) if b\"gzip\" in head else body)\n\
+         def work(): sums.append([get(e) for e in (b\"gzip\", b\"identity\") * 150])\n\
+         threads = [threading.Thread(target=work) for _ in range(8)]\n\
+         [t.start() for t in threads]; [t.join() for t in threads]\n\
+         print(len(sums), set(map(tuple, sums)) == {tuple([sums[0][0]] * 300)}, sums[0][0])'; \
+         kill $(cat ng/ng.pid); while [ -e ng.sock ]; do sleep 0.1; done",
+    ),
+    (
+        "redis-server",
+        "rm -f r.sock && redis-server --port 0 --unixsocket r.sock --save '' --enable-debug-command yes > r.log 2>&1 & \
+         until redis-cli -s r.sock ping > /dev/null 2>&1; do sleep 0.1; done; \
+         redis-benchmark -s r.sock -n 200000 -P 16 -d 200 -q -t set,incr,lpush,rpop,sadd,hset,zadd,lrange_300,mset > b.log 2>&1; echo $?; \
+         redis-cli -s r.sock debug digest; redis-cli -s r.sock dbsize; redis-cli -s r.sock shutdown nosave; wait",
     ),
     (
         "npm",
@@ -131,6 +160,7 @@ pub(super) fn run(job: &mut Job<'_>) -> Result<(), String> {
         ("cc", "idle.c"),
         ("cc", "heaps.c"),
         ("cc", "leaks.c"),
+        ("cc", "life.c"),
         ("c++", "new.cpp"),
     ] {
         let mut compile = job.workspace.program(compiler);
@@ -143,6 +173,18 @@ pub(super) fn run(job: &mut Job<'_>) -> Result<(), String> {
             compile.arg(&library);
         }
         job.run(compile.args(["-lpthread", "-ldl"]))?;
+    }
+    let plugin = scratch.join("plugin.so");
+    let mut compile = job.workspace.program("cc");
+    compile
+        .args(["-O1", "-shared", "-fPIC", "-o"])
+        .arg(&plugin)
+        .arg(job.workspace.root.join("tests/preload/plugin.c"));
+    job.run(compile.arg("-lpthread"))?;
+    for variable in ["UNDERPIN_STATS", "UNDERPIN_SECURE"] {
+        let mut program = job.workspace.program(scratch.join("life"));
+        program.arg(&plugin).env("LD_PRELOAD", &library);
+        job.run(program.env(variable, "1"))?;
     }
     for name in ["family", "new", "threads", "idle", "heaps"] {
         let mut program = job.workspace.program(scratch.join(name));
@@ -220,6 +262,32 @@ fn misuses(job: &mut Job<'_>, scratch: &Path, library: &Path) -> Result<(), Stri
 
 /// What is left at the end, by its calls; and a profile that has every block.
 fn leaks(job: &mut Job<'_>, scratch: &Path, library: &Path) -> Result<(), String> {
+    // Where blocks are left out, nothing is said of all.
+    let mut program = job.workspace.program(scratch.join("leaks"));
+    program
+        .env("LD_PRELOAD", library)
+        .env("UNDERPIN_LEAKS", "1")
+        .env("UNDERPIN_SECURE", "1");
+    let said = output(job, &mut program)?.stderr;
+    let said = String::from_utf8_lossy(&said);
+    if !said.starts_with("underpin malloc: no report on leaks") || said.lines().count() != 1 {
+        return Err(format!("leaks, the secure way: said `{said}`"));
+    }
+    // Every block, however small, from the first on.
+    for bytes in ["0", "1", "2", "16", "1200"] {
+        let mut program = job.workspace.program(scratch.join("leaks"));
+        program
+            .arg(bytes)
+            .env("LD_PRELOAD", library)
+            .env("UNDERPIN_LEAKS", "1");
+        let said = output(job, &mut program)?.stderr;
+        let said = String::from_utf8_lossy(&said);
+        if said.matches("\n150 blocks, ").count() != 2 {
+            return Err(format!(
+                "300 leaks of {bytes} bytes were not all found: `{said}`"
+            ));
+        }
+    }
     let profile = scratch.join("profile");
     let mut program = job.workspace.program(scratch.join("leaks"));
     program
