@@ -2,7 +2,9 @@
 #![forbid(unsafe_code)]
 
 use super::*;
-use crate::server::store::Value;
+use crate::server::options::Options;
+use crate::server::store::{Store, Value};
+use crate::server::work::{Inline, Worker};
 use crate::sys::{Native, native};
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
@@ -404,5 +406,18 @@ fn the_removal_of_what_had_expired_before_it_was_watched_is_no_change() {
             served.server.state.store.sweep().unwrap();
         }
         served.ask(&mut client, b"MULTI\r\nPING\r\nEXEC\r\n", "*-1\r\n");
+    }
+}
+
+#[test]
+fn tokens_come_back_and_none_is_the_listener() {
+    for index in [0, 1, 9_999, 1 << 30] {
+        for generation in [0, 7, u32::MAX] {
+            for interest in [Interest::Read, Interest::Write] {
+                let token = token(index, generation, interest);
+                assert_eq!(read_token(token), (index, generation, interest));
+                assert!(token < METRICS_LISTENER);
+            }
+        }
     }
 }

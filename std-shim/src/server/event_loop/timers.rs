@@ -1,0 +1,123 @@
+//! What time brings: accepting again, the sync of `everysec`, expiry, tidying.
+#![forbid(unsafe_code)]
+
+use super::{EventLoop, LISTENER, METRICS_LISTENER, SECOND};
+use crate::server::work::Work;
+use core::time::Duration;
+use underpin_core::db::WriteLevel;
+use underpin_core::platform::{ClockId, Files, Instant, Reactor, Ring};
+
+/// Time between two looks for expired values, while there are values that expire.
+const SWEEP_PERIOD: Duration = Duration::from_millis(100);
+/// Time that one look may take.
+const SWEEP_TIME: Duration = Duration::from_millis(1);
+/// Seconds without progress after which a connection that is to end is closed although its peer has not taken all of its replies.
+const LAST_SECONDS: u64 = 60;
+
+impl<P: Files + Reactor> EventLoop<P> {
+    pub(super) fn timers(&mut self) {
+        if self.accept_after.is_some_and(|after| after <= self.now) {
+            self.accept_after = None;
+            self.listen_on(LISTENER);
+            self.listen_on(METRICS_LISTENER);
+        }
+        self.sync_later();
+        if self.tidy_at <= self.now {
+            self.tidy();
+        }
+        if self.state.store.needs_sweep() && self.sweep_at <= self.now {
+            self.sweep_at = self.now.saturating_add(SWEEP_PERIOD);
+            self.sweep();
+        }
+    }
+
+    /// Has what `everysec` left undurable for a second synced by the thread. If a second later that has not begun, because the
+    /// thread is at something long, such as a merge, the loop does it itself: so no write waits longer than two seconds.
+    pub(super) fn sync_later(&mut self) {
+        let now = self.now;
+        let is_due =
+            |since: Option<Instant>| since.is_some_and(|since| since.saturating_add(SECOND) <= now);
+        let mut overdue = false;
+        if is_due(self.sync_asked) {
+            self.sync_asked = None;
+            overdue = self.state.progress.sync_waits();
+        }
+        if !overdue && is_due(self.undurable_since) {
+            self.undurable_since = None;
+            if self.state.progress.want_sync() {
+                self.state.requested |= Work::SYNC;
+                self.sync_asked = Some(now);
+            } else {
+                overdue = self.sync_asked.is_none();
+            }
+        }
+        if overdue {
+            self.undurable_since = None;
+            // A failure poisons the database, which tells every writer.
+            let result = self.state.store.db().sync(WriteLevel::Data);
+            self.state.progress.synced(result.is_ok());
+        }
+    }
+
+    /// Removes expired values for a short time. What it writes is synced with the next tick's writes.
+    pub(super) fn sweep(&mut self) {
+        let until = self.now.saturating_add(SWEEP_TIME);
+        while self.state.store.needs_sweep() {
+            // A database that refuses writes keeps its expired values, which nobody can read.
+            if self.state.store.sweep().is_err()
+                || self.state.store.somewhere().is_none()
+                || self.state.platform.now(ClockId::Monotonic) >= until
+            {
+                break;
+            }
+        }
+    }
+
+    pub(super) fn tidy(&mut self) {
+        self.tidy_at = self.now.saturating_add(SECOND);
+        self.state.commands_per_second = self
+            .state
+            .counters
+            .commands
+            .saturating_sub(self.commands_at_tidy);
+        self.commands_at_tidy = self.state.counters.commands;
+        let mut freed = 0;
+        let now_ms = self.state.store.now_ms();
+        let options = &self.state.options;
+        for connection in self.connections.iter_mut() {
+            let (soft_bytes, soft_seconds) = options.client_output_soft;
+            if soft_bytes == 0 || connection.unsent() <= soft_bytes {
+                connection.client.over_soft_since_ms = None;
+            }
+            let over_since = (soft_bytes > 0 && connection.unsent() > soft_bytes)
+                .then(|| *connection.client.over_soft_since_ms.get_or_insert(now_ms));
+            let is_older =
+                |since_ms: u64, seconds: u64| now_ms.saturating_sub(since_ms) / 1000 >= seconds;
+            // Who asks for metrics has a minute for it, and so has who is only to take its last replies.
+            let idle_seconds_max = match connection.http || connection.client.closing {
+                true => LAST_SECONDS,
+                false => options.idle_seconds_max,
+            };
+            let is_idle =
+                idle_seconds_max > 0 && is_older(connection.client.active_ms, idle_seconds_max);
+            let is_deaf = over_since.is_some_and(|since_ms| is_older(since_ms, soft_seconds));
+            if is_idle || is_deaf {
+                connection.cut_off();
+                self.state.kills_pending = true;
+                self.state.counters.evicted += u64::from(is_deaf);
+            }
+            connection.tidy();
+            // Its completion asks for readiness in its place.
+            if connection.reading_with_buffer
+                && is_older(connection.client.active_ms, 1)
+                && let Some(id) = connection.reading
+            {
+                self.ring.cancel(id);
+            }
+            let bytes = connection.memory_bytes();
+            freed += connection.memory.saturating_sub(bytes);
+            connection.memory = bytes.min(connection.memory);
+        }
+        self.state.clients_memory = self.state.clients_memory.saturating_sub(freed);
+    }
+}
