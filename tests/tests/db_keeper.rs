@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use underpin::kv;
 use underpin::sys::{Native, native, path_bytes};
-use underpin_core::db::{Db, Error, Options, WriteLevel};
+use underpin_core::db::{Db, Error, Event, EventHook, Options, WriteLevel};
 use underpin_core::platform::middleware::{Call, Layer, Layered, Verdict};
 use underpin_core::{Kind, Operation};
 
@@ -69,10 +69,14 @@ fn directory(name: &str) -> PathBuf {
 
 impl Kept {
     fn new(name: &str) -> Self {
+        Self::with(name, options())
+    }
+
+    fn with(name: &str, options: Options) -> Self {
         let path = directory(name);
         let watch = Arc::new(Watch::default());
         let platform = Layered::new(native(), Watching(watch.clone()));
-        let db = Db::open(platform, path_bytes(&path), options()).unwrap();
+        let db = Db::open(platform, path_bytes(&path), options).unwrap();
         let kept = db.clone();
         let keeper = thread::spawn(move || kept.keep());
         Self {
@@ -197,4 +201,35 @@ fn the_last_handle_ends_the_thread_in_the_middle_of_its_work() {
         }
     }
     let _ = std::fs::remove_dir_all(&path);
+}
+
+/// A hook that panics when another thread than this one has flushed.
+fn panicking() -> EventHook {
+    let writer = thread::current().id();
+    EventHook::new(move |event| {
+        if matches!(event, Event::Flushed { .. }) && thread::current().id() != writer {
+            panic!("the program's own");
+        }
+    })
+}
+
+#[test]
+fn a_keeper_that_panics_loses_nothing_and_leaves_writers_to_themselves() {
+    let mut told = options();
+    told.events = Some(panicking());
+    let mut kept = Kept::with("keeper-panics", told);
+    // Each time far more than a memtable may hold: they wait for the keeper, which is gone, or make room.
+    while !kept.keeper.as_ref().unwrap().is_finished() {
+        kept.write(0..1000).unwrap();
+    }
+    assert!(kept.keeper.take().unwrap().join().is_err());
+    kept.write(1000..3000).unwrap();
+    kept.db.flush().unwrap();
+    kept.db.compact().unwrap();
+    let keys = (0..3000u32)
+        .map(|number| (number.wrapping_mul(2_654_435_761) >> 12) % 5000)
+        .collect::<std::collections::BTreeSet<_>>();
+    for key in keys {
+        assert!(kept.db.get(&key.to_be_bytes()).unwrap().is_some(), "{key}");
+    }
 }

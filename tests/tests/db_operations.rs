@@ -475,3 +475,73 @@ fn writes_beside_a_check_are_no_damage() {
     // The manifest, the log's head, and the log.
     assert!(before > 3, "{before}");
 }
+
+#[test]
+fn an_old_handle_touches_nothing_after_the_close() {
+    let mut left_frozen = 0;
+    for nth in 1..8 {
+        let sim = machine(None);
+        let (db, _) = filled(&sim);
+        let old = db.clone();
+        sim.fail_nth(Operation::Sync, nth, Kind::NoSpace);
+        if db.flush().is_ok() || db.close().is_err() {
+            continue;
+        }
+        left_frozen += 1;
+        let db = Db::open(sim.clone(), b"/db", options()).unwrap();
+        for round in 0..3u8 {
+            db.put(b"new", &[round], WriteLevel::Full).unwrap();
+            db.flush().unwrap();
+        }
+        let before = tables(&sim, b"/db");
+        assert_eq!(old.flush(), Err(Error::Closed));
+        assert_eq!(old.maintain(), Err(Error::Closed));
+        assert_eq!(tables(&sim, b"/db"), before);
+        db.verify().unwrap();
+        assert_eq!(db.get(b"new").unwrap().as_deref(), Some(&[2][..]));
+    }
+    assert!(left_frozen > 0);
+}
+
+#[test]
+fn a_snapshot_that_outlives_the_close_removes_nothing_of_what_comes_after() {
+    let sim = machine(None);
+    let (db, _) = filled(&sim);
+    db.flush().unwrap();
+    db.backup(b"/backup", None).unwrap();
+    let snapshot = db.snapshot().unwrap();
+    db.compact().unwrap();
+    db.close().unwrap();
+    for name in sim.disk_snapshot().list(b"/db").unwrap() {
+        sim.remove_file(&[b"/db/", &name[..]].concat()).unwrap();
+    }
+    db::restore(sim.clone(), b"/backup", b"/db").unwrap();
+    drop(snapshot);
+    let db = Db::open(sim, b"/db", options()).unwrap();
+    db.verify().unwrap();
+}
+
+#[test]
+fn a_restored_database_shares_no_later_table_with_the_first_ones_backups() {
+    let sim = machine(None);
+    let write = |path: &[u8], value: &[u8]| {
+        let db = Db::open(sim.clone(), path, options()).unwrap();
+        db.put(b"k", value, WriteLevel::Full).unwrap();
+        db.flush().unwrap();
+        db
+    };
+    let db = write(b"/db", b"a");
+    db.backup(b"/first", None).unwrap();
+    db.close().unwrap();
+    let db = write(b"/db", b"b");
+    db.backup(b"/second", None).unwrap();
+    db.close().unwrap();
+    db::restore(sim.clone(), b"/first", b"/again").unwrap();
+    let again = write(b"/again", b"c");
+    again.backup(b"/third", Some(b"/second")).unwrap();
+    db::restore(sim.clone(), b"/third", b"/last").unwrap();
+    let last = Db::open(sim.clone(), b"/last", options()).unwrap();
+    assert_eq!(last.get(b"k").unwrap().as_deref(), Some(&b"c"[..]));
+    let itself = again.backup(b"/fourth", Some(b"/again"));
+    assert!(matches!(itself, Err(Error::Invalid(_))));
+}

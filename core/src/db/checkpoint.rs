@@ -14,7 +14,7 @@ use super::error::{Error, Result};
 use super::file_name::FileName;
 use super::options::WriteLevel;
 use super::shared::Shared;
-use super::table::Table;
+use super::table::{Table, TableInfo};
 use super::version::{Manifest, View};
 use crate::error::Kind;
 use crate::platform::{Create, Durability, Files, OpenOptions};
@@ -28,6 +28,15 @@ const COPY_BYTES: usize = 256 << 10;
 struct Base<P: Files> {
     directory: Directory<P>,
     manifest: Manifest,
+}
+
+impl<P: Files> Base<P> {
+    /// Whether it has a table, whole as far as its length tells.
+    fn holds(&self, info: &TableInfo) -> bool {
+        let name = FileName::Table(info.number);
+        self.manifest.tables().any(|held| held == info)
+            && self.directory.file_bytes(name) == Ok(info.bytes)
+    }
 }
 
 /// What the database is at one moment.
@@ -58,6 +67,11 @@ impl<P: Files> Shared<P> {
         };
         let directory = Directory::new(self.directory.platform.clone(), base);
         let manifest = Manifest::load(&directory)?.ok_or(Error::NotADatabase)?;
+        if directory.is_same(&self.directory) {
+            return Err(Error::Invalid(
+                "the base is the database itself; name an earlier backup, or none",
+            ));
+        }
         if manifest.id != self.maintenance.lock().manifest.id {
             return Err(Error::Invalid(
                 "the base is a backup of another database; name one of this, or none",
@@ -91,20 +105,20 @@ impl<P: Files> Shared<P> {
             let (info, name) = (table.info(), FileName::Table(table.info().number));
             let linked = match tables {
                 Tables::Linked => link(source, name, target)?,
-                Tables::Copied(Some(base)) if base.manifest.tables().any(|held| held == info) => {
-                    link(&base.directory, name, target)?
+                Tables::Copied(Some(base)) => {
+                    base.holds(info) && link(&base.directory, name, target)?
                 }
-                Tables::Copied(_) => {
-                    table.verify()?;
-                    false
-                }
+                Tables::Copied(None) => false,
             };
             if !linked {
+                if matches!(tables, Tables::Copied(_)) {
+                    table.verify()?;
+                }
                 copy_durably(source, name, info.bytes, target)?;
             }
         }
-        let stored = moment.manifest.store(target);
-        stored.map_err(|stored| stored.error)
+        let manifest = moment.manifest.of_copy(&source.platform);
+        manifest.store(target).map_err(|stored| stored.error)
     }
 
     /// Copies the logs as far as they are written, and says what belongs to them.
@@ -161,13 +175,19 @@ fn restore_files<P: Files>(
         Table::open(source, info, &cache)?.verify()?;
         copy_durably(source, FileName::Table(info.number), info.bytes, target)?;
     }
-    for name in source.list()? {
+    let names = source.list()?;
+    let first = FileName::Log(manifest.log_number);
+    if !names.contains(&first) {
+        return Err(Error::corrupt(first, 0, "the file is missing", 1, 0));
+    }
+    for name in names {
         if let FileName::Log(number) = name
             && number >= manifest.log_number
         {
             copy_durably(source, name, source.file_bytes(name)?, target)?;
         }
     }
+    let manifest = manifest.clone().of_copy(&source.platform);
     manifest.store(target).map_err(|stored| stored.error)
 }
 

@@ -10,6 +10,7 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ops::ControlFlow;
+use core::sync::atomic::{AtomicBool, Ordering};
 
 /// Most files that a database's directory may hold: far more than there ever are, and few enough to list.
 const NAMES_MAX: usize = 1 << 20;
@@ -19,6 +20,8 @@ const NAMES_MAX: usize = 1 << 20;
 pub(super) struct Directory<P> {
     pub(super) platform: P,
     path: Arc<[u8]>,
+    /// It was let go of: what is in it may be another's by now. Says nothing of other memory, so accesses are relaxed.
+    left: Arc<AtomicBool>,
 }
 
 /// Makes a directory, durably in its parent, which must be there. False if there is one already, which is left as it is.
@@ -68,7 +71,22 @@ impl<P: Files> Directory<P> {
         Self {
             platform,
             path: path.into(),
+            left: Arc::new(AtomicBool::new(false)),
         }
+    }
+
+    /// Says that the database's lock is given back: from here on no file is removed for being needed no more.
+    pub(super) fn leave(&self) {
+        self.left.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn was_left(&self) -> bool {
+        self.left.load(Ordering::Relaxed)
+    }
+
+    /// Whether both are one path.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        self.path == other.path
     }
 
     /// For messages.
@@ -85,8 +103,11 @@ impl<P: Files> Directory<P> {
         sync_names_of(&self.platform, parent_of(&self.path))
     }
 
-    /// Makes the directory, which must not be there or be empty, durably in its parent.
+    /// Makes the directory, which must not be there or be empty, durably in its parent, and takes it: whoever else makes a copy in it
+    /// is refused.
     pub(super) fn create_new(&self) -> Result<()> {
+        const TAKEN: Error =
+            Error::Invalid("the directory for the copy is not empty; name a new one");
         self.create()?;
         let mut empty = true;
         self.platform
@@ -95,12 +116,15 @@ impl<P: Files> Directory<P> {
                 ControlFlow::Break(())
             })
             .map_err(|error| Error::io(FileName::Directory, error))?;
-        if empty {
-            return Ok(());
+        if !empty {
+            return Err(TAKEN);
         }
-        Err(Error::Invalid(
-            "the directory for the checkpoint is not empty; name a new one",
-        ))
+        let claim = OpenOptions::read_write().with_create(Create::New);
+        match self.open(FileName::Lock, &claim) {
+            Ok(_) => Ok(()),
+            Err(Error::Io { error, .. }) if error.kind() == Kind::AlreadyExists => Err(TAKEN),
+            Err(error) => Err(error),
+        }
     }
 
     /// Gives a file here a second name in another directory.

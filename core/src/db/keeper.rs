@@ -15,7 +15,6 @@
 //! error. What was asked for since the keeper began its round changed the word it parks on.
 #![forbid(unsafe_code)]
 
-use super::commit;
 use super::error::Result;
 use super::shared::Shared;
 use crate::platform::{ClockId, Files};
@@ -38,6 +37,27 @@ pub(super) struct Keepers {
     requests: AtomicU32,
     /// Bytes of memtables a second in the last flush; 0 before the first. Says nothing of other memory, so accesses are relaxed.
     flush_rate: AtomicUsize,
+}
+
+/// A thread in [`Shared::keep`]. Its drop tells the writers, also when a function of the program panics in it: a merge operator, a
+/// filter, a hook.
+struct Kept<'a, P: Files>(&'a Shared<P>);
+
+impl<'a, P: Files> Kept<'a, P> {
+    fn enter(shared: &'a Shared<P>) -> Self {
+        let commit = shared.commit.lock();
+        shared.keepers.count.fetch_add(1, Ordering::Relaxed);
+        drop(commit);
+        Self(shared)
+    }
+}
+
+impl<P: Files> Drop for Kept<'_, P> {
+    fn drop(&mut self) {
+        let commit = self.0.commit.lock();
+        self.0.keepers.count.fetch_sub(1, Ordering::Relaxed);
+        self.0.wake_sleepers(&commit);
+    }
 }
 
 impl<P: Files> Shared<P> {
@@ -68,14 +88,7 @@ impl<P: Files> Shared<P> {
 
     /// Does maintenance as it is asked for, until the database is closed or keepers are dismissed.
     pub(super) fn keep(&self) {
-        let enter = |commit: commit::Guard<'_, P>, entering: bool| {
-            match entering {
-                true => self.keepers.count.fetch_add(1, Ordering::Relaxed),
-                false => self.keepers.count.fetch_sub(1, Ordering::Relaxed),
-            };
-            drop(commit);
-        };
-        enter(self.commit.lock(), true);
+        let _kept = Kept::enter(self);
         loop {
             let seen = self.keepers.requests.load(Ordering::Acquire);
             if self.is_dismissed() || self.closing.load(Ordering::Relaxed) {
@@ -83,25 +96,27 @@ impl<P: Files> Shared<P> {
             }
             let mut until = None;
             if self.maintenance_needed() {
-                let done = self.maintain();
-                self.wake_sleepers(&self.commit.lock());
+                let done = self.maintain(true);
                 if done.is_err() || self.maintenance_needed() {
                     let now = self.directory.platform.now(ClockId::Monotonic);
                     until = Some(now.saturating_add(AGAIN));
                 }
             }
-            let until = self.reads.lock().retry.map(|(at, _)| at).or(until);
+            // Also if nothing was needed: what they asked for room for may have been dropped.
+            self.wake_sleepers(&self.commit.lock());
+            let until = self.next_retry().or(until);
             self.directory
                 .platform
                 .wait(&self.keepers.requests, seen, until);
         }
-        enter(self.commit.lock(), false);
-        self.wake_sleepers(&self.commit.lock());
     }
 
     /// Has all keepers leave soon, also those to come.
     pub(super) fn dismiss_keepers(&self) {
+        // Under the lock that a keeper comes in with: either it sees this, or it is seen and woken.
+        let commit = self.commit.lock();
         self.keepers.dismissed.store(true, Ordering::Relaxed);
+        drop(commit);
         self.ask_keeper();
     }
 

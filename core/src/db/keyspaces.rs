@@ -72,7 +72,11 @@ impl<P: Files> Shared<P> {
         };
         manifest.keyspaces.retain(|keyspace| keyspace.id != id);
         self.switch(&mut state, manifest, &[])?;
-        self.commit.lock().memtables.retain(|(held, _)| *held != id);
+        let mut commit = self.commit.lock();
+        commit.memtables.retain(|(held, _)| *held != id);
+        // There may be room now.
+        self.wake_sleepers(&commit);
+        drop(commit);
         self.change_trees(|trees| trees.retain(|tree| tree.id != id));
         state.turns.remove(&id);
         tree.version.tables().for_each(|table| table.set_obsolete());

@@ -30,7 +30,7 @@ use super::shared::Shared;
 use super::table::{Table, TableInfo};
 use super::version::{LEVELS, Manifest, StoreError, Tree, Version, View};
 use super::wal::{ActiveLog, SpareLog};
-use crate::platform::{ClockId, Files, MutexGuard};
+use crate::platform::{ClockId, Files, Instant, MutexGuard};
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
@@ -42,6 +42,9 @@ use core::time::Duration;
 /// How soon after a failure maintenance is asked for again; doubled up to the other with each more.
 const RETRY_MIN: Duration = Duration::from_secs(1);
 const RETRY_MAX: Duration = Duration::from_secs(64);
+
+/// How long a flush that needs a merge waits between two looks whether the keeper that was sent away has left.
+const LEAVING: Duration = Duration::from_millis(1);
 
 /// What the maintenance lock guards.
 #[derive(Debug)]
@@ -113,16 +116,34 @@ impl<P: Files> Shared<P> {
     /// Whether a memtable is full, waits to be flushed, or tables wait to be merged, and it is not too early to try again.
     pub(super) fn maintenance_needed(&self) -> bool {
         let reads = self.reads.lock();
-        let needed = reads.view.has_frozen()
-            || self.is_full(&reads.view)
-            || reads.view.level0_max() > self.options.tables_max && !self.is_queue();
         let too_early = |(at, _)| self.directory.platform.now(ClockId::Monotonic) < at;
-        needed && !reads.retry.is_some_and(too_early)
+        self.is_needed(&reads.view) && !reads.retry.is_some_and(too_early)
     }
 
-    /// Does what is needed.
-    pub(super) fn maintain(&self) -> Result<()> {
-        let result = self.flush_full().and_then(|()| self.merge_if_needed());
+    /// When maintenance that failed is to be tried again. Not if somebody else has done it meanwhile.
+    pub(super) fn next_retry(&self) -> Option<Instant> {
+        let mut reads = self.reads.lock();
+        if !self.is_needed(&reads.view) {
+            reads.retry = None;
+        }
+        reads.retry.map(|(at, _)| at)
+    }
+
+    fn is_needed(&self, view: &View<P>) -> bool {
+        view.has_frozen()
+            || self.is_full(view)
+            || view.level0_max() > self.options.tables_max && !self.is_queue()
+    }
+
+    /// Does what is needed; a keeper only until it is to leave.
+    pub(super) fn maintain(&self, by_keeper: bool) -> Result<()> {
+        // A queue drops first: that takes no space, and gives what a flush needs.
+        let dropped = match self.is_queue() {
+            true => self.merge_if_needed(),
+            false => Ok(()),
+        };
+        let flushed = self.flush_full(by_keeper);
+        let result = dropped.and(flushed).and_then(|()| self.merge_if_needed());
         if let Err(error) = &result {
             self.maintenance_failed(error);
         }
@@ -139,8 +160,10 @@ impl<P: Files> Shared<P> {
     }
 
     /// Flushes memtables that are full or wait.
-    fn flush_full(&self) -> Result<()> {
-        let wanted = |view: &View<P>| view.has_frozen() || self.is_full(view);
+    fn flush_full(&self, by_keeper: bool) -> Result<()> {
+        let wanted = |view: &View<P>| {
+            (view.has_frozen() || self.is_full(view)) && !(by_keeper && self.is_leaving())
+        };
         let Some(mut state) = self.lock_to_flush(wanted)? else {
             return Ok(());
         };
@@ -194,6 +217,10 @@ impl<P: Files> Shared<P> {
             drop(state);
             self.commit.lock().counts.stopped += 1;
             self.merge_for_room()?;
+            if self.is_leaving() {
+                // Merges end early until the keeper is gone.
+                self.pause(LEAVING);
+            }
         }
     }
 
@@ -272,6 +299,8 @@ impl<P: Files> Shared<P> {
         let Some(frozen) = &state.frozen else {
             return Ok(());
         };
+        // After a close the directory may be somebody else's; nobody closes it while the maintenance lock is held.
+        self.commit.lock().check()?;
         let (log_number, sequence) = (frozen.log_number, frozen.sequence);
         let memtables = frozen.memtables.clone();
         let begun = self.now();
@@ -322,7 +351,6 @@ impl<P: Files> Shared<P> {
         reads.counts.flushes += 1;
         reads.counts.flush_bytes += bytes;
         drop(reads);
-        self.flushed(bytes, tables.len(), took);
         self.publish(|tree| {
             tree.frozen = None;
             let mine = fresh.iter().filter(|(id, _)| *id == tree.id);
@@ -334,6 +362,8 @@ impl<P: Files> Shared<P> {
             }
         });
         self.remove_logs(state);
+        // Last: the program's hook may panic.
+        self.flushed(bytes, tables.len(), took);
         Ok(())
     }
 
@@ -410,7 +440,10 @@ impl<P: Files> Shared<P> {
     /// Makes everything durable and says so, then lets go of the directory.
     pub(super) fn close(&self) -> Result<()> {
         // A merge stops soon. It must have ended before another process may be in the directory.
+        // Under the lock that a keeper comes in with: either it sees this, or it is seen and woken.
+        let commit = self.commit.lock();
         self.closing.store(true, Ordering::Relaxed);
+        drop(commit);
         self.ask_keeper();
         let _turn = self.merging.lock();
         let mut state = self.maintenance.lock();
@@ -439,6 +472,7 @@ impl<P: Files> Shared<P> {
         commit.refusal = Some(Refusal::Closed);
         self.committed.notify_all();
         self.reads.lock().closed = true;
+        self.directory.leave();
         let _ = self.directory.platform.unlock(&self.lock_file);
         result
     }

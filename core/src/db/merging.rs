@@ -25,12 +25,14 @@ use super::table::{Table, TableCursor};
 use super::version::{LEVELS, Manifest, Tree, Version};
 use super::watch::Event;
 use crate::platform::{ClockId, Files, MutexGuard};
-use crate::sync::atomic::AtomicU32;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ops::ControlFlow;
 use core::sync::atomic::Ordering;
 use core::time::Duration;
+
+/// Longest sleep of a merge that is held back: after it, it looks whether it is still wanted, and whether a memtable is full.
+const HELD_BACK: Duration = Duration::from_millis(20);
 
 /// The tables that a merge made: none if it only moved some.
 fn fresh_tables<P: Files>(
@@ -43,6 +45,25 @@ fn fresh_tables<P: Files>(
         .map(|table| &**table)
 }
 
+/// How a merge ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ended {
+    Done,
+    /// There was nothing to do.
+    Idle,
+    /// Its inputs were dropped, or whoever does most merges is to leave.
+    Cancelled,
+}
+
+/// What to merge.
+#[derive(Clone, Copy, Debug)]
+enum Wanted {
+    /// What there is too much of.
+    Needed,
+    /// All but what was flushed since numbers were here.
+    Everything(u64),
+}
+
 /// A job of one keyspace.
 struct Plan<P: Files> {
     keyspace: KeyspaceId,
@@ -53,7 +74,7 @@ impl<P: Files> Shared<P> {
     /// Merges tables while there are too many, unless another merge runs.
     pub(super) fn merge_if_needed(&self) -> Result<()> {
         while let Some(turn) = self.merging.try_lock() {
-            if !self.merge(&turn, false)? {
+            if self.merge(&turn, Wanted::Needed)? != Ended::Done {
                 break;
             }
         }
@@ -65,22 +86,29 @@ impl<P: Files> Shared<P> {
         let turn = self.merging.lock();
         let room = self.has_table_room(&self.maintenance.lock());
         if !room {
-            self.merge(&turn, false)?;
+            self.merge(&turn, Wanted::Needed)?;
         }
         Ok(())
     }
 
-    /// Merges all tables of each keyspace into its last level.
+    /// Merges all tables that each keyspace has now into its last level.
     pub(super) fn compact(&self) -> Result<()> {
         let turn = self.merging.lock();
-        while self.merge(&turn, true)? {}
-        Ok(())
+        let all = Wanted::Everything(self.maintenance.lock().next_number);
+        loop {
+            match self.merge(&turn, all)? {
+                Ended::Done => {}
+                Ended::Idle => return Ok(()),
+                // A keeper that is leaving waits for this lock perhaps.
+                Ended::Cancelled => self.pause(Duration::from_millis(1)),
+            }
+        }
     }
 
-    /// Does the most urgent job. False if there is none.
-    fn merge(&self, _turn: &MutexGuard<'_, (), P>, manual: bool) -> Result<bool> {
-        let Some(plan) = self.plan_merge(manual)? else {
-            return Ok(false);
+    /// Does the most urgent job.
+    fn merge(&self, _turn: &MutexGuard<'_, (), P>, wanted: Wanted) -> Result<Ended> {
+        let Some(plan) = self.plan_merge(wanted)? else {
+            return Ok(Ended::Idle);
         };
         match plan.job.kind {
             JobKind::Merge => {}
@@ -92,14 +120,21 @@ impl<P: Files> Shared<P> {
         let mut flushed = Ok(());
         let mut allowed_at = self.directory.platform.now(ClockId::Monotonic);
         let go_on = |bytes: usize| {
-            if self.is_pointless(&plan) {
-                return ControlFlow::Break(());
+            let takes = self.takes(bytes);
+            allowed_at = allowed_at.saturating_add(takes);
+            loop {
+                if self.is_pointless(&plan) {
+                    return ControlFlow::Break(());
+                }
+                if flushed.is_ok() {
+                    flushed = self.flush_beside_merge();
+                }
+                let left = allowed_at.saturating_duration_since(self.now());
+                if takes.is_zero() || left.is_zero() {
+                    return ControlFlow::Continue(());
+                }
+                self.pause(left.min(HELD_BACK));
             }
-            if flushed.is_ok() {
-                flushed = self.flush_beside_merge();
-            }
-            self.hold_back(bytes, &mut allowed_at);
-            ControlFlow::Continue(())
         };
         let Job {
             upper, lower, from, ..
@@ -137,7 +172,7 @@ impl<P: Files> Shared<P> {
         };
         let built = build(parts, || self.maintenance.lock().number(), go_on)?;
         let Some(infos) = built else {
-            return Ok(false);
+            return flushed.map(|()| Ended::Cancelled);
         };
         let mut fresh = Vec::new();
         for info in &infos {
@@ -157,8 +192,8 @@ impl<P: Files> Shared<P> {
         }
         let bytes = |tables: &[Arc<Table<P>>]| tables.iter().map(|table| table.info().bytes).sum();
         let bytes_written = bytes(&fresh);
-        let installed = self.install(&plan, Some(fresh))?;
-        if installed {
+        let ended = self.install(&plan, Some(fresh))?;
+        if ended == Ended::Done {
             let took = self.since(begun);
             let event = Event::Merged {
                 keyspace: plan.keyspace,
@@ -170,46 +205,35 @@ impl<P: Files> Shared<P> {
             };
             self.merged(took, &event);
         }
-        flushed.map(|()| installed)
+        flushed.map(|()| ended)
     }
 
-    /// Sleeps as long as the bytes may take at the rate that the options allow.
-    fn hold_back(&self, bytes: usize, allowed_at: &mut crate::platform::Instant) {
-        let rate = self.options.merge_bytes_per_second;
-        if rate == 0 || bytes == 0 {
-            return;
-        }
-        let platform = &self.directory.platform;
-        let takes = (bytes as u64).saturating_mul(1_000_000_000) / rate;
-        *allowed_at = allowed_at.saturating_add(Duration::from_nanos(takes));
-        let nobody = AtomicU32::new(0);
-        while platform.now(ClockId::Monotonic) < *allowed_at && !self.is_leaving() {
-            let step = platform
-                .now(ClockId::Monotonic)
-                .saturating_add(Duration::from_millis(20))
-                .min(*allowed_at);
-            platform.wait(&nobody, 0, Some(step));
-        }
+    /// How long so many bytes may take at the rate that the options allow.
+    fn takes(&self, bytes: usize) -> Duration {
+        let ns = (bytes as u64).saturating_mul(1_000_000_000);
+        Duration::from_nanos(
+            ns.checked_div(self.options.merge_bytes_per_second)
+                .unwrap_or_default(),
+        )
     }
 
     /// Chooses what to merge, if there is something.
-    fn plan_merge(&self, manual: bool) -> Result<Option<Plan<P>>> {
+    fn plan_merge(&self, wanted: Wanted) -> Result<Option<Plan<P>>> {
         let mut state = self.maintenance.lock();
         if self.closing.load(Ordering::Relaxed) {
             return Err(Error::Closed);
         }
         self.commit.lock().check()?;
         let view = self.reads.lock().view.clone();
-        if manual && self.is_queue() {
-            return Ok(None);
-        }
         let now_ns = self.directory.platform.now(ClockId::Real).as_ns();
         for tree in &view.trees {
-            let job = if manual {
-                compact::manual(&tree.version)
-            } else {
-                let turns = state.turns.entry(tree.id).or_default();
-                compact::pick(&tree.version, &self.options, turns, now_ns)
+            let job = match wanted {
+                Wanted::Everything(_) if self.is_queue() => None,
+                Wanted::Everything(limit) => compact::manual(&tree.version, limit),
+                Wanted::Needed => {
+                    let turns = state.turns.entry(tree.id).or_default();
+                    compact::pick(&tree.version, &self.options, turns, now_ns)
+                }
             };
             if let Some(job) = job {
                 return Ok(Some(Plan {
@@ -228,7 +252,7 @@ impl<P: Files> Shared<P> {
     }
 
     /// Puts the new tables, or without any the moved ones, in the place of the inputs, if those are still there.
-    fn install(&self, plan: &Plan<P>, fresh: Option<Vec<Arc<Table<P>>>>) -> Result<bool> {
+    fn install(&self, plan: &Plan<P>, fresh: Option<Vec<Arc<Table<P>>>>) -> Result<Ended> {
         let job = &plan.job;
         let mut state = self.maintenance.lock();
         let view = self.reads.lock().view.clone();
@@ -246,7 +270,7 @@ impl<P: Files> Shared<P> {
                 .iter()
                 .flatten()
                 .for_each(|table| table.set_obsolete());
-            return Ok(false);
+            return Ok(Ended::Cancelled);
         };
         let moved = fresh.is_none();
         let incoming = fresh.unwrap_or_else(|| job.upper.clone());
@@ -306,6 +330,6 @@ impl<P: Files> Shared<P> {
             let inputs = job.upper.iter().chain(&job.lower);
             inputs.for_each(|table| table.set_obsolete());
         }
-        Ok(true)
+        Ok(Ended::Done)
     }
 }

@@ -372,7 +372,7 @@ impl<P: Files> Db<P> {
     /// # Errors
     /// As [`flush`](Self::flush).
     pub fn maintain(&self) -> Result<()> {
-        self.shared.maintain()
+        self.shared.maintain(false)
     }
 
     /// Does maintenance as it becomes needed, until [`close`](Self::close) or [`dismiss_keepers`](Self::dismiss_keepers): for a thread

@@ -33,7 +33,7 @@ use super::version::{Manifest, Tree, Version, View};
 use super::wal::{ActiveLog, HEADER_BYTES, LogReader, Record};
 use super::watch::Watch;
 use crate::error::Kind;
-use crate::platform::{Access, ClockId, Condvar, Create, Files, LockKind, Mutex, OpenOptions};
+use crate::platform::{Access, Condvar, Create, Files, LockKind, Mutex, OpenOptions};
 use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -90,6 +90,8 @@ fn open_to_read<P: Files>(directory: Directory<P>, options: Options) -> Result<S
         attempts = attempts.saturating_add(1);
         match try_open_to_read(&directory, &options) {
             Err(Error::Corrupt(_)) if attempts < READ_ATTEMPTS => {}
+            Err(Error::Io { error, .. })
+                if error.kind() == Kind::NotFound && attempts < READ_ATTEMPTS => {}
             other => return other,
         }
     }
@@ -214,11 +216,7 @@ fn new_manifest<P: Files>(directory: &Directory<P>, names: &[FileName]) -> Resul
             ));
         }
     }
-    let platform = &directory.platform;
-    let id = platform
-        .random_u64()
-        .unwrap_or_else(|_| platform.now(ClockId::Real).as_ns());
-    Ok(Manifest::new(id))
+    Ok(Manifest::new(Manifest::new_id(&directory.platform)))
 }
 
 fn remove_leftovers<P: Files>(directory: &Directory<P>, names: &[FileName], manifest: &Manifest) {

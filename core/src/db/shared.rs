@@ -151,6 +151,7 @@ impl<P: Files> Drop for Shared<P> {
     /// Buffered writes go to the system, so that dropping a database loses no more than the end of the process would.
     fn drop(&mut self) {
         let _ = self.sync(WriteLevel::Os);
+        self.directory.leave();
     }
 }
 

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use underpin::server::store::Value;
 use underpin::sys::{Native, native, path_bytes};
-use underpin_core::db::{self, Batch, Db, Options, WriteLevel};
+use underpin_core::db::{self, Batch, Compaction, Db, Options, WriteLevel};
 
 /// Arguments of `kv`.
 #[derive(Args, Debug)]
@@ -77,6 +77,13 @@ enum Verb {
     Repair,
 }
 
+impl Verb {
+    /// Whether it writes so much that tables have to be merged, or is asked to merge them.
+    const fn merges(&self) -> bool {
+        matches!(self, Self::Load | Self::Compact | Self::Repair)
+    }
+}
+
 /// Bytes of writes that `load` puts in one batch.
 const LOAD_BATCH_BYTES: usize = 1 << 20;
 
@@ -85,6 +92,13 @@ impl Kv {
         let mut options = Options::default();
         options.create = matches!(self.verb, Verb::Put { .. } | Verb::Load);
         options.read_only = self.read_only;
+        if !self.verb.merges() {
+            // How the database's program has its tables merged is in no file: opening it to look must not do it another way.
+            options.compaction = Compaction::Fifo {
+                bytes_max: u64::MAX,
+                age_max: None,
+            };
+        }
         let describe = |error| Failure::new(format_args!("{}: {error}", self.dir.display()));
         if matches!(self.verb, Verb::Repair) {
             let report = db::repair(native(), path_bytes(&self.dir), &options).map_err(describe)?;

@@ -40,6 +40,7 @@ impl Db {
 
     pub(super) fn open_with(directory: &Path, options: OpenOptions) -> io::Result<Self> {
         if options.options.create
+            && !options.options.read_only
             && let Some(parent) = directory.parent()
             && !parent.as_os_str().is_empty()
         {

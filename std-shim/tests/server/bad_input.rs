@@ -294,3 +294,29 @@ fn running_out_of_handles_pauses_accepting() {
     }
     assert_eq!(first.text("PING"), "+PONG\r\n");
 }
+
+#[test]
+fn what_a_transaction_queues_counts_as_input() {
+    let scratch = Scratch::new("queued");
+    let server = Server::start(scratch.path(), &[]);
+    assert_eq!(
+        server
+            .client()
+            .text("CONFIG SET client-query-buffer-limit 1mb"),
+        "+OK\r\n"
+    );
+    let mut client = server.client();
+    assert_eq!(client.text("CLIENT NO-EVICT ON"), "+OK\r\n");
+    assert_eq!(client.text("MULTI"), "+OK\r\n");
+    let value = vec![b'x'; 500 << 10];
+    for _ in 0..3 {
+        // It may be closed already.
+        let _ = client.stream.write_all(&encode(&[b"SET", b"key", &value]));
+    }
+    let mut rest = Vec::new();
+    // Its end, or a reset for what was not read.
+    let _ = client.stream.read_to_end(&mut rest);
+    assert_eq!(rest.len() % b"+QUEUED\r\n".len(), 0);
+    assert!(rest.len() <= 2 * b"+QUEUED\r\n".len());
+    assert_serves(&server);
+}

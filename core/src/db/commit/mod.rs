@@ -382,7 +382,6 @@ impl<P: Files> Shared<P> {
         drop(commit);
         let begun = self.now();
         let result = self.directory.sync(name, &file, durability(level));
-        self.end(Operation::Sync, Some(begun), &[]);
         drop(file);
         let mut commit = self.commit.lock();
         if result.is_ok() {
@@ -393,6 +392,10 @@ impl<P: Files> Shared<P> {
             commit.poison();
         }
         self.wake_sleepers(&commit);
+        // Not before the turn has ended: the program's hook may panic.
+        drop(commit);
+        self.end(Operation::Sync, Some(begun), &[]);
+        let mut commit = self.commit.lock();
         // Says so in the log at once, unless somebody waits for a sync, who says it with its own bytes. That the mark could
         // not be written is the next writer's trouble, not of those whose writes are durable.
         if result.is_ok() && commit.turns.is_idle() && commit.check().is_ok() {

@@ -111,12 +111,15 @@ fn leveled<P: Files>(
     Some(job(version, from, from + 1, Vec::from([table])))
 }
 
-/// All tables of a keyspace into its last level, unless that is how it is already.
-pub(in crate::db) fn manual<P: Files>(version: &Version<P>) -> Option<Job<P>> {
-    let from = version
-        .levels
-        .iter()
-        .position(|tables| !tables.is_empty())?;
+/// All tables of a keyspace into its last level, unless that is how it is already. What was flushed since numbers were at
+/// `limit` may stay at level 0.
+pub(in crate::db) fn manual<P: Files>(version: &Version<P>, limit: u64) -> Option<Job<P>> {
+    let is_wanted = |(level, tables): (usize, &Vec<Arc<Table<P>>>)| {
+        tables
+            .iter()
+            .any(|table| level > 0 || table.info().number < limit)
+    };
+    let from = version.levels.iter().enumerate().position(is_wanted)?;
     let to = LEVELS - 1;
     if from == to {
         let dead = |table: &Arc<Table<P>>| table.info().removes + table.info().ranges > 0;

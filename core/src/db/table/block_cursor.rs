@@ -11,9 +11,13 @@
 use super::block::Block;
 use crate::db::entry::{Entry, Kind};
 use crate::db::error::Result;
+use crate::db::options::KEY_BYTES_MAX;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ops::Range;
+
+/// Most entries from one with a whole key to the next; the builder has no more than 16. It bounds the memory of a step back.
+const RUN_MAX: usize = 64;
 
 /// An entry before the current one.
 #[derive(Clone, Debug)]
@@ -79,8 +83,9 @@ impl BlockCursor {
             return Ok(());
         }
         let entry = self.block.entry(self.next)?;
-        if entry.shared > self.key.len() {
-            return Err(self.block.corrupt(self.next, "shared length of a key"));
+        let key_bytes = entry.shared.saturating_add(entry.suffix.len());
+        if entry.shared > self.key.len() || key_bytes > KEY_BYTES_MAX {
+            return Err(self.block.corrupt(self.next, "length of a key"));
         }
         self.key.truncate(entry.shared);
         self.key.extend_from_slice(entry.suffix);
@@ -143,7 +148,7 @@ impl BlockCursor {
             if !self.valid || self.next >= target {
                 return Ok(());
             }
-            if self.next <= start {
+            if self.next <= start || self.behind.len() == RUN_MAX {
                 return Err(self.block.corrupt(start, "entry of a block"));
             }
             self.behind.push(Behind {

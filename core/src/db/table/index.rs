@@ -34,6 +34,7 @@ impl Index {
         is_place: impl Fn(BlockPlace) -> bool,
     ) -> Result<Option<Self>> {
         let mut index = Self::default();
+        let bytes_max = block.bytes();
         let mut cursor = BlockCursor::new(block);
         loop {
             cursor.advance()?;
@@ -46,6 +47,10 @@ impl Index {
             let ascends =
                 index.places.is_empty() || index.key(index.len().wrapping_sub(1)) < entry.key;
             if !ascends {
+                return Ok(None);
+            }
+            // Each of its keys is whole, so all of them together are no longer than the block.
+            if index.keys.len().saturating_add(entry.key.len()) > bytes_max {
                 return Ok(None);
             }
             index.keys.extend_from_slice(entry.key);

@@ -12,6 +12,7 @@
 use super::block::Block;
 use crate::db::entry::Kind;
 use crate::db::error::Result;
+use crate::db::options::KEY_BYTES_MAX;
 use crate::db::prefix::{PREFIX_BYTES, prefix};
 use alloc::vec::Vec;
 use core::ops::Range;
@@ -30,37 +31,26 @@ pub(super) struct Lookup {
 
 impl Lookup {
     pub(super) fn new(block: &Block) -> Result<Self> {
-        let mut keys = Vec::new();
-        let mut ends = Vec::new();
+        // Twice over the keys, one at a time: all of them together may be far longer than the block.
+        let (mut first, mut key) = (None, Vec::new());
         let mut places = Vec::new();
-        let (mut at, mut start) = (0usize, 0usize);
-        while at < block.entries_end() {
-            let entry = block.entry(at)?;
-            let end = keys.len();
-            let shared_end = start.saturating_add(entry.shared);
-            if shared_end > end || entry.end <= at {
-                return Err(block.corrupt(at, "shared length of a key"));
-            }
-            keys.extend_from_within(start..shared_end);
-            keys.extend_from_slice(entry.suffix);
-            ends.push(keys.len());
+        walk(block, &mut key, |at, key| {
+            first.get_or_insert_with(|| key.to_vec());
             // A block's places are 32 bits wide on disk too.
             places.push(u32::try_from(at).map_err(|_| block.corrupt(at, "entry of a block"))?);
-            (start, at) = (end, entry.end);
-        }
-        let key = |index: usize| -> &[u8] {
-            let end = ends.get(index).copied().unwrap_or_default();
-            let start = index.checked_sub(1).and_then(|before| ends.get(before));
-            keys.get(start.copied().unwrap_or_default()..end)
-                .unwrap_or_default()
-        };
-        let last = key(ends.len().saturating_sub(1));
-        let pairs = key(0).iter().zip(last);
+            Ok(())
+        })?;
+        let first = first.unwrap_or_default();
+        let pairs = first.iter().zip(&key);
         let common = pairs.take_while(|(a, b)| a == b).count();
-        let prefixes = (0..ends.len()).map(|at| prefix(key(at).get(common..).unwrap_or_default()));
+        let mut prefixes = Vec::with_capacity(places.len());
+        walk(block, &mut key, |_, key| {
+            prefixes.push(prefix(key.get(common..).unwrap_or_default()));
+            Ok(())
+        })?;
         Ok(Self {
-            common: last.get(..common).unwrap_or_default().into(),
-            prefixes: prefixes.collect(),
+            common: first.get(..common).unwrap_or_default().into(),
+            prefixes,
             places,
         })
     }
@@ -100,4 +90,26 @@ impl Lookup {
         }
         Ok(None)
     }
+}
+
+/// Calls `visit` with the place and the key of each entry; the last key stays in `key`.
+fn walk(
+    block: &Block,
+    key: &mut Vec<u8>,
+    mut visit: impl FnMut(usize, &[u8]) -> Result<()>,
+) -> Result<()> {
+    key.clear();
+    let mut at = 0usize;
+    while at < block.entries_end() {
+        let entry = block.entry(at)?;
+        let key_bytes = entry.shared.saturating_add(entry.suffix.len());
+        if entry.shared > key.len() || key_bytes > KEY_BYTES_MAX || entry.end <= at {
+            return Err(block.corrupt(at, "length of a key"));
+        }
+        key.truncate(entry.shared);
+        key.extend_from_slice(entry.suffix);
+        visit(at, key)?;
+        at = entry.end;
+    }
+    Ok(())
 }

@@ -288,7 +288,8 @@ impl<P: Files> Drop for Table<P> {
             .discharge(self.index.memory_bytes().saturating_add(self.filter.len()));
         // Closed first: some systems do not remove an open file.
         self.file = None;
-        if self.obsolete.load(Ordering::Relaxed) {
+        // What a snapshot held beyond the close, the next open removes.
+        if self.obsolete.load(Ordering::Relaxed) && !self.directory.was_left() {
             self.directory.remove(FileName::Table(self.info.number));
         }
     }

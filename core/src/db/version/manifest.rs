@@ -21,7 +21,7 @@ use crate::db::error::{Error, Result};
 use crate::db::file_name::FileName;
 use crate::db::keyspace::KeyspaceId;
 use crate::db::table::TableInfo;
-use crate::platform::{Access, Create, Durability, Files, OpenOptions};
+use crate::platform::{Access, ClockId, Create, Durability, Files, OpenOptions};
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -68,6 +68,21 @@ pub(in crate::db) struct StoreError {
 }
 
 impl Manifest {
+    /// A new identity.
+    pub(in crate::db) fn new_id<P: Files>(platform: &P) -> u64 {
+        platform
+            .random_u64()
+            .unwrap_or_else(|_| platform.now(ClockId::Real).as_ns())
+    }
+
+    /// Of a copy. It shares the tables that there are, and may go its own way: its next ones get numbers far from those that the
+    /// original goes on with, so that no backup takes one's tables for the other's.
+    pub(in crate::db) fn of_copy<P: Files>(mut self, platform: &P) -> Self {
+        let leap = Self::new_id(platform) >> 40;
+        self.next_number = self.next_number.saturating_add(leap).saturating_add(1);
+        self
+    }
+
     /// Of a database without tables.
     pub(in crate::db) fn new(id: u64) -> Self {
         Self {
@@ -252,8 +267,16 @@ impl Manifest {
                 ..OpenOptions::read()
             };
             let open = open.with_create(Create::IfMissing).with_truncate();
+            let bytes = self.encode();
+            if bytes.len() as u64 > BYTES_MAX {
+                return Err(Error::Limit {
+                    what: "manifest (bytes of the names and keys of tables and keyspaces)",
+                    found: bytes.len() as u64,
+                    max: BYTES_MAX,
+                });
+            }
             let file = directory.open(name, &open)?;
-            directory.write(name, &file, &self.encode(), 0)?;
+            directory.write(name, &file, &bytes, 0)?;
             directory.sync(name, &file, Durability::Full)?;
             drop(file);
             directory.sync_names()

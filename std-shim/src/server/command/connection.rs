@@ -411,7 +411,8 @@ pub(super) mod client {
         } else if is(mode, "OFF") {
             c.client.reply_mode = ReplyMode::Off;
         } else if is(mode, "SKIP") {
-            if c.client.reply_mode == ReplyMode::On {
+            // Also if this one's own reply is the one to be skipped.
+            if c.client.reply_mode != ReplyMode::Off {
                 c.client.reply_mode = ReplyMode::SkipNext;
             }
         } else {

@@ -59,7 +59,9 @@ impl<P: Files + Reactor> EventLoop<P> {
         }
         if connection.client.closing {
             connection.input = Vec::new();
-        } else if connection.input.len() > self.state.options.client_input_bytes_max {
+        } else if connection.input.len() + connection.client.state_bytes()
+            > self.state.options.client_input_bytes_max
+        {
             connection.client.closing = true;
             self.state.counters.evicted += 1;
         }

@@ -9,6 +9,8 @@ use underpin_core::platform::{ClockId, Files, Instant, Reactor, Ring};
 
 /// Time between two looks for expired values, while there are values that expire.
 const SWEEP_PERIOD: Duration = Duration::from_millis(100);
+/// How long looks rest after one that could remove nothing: each forgets all values that were read lately.
+const SWEEP_REST: Duration = Duration::from_secs(10);
 /// Time that one look may take.
 const SWEEP_TIME: Duration = Duration::from_millis(1);
 /// Seconds without progress after which a connection that is to end is closed although its peer has not taken all of its replies.
@@ -64,7 +66,11 @@ impl<P: Files + Reactor> EventLoop<P> {
         let until = self.now.saturating_add(SWEEP_TIME);
         while self.state.store.needs_sweep() {
             // A database that refuses writes keeps its expired values, which nobody can read.
-            if self.state.store.sweep().is_err()
+            let swept = self.state.store.sweep();
+            if swept.is_err() {
+                self.sweep_at = self.now.saturating_add(SWEEP_REST);
+            }
+            if swept.is_err()
                 || self.state.store.somewhere().is_none()
                 || self.state.platform.now(ClockId::Monotonic) >= until
             {
@@ -98,8 +104,9 @@ impl<P: Files + Reactor> EventLoop<P> {
                 true => LAST_SECONDS,
                 false => options.idle_seconds_max,
             };
-            let is_idle =
-                idle_seconds_max > 0 && is_older(connection.client.active_ms, idle_seconds_max);
+            let is_idle = idle_seconds_max > 0
+                && !connection.client.waits_for_count
+                && is_older(connection.client.active_ms, idle_seconds_max);
             let is_deaf = over_since.is_some_and(|since_ms| is_older(since_ms, soft_seconds));
             if is_idle || is_deaf {
                 connection.cut_off();
