@@ -29,6 +29,11 @@ const BOOTS: u64 = 4;
 const CRASHES_MIN: u64 = 10_000;
 const STEPS_MAX: u32 = 150;
 
+const QUEUE: Compaction = Compaction::Fifo {
+    bytes_max: u64::MAX,
+    age_max: None,
+};
+
 type Model = BTreeMap<Vec<u8>, Vec<u8>>;
 
 /// Keys of the second keyspace start with this in the model.
@@ -160,8 +165,11 @@ impl Life {
         options.level_factor = 2 + rng.below(3);
         options.compressed_from = rng.index(8);
         options.log_preallocate_bytes = [0, 3000, 100_000][rng.index(3)];
-        if rng.below(3) == 0 {
-            options.compaction = Compaction::Tiered;
+        match rng.below(5) {
+            0 => options.compaction = Compaction::Tiered,
+            // A queue that drops nothing: what else it does differently is not to merge.
+            1 => options.compaction = QUEUE,
+            _ => {}
         }
         if rng.coin() {
             options.maintenance = Maintenance::Caller;
@@ -328,6 +336,7 @@ impl Life {
             10 => assert_eq!(contents(db)?, self.history.now()),
             13 => self.transact(db)?,
             14 => self.checkpoint(sim, db)?,
+            15 => self.ingest(db)?,
             _ => {
                 let mut batch = Batch::new();
                 let mut writes = Vec::new();
@@ -412,6 +421,23 @@ impl Life {
                 result
             }
         }
+    }
+
+    /// Pairs past the log: durable together, or not there.
+    fn ingest(&mut self, db: &Db<Sim>) -> Result<(), Error> {
+        let mut pairs = BTreeMap::new();
+        for _ in 0..1 + self.rng.below(12) {
+            pairs.insert(self.key(), self.value());
+        }
+        let result = db.ingest(&pairs).map(|_| ());
+        let writes = pairs.into_iter().map(|(key, value)| Write::Put(key, value));
+        self.sent(
+            db,
+            Effect::Batch(writes.collect()),
+            WriteLevel::Full,
+            &result,
+        );
+        result
     }
 
     /// A copy of the database, which holds all that was written.

@@ -22,6 +22,22 @@ pub fn push(out: &mut Vec<u8>, mut value: u64) {
     out.push(value as u8);
 }
 
+/// Writes `value` to the front of `out`, and says how many bytes that took.
+#[inline]
+pub fn write(out: &mut [u8; BYTES_MAX], mut value: u64) -> usize {
+    let mut bytes = 0usize;
+    for place in out {
+        bytes = bytes.saturating_add(1);
+        if value < 0x80 {
+            *place = value as u8;
+            break;
+        }
+        *place = (value & 0x7f) as u8 | 0x80;
+        value >>= 7;
+    }
+    bytes
+}
+
 /// Reads a number from the front of `bytes`: the number and the rest, or `None` if it is cut, too long or
 /// not the shortest spelling.
 #[inline]
@@ -74,6 +90,9 @@ mod tests {
                 let mut bytes = Vec::new();
                 push(&mut bytes, value);
                 assert_eq!(bytes.len(), len(value), "{value}");
+                let mut array = [0; BYTES_MAX];
+                assert_eq!(write(&mut array, value), bytes.len());
+                assert_eq!(array[..bytes.len()], bytes);
                 for cut in 0..bytes.len() {
                     assert_eq!(read(&bytes[..cut]), None);
                 }

@@ -159,19 +159,113 @@ impl Batch {
         self.bytes.capacity()
     }
 
-    /// Whether some write needs more than the default keyspace and no operator.
-    pub(super) const fn is_special(&self) -> bool {
-        self.special
+    /// The writes in order.
+    #[cfg(test)]
+    pub(super) fn iter(&self) -> BatchIter<'_> {
+        BatchIter::new(&self.bytes)
     }
 
-    /// The encoded writes.
-    pub(super) fn as_bytes(&self) -> &[u8] {
-        &self.bytes
+    /// For the log and the memtables.
+    pub(super) fn writes(&self) -> Writes<'_> {
+        Writes {
+            pieces: [&self.bytes, &[], &[], &[]],
+            count: self.count,
+            special: self.special,
+            single: None,
+        }
+    }
+}
+
+/// What is written at once: a batch, or one write that was never copied into one.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Writes<'a> {
+    /// The encoded writes, one piece after the other.
+    pub(super) pieces: [&'a [u8]; 4],
+    pub(super) count: u32,
+    /// Whether some write needs more than the default keyspace and no operator.
+    pub(super) special: bool,
+    single: Option<Write<'a>>,
+}
+
+impl<'a> Writes<'a> {
+    /// Bytes of the encoded writes.
+    pub(super) fn bytes(&self) -> usize {
+        let lengths = self.pieces.iter().map(|piece| piece.len());
+        lengths.fold(0, usize::saturating_add)
     }
 
     /// The writes in order.
-    pub(super) fn iter(&self) -> BatchIter<'_> {
-        BatchIter(Reader::new(&self.bytes))
+    pub(super) fn iter(&self) -> impl Iterator<Item = Write<'a>> + use<'a> {
+        let [batch, ..] = self.pieces;
+        let batch = if self.single.is_some() { &[] } else { batch };
+        self.single.into_iter().chain(BatchIter::new(batch))
+    }
+}
+
+/// A put or a remove in the default keyspace, encoded around its key and value, which stay where they are: a large value is
+/// not copied, and a small one needs no memory.
+#[derive(Debug)]
+pub(super) struct SingleWrite<'a> {
+    head: [u8; 1 + varint::BYTES_MAX],
+    head_bytes: usize,
+    value_head: [u8; varint::BYTES_MAX],
+    value_head_bytes: usize,
+    write: Write<'a>,
+}
+
+impl<'a> SingleWrite<'a> {
+    /// # Errors
+    /// [`Error::Limit`].
+    pub(super) fn put(key: &'a [u8], value: &'a [u8]) -> Result<Self> {
+        check("value", value.len(), VALUE_BYTES_MAX)?;
+        Self::new(Kind::Put, key, value)
+    }
+
+    /// # Errors
+    /// [`Error::Limit`].
+    pub(super) fn remove(key: &'a [u8]) -> Result<Self> {
+        Self::new(Kind::Remove, key, &[])
+    }
+
+    fn new(kind: Kind, key: &'a [u8], value: &'a [u8]) -> Result<Self> {
+        check("key", key.len(), KEY_BYTES_MAX)?;
+        let mut head = [0; 1 + varint::BYTES_MAX];
+        let [first, rest @ ..] = &mut head;
+        *first = if kind == Kind::Put { PUT } else { REMOVE };
+        let head_bytes = varint::write(rest, key.len() as u64).saturating_add(1);
+        let mut value_head = [0; varint::BYTES_MAX];
+        let value_head_bytes = match kind {
+            Kind::Put => varint::write(&mut value_head, value.len() as u64),
+            _ => 0,
+        };
+        Ok(Self {
+            head,
+            head_bytes,
+            value_head,
+            value_head_bytes,
+            write: Write {
+                keyspace: KeyspaceId::DEFAULT,
+                action: Action::Set(kind),
+                key,
+                value,
+            },
+        })
+    }
+
+    pub(super) fn writes(&self) -> Writes<'_> {
+        Writes {
+            pieces: [
+                self.head.get(..self.head_bytes).unwrap_or_default(),
+                self.write.key,
+                self.value_head
+                    .get(..self.value_head_bytes)
+                    .unwrap_or_default(),
+                self.write.value,
+            ],
+            count: 1,
+            special: false,
+            single: Some(self.write),
+        }
     }
 }
 
@@ -274,6 +368,27 @@ mod tests {
     }
 
     #[test]
+    fn a_single_write_is_the_batch_of_it() {
+        let long = vec![7; 300];
+        for (key, value) in [(&b""[..], &b""[..]), (b"k", b"v"), (&long, &long)] {
+            let mut batch = Batch::new();
+            batch.put(key, value).unwrap();
+            let single = SingleWrite::put(key, value).unwrap();
+            let writes = single.writes();
+            assert_eq!(writes.pieces.concat(), batch.bytes);
+            assert_eq!(writes.bytes(), batch.bytes.len());
+            assert!(writes.iter().eq(batch.iter()) && writes.iter().eq(batch.writes().iter()));
+            batch.clear();
+            batch.remove(key).unwrap();
+            let single = SingleWrite::remove(key).unwrap();
+            assert_eq!(single.writes().pieces.concat(), batch.bytes);
+            assert!(single.writes().iter().eq(batch.iter()));
+        }
+        let long = vec![0; KEY_BYTES_MAX + 1];
+        assert!(SingleWrite::put(&long, b"").is_err() && SingleWrite::remove(&long).is_err());
+    }
+
+    #[test]
     fn what_is_too_large_is_refused_and_leaves_the_batch_alone() {
         let mut batch = Batch::new();
         let long = vec![0; KEY_BYTES_MAX + 1];
@@ -282,7 +397,7 @@ mod tests {
             Err(Error::Limit { what: "key", .. })
         ));
         assert!(matches!(batch.remove(&long), Err(Error::Limit { .. })));
-        assert!(batch.is_empty() && batch.as_bytes().is_empty());
+        assert!(batch.is_empty() && batch.bytes.is_empty());
         batch.put(&long[1..], b"").unwrap();
     }
 }

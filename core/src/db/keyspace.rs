@@ -79,6 +79,17 @@ impl<P: Files> Keyspace<P> {
         self.write(level, |batch| batch.put(key, value))
     }
 
+    /// As [`Db::ingest`].
+    ///
+    /// # Errors
+    /// As there, and [`NoKeyspace`](super::Error::NoKeyspace).
+    pub fn ingest<K: AsRef<[u8]>, V: AsRef<[u8]>>(
+        &self,
+        pairs: impl IntoIterator<Item = (K, V)>,
+    ) -> Result<u64> {
+        self.db.shared.ingest(self.id, pairs.into_iter())
+    }
+
     /// As [`Db::remove`].
     ///
     /// # Errors

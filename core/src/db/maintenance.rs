@@ -18,7 +18,7 @@
 //! is whole, after it the database is empty.
 #![forbid(unsafe_code)]
 
-use super::commit::Refusal;
+use super::commit::{self, Refusal};
 use super::compact::{Build, build};
 use super::error::{Error, Result};
 use super::file_name::FileName;
@@ -205,7 +205,10 @@ impl<P: Files> Shared<P> {
 
     /// The maintenance lock, when what is `wanted` of a flush still is and its tables are within the bound; for that alone it
     /// waits for a merge, or merges.
-    fn lock_to_flush(&self, wanted: impl Fn(&View<P>) -> bool) -> Result<Option<Guard<'_, P>>> {
+    pub(super) fn lock_to_flush(
+        &self,
+        wanted: impl Fn(&View<P>) -> bool,
+    ) -> Result<Option<Guard<'_, P>>> {
         loop {
             let state = self.maintenance.lock();
             if !wanted(&self.reads.lock().view) {
@@ -509,6 +512,28 @@ impl<P: Files> Shared<P> {
                     self.committed.notify_all();
                 } else {
                     fresh.iter().for_each(|table| table.set_obsolete());
+                }
+                Err(stored.error)
+            }
+        }
+    }
+
+    /// As [`switch`](Self::switch), while nobody can write. What becomes of fresh tables is the caller's.
+    pub(super) fn switch_held(
+        &self,
+        state: &mut Guard<'_, P>,
+        commit: &mut commit::Guard<'_, P>,
+        manifest: Manifest,
+    ) -> Result<()> {
+        match manifest.store(&self.directory) {
+            Ok(()) => {
+                state.manifest = manifest;
+                Ok(())
+            }
+            Err(stored) => {
+                if stored.uncertain {
+                    commit.poison();
+                    self.committed.notify_all();
                 }
                 Err(stored.error)
             }

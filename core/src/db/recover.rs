@@ -149,7 +149,7 @@ fn assemble<P: Files>(
     let sequence = manifest.sequence;
     let platform = directory.platform.clone();
     let active = trees.iter().map(|tree| (tree.id, tree.active.clone()));
-    let commit = Commit::new(log, active.collect(), sequence);
+    let commit = Commit::new(log, active.collect(), sequence, platform.clone());
     let view = Arc::new(View { trees });
     let state = MaintenanceState::new(manifest);
     Shared {
@@ -157,12 +157,12 @@ fn assemble<P: Files>(
         options,
         cache,
         lock_file,
+        visible: commit.visible.clone(),
         commit: Mutex::new(commit, platform.clone()),
         committed: Condvar::new(platform.clone()),
         reads: Mutex::new(
             Reads {
                 view,
-                sequence,
                 closed: false,
                 retry: None,
                 counts: MaintenanceCounts::default(),

@@ -16,6 +16,7 @@ use super::options::{Compaction, Maintenance, Options, WriteLevel};
 use super::read;
 use super::transaction::LockName;
 use super::version::View;
+use super::visible::Visible;
 use super::watch::{Operation, Watch};
 use crate::platform::{Condvar, Files, Instant, Mutex};
 use alloc::collections::BTreeSet;
@@ -35,6 +36,8 @@ pub(super) struct Shared<P: Files> {
     /// A leader is done.
     pub(super) committed: Condvar<P>,
     pub(super) reads: Mutex<Reads<P>, P>,
+    /// The last write that reads see. Not under the lock of `reads`, which writers would else take for each write.
+    pub(super) visible: Arc<Visible<P>>,
     pub(super) maintenance: Mutex<MaintenanceState, P>,
     /// Whoever holds it merges; nobody else does.
     pub(super) merging: Mutex<(), P>,
@@ -54,7 +57,6 @@ pub(super) struct Shared<P: Files> {
 #[derive(Debug)]
 pub(super) struct Reads<P: Files> {
     pub(super) view: Arc<View<P>>,
-    pub(super) sequence: u64,
     pub(super) closed: bool,
     /// Maintenance failed: when to try again, and how long that is after the failure.
     pub(super) retry: Option<(Instant, Duration)>,
@@ -69,7 +71,9 @@ impl<P: Files> Shared<P> {
         if reads.closed {
             return Err(Error::Closed);
         }
-        Ok((reads.view.clone(), reads.sequence))
+        // Under the lock: the writes up to the number are in this view, as those after it in a newer view only come in
+        // when that one is here.
+        Ok((reads.view.clone(), self.visible.get()))
     }
 
     /// Calls `read` with the value of a key as it is now.

@@ -207,7 +207,8 @@ impl<P: Files> Transaction<P> {
             // It has seen one moment, and that was then.
             return Ok(());
         }
-        match self.db.shared.write_if(&batch, level, Some(condition))? {
+        let writes = batch.writes();
+        match self.db.shared.write_if(writes, level, Some(condition))? {
             true => Ok(()),
             false => Err(Error::Conflict),
         }

@@ -217,6 +217,18 @@ impl Db {
             .map_err(io_error)
     }
 
+    /// Brings in many pairs at once, which must ascend by key: straight into tables, all together or not at all, and durable. For a
+    /// first load, or a large one. Says how many there were.
+    ///
+    /// # Errors
+    /// `InvalidInput` if the keys do not ascend or something is too large; what the system says: nothing came in.
+    pub fn ingest<K: AsRef<[u8]>, V: AsRef<[u8]>>(
+        &self,
+        pairs: impl IntoIterator<Item = (K, V)>,
+    ) -> io::Result<u64> {
+        self.core.ingest(pairs).map_err(io_error)
+    }
+
     /// Merges all tables: what was removed or overwritten leaves the disk.
     ///
     /// # Errors

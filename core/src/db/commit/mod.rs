@@ -14,8 +14,8 @@
 //! - No waiter is forgotten: whoever sleeps does so because another has a turn; that one ends its turn under the lock and wakes
 //!   all if anybody sleeps; each then finds itself durable, or takes a turn. `loom` checks this.
 //! - A write is visible to reads when it is in the log's buffer, before it is durable; what an acknowledged write has seen is
-//!   durable with it, by the order. A failed write or sync poisons: nothing is acknowledged until a new open has
-//!   found out what the disk holds.
+//!   durable with it, by the order. A failed write or sync poisons: nothing is accepted until a new open has
+//!   found out what the disk holds, and reads go back to what was acknowledged.
 //!
 //! # Bounds
 //! The buffer holds at most `log_buffer_bytes` and one batch of each waiting writer: over it, buffered writers wait too.
@@ -25,7 +25,7 @@
 mod loom;
 mod turns;
 
-use super::batch::{Action, Batch, Write};
+use super::batch::{Action, Write, Writes};
 use super::entry::Kind;
 use super::error::{Error, Result};
 use super::keyspace::KeyspaceId;
@@ -33,6 +33,7 @@ use super::memtable::Memtable;
 use super::options::WriteLevel;
 use super::shared::Shared;
 use super::version::View;
+use super::visible::Visible;
 use super::wal::ActiveLog;
 use super::watch::Operation;
 use crate::platform::{ClockId, Durability, Files, Instant, MutexGuard};
@@ -61,6 +62,9 @@ pub(super) struct Commit<P: Files> {
     pub(super) memtables: Vec<(KeyspaceId, Arc<Memtable>)>,
     /// The last write's number.
     pub(super) sequence: u64,
+    /// The last one's that was acknowledged, or that is durable; and of those that reads see.
+    acknowledged: u64,
+    pub(super) visible: Arc<Visible<P>>,
     turns: Turns,
     /// Threads that sleep on `committed`: nobody is woken when nobody sleeps.
     sleeping: usize,
@@ -91,11 +95,14 @@ impl<P: Files> Commit<P> {
         log: ActiveLog<P>,
         memtables: Vec<(KeyspaceId, Arc<Memtable>)>,
         sequence: u64,
+        platform: P,
     ) -> Self {
         Self {
             log,
             memtables,
             sequence,
+            acknowledged: sequence,
+            visible: Arc::new(Visible::new(sequence, platform)),
             turns: Turns::new(sequence),
             sleeping: 0,
             ahead_ns: 0,
@@ -114,8 +121,21 @@ impl<P: Files> Commit<P> {
         }
     }
 
+    /// Refuses writes from here on, and hides from reads those that nobody was told are safe.
     pub(super) fn poison(&mut self) {
-        self.refusal.get_or_insert(Refusal::Poisoned);
+        if self.refusal.is_none() {
+            self.refusal = Some(Refusal::Poisoned);
+            self.visible.set(self.acknowledged);
+        }
+    }
+
+    /// Somebody is told that all up to `sequence` is as safe as was asked.
+    fn acknowledge(&mut self, sequence: u64) {
+        self.acknowledged = self.acknowledged.max(sequence);
+        // A write may have become safe right before another's sync failed.
+        if self.refusal == Some(Refusal::Poisoned) {
+            self.visible.set(self.acknowledged);
+        }
     }
 
     pub(super) fn memtable(&self, keyspace: KeyspaceId) -> Option<&Arc<Memtable>> {
@@ -129,7 +149,7 @@ impl<P: Files> Commit<P> {
     }
 
     /// Whether all writes of a batch can be applied.
-    fn check_batch(&self, batch: &Batch, has_operator: bool) -> Result<()> {
+    fn check_batch(&self, batch: &Writes<'_>, has_operator: bool) -> Result<()> {
         for write in batch.iter() {
             self.memtable(write.keyspace).ok_or(Error::NoKeyspace)?;
             if write.action == Action::Set(Kind::Merge) && !has_operator {
@@ -145,6 +165,7 @@ impl<P: Files> Commit<P> {
     pub(super) fn replace_log(&mut self, log: ActiveLog<P>) {
         self.log = log;
         self.turns.settle(self.sequence);
+        self.acknowledge(self.sequence);
     }
 }
 
@@ -169,7 +190,7 @@ fn durability(level: WriteLevel) -> Durability {
 
 impl<P: Files> Shared<P> {
     /// Applies a batch, and returns when it is durable at `level`.
-    pub(super) fn write(&self, batch: &Batch, level: WriteLevel) -> Result<()> {
+    pub(super) fn write(&self, batch: Writes<'_>, level: WriteLevel) -> Result<()> {
         let always = None::<fn(&View<P>, u64) -> Result<bool>>;
         self.write_if(batch, level, always).map(|_| ())
     }
@@ -177,12 +198,12 @@ impl<P: Files> Shared<P> {
     /// As [`write`](Self::write), if `condition` says so of the database right before it: nothing else is written in between.
     pub(super) fn write_if(
         &self,
-        batch: &Batch,
+        batch: Writes<'_>,
         level: WriteLevel,
         condition: Option<impl FnOnce(&View<P>, u64) -> Result<bool>>,
     ) -> Result<bool> {
         let begun = self.begin();
-        let done = self.write_timed(batch, level, condition)?;
+        let done = self.write_timed(&batch, level, condition)?;
         let key = || batch.iter().next().map_or(&[][..], |write| write.key);
         self.end(Operation::Write, begun, begun.map_or(&[], |_| key()));
         Ok(done)
@@ -190,12 +211,12 @@ impl<P: Files> Shared<P> {
 
     fn write_timed(
         &self,
-        batch: &Batch,
+        batch: &Writes<'_>,
         level: WriteLevel,
         condition: Option<impl FnOnce(&View<P>, u64) -> Result<bool>>,
     ) -> Result<bool> {
         let mut commit = self.lock_with_room()?;
-        if batch.is_special() {
+        if batch.special {
             commit.check_batch(batch, self.options.merge_operator.is_some())?;
         }
         if let Some(condition) = condition {
@@ -205,28 +226,30 @@ impl<P: Files> Shared<P> {
             }
         }
         let sequence = commit.sequence;
-        if batch.is_empty() {
+        if batch.count == 0 {
             return self.persist(commit, sequence, level).1.map(|()| true);
         }
         let first = commit.sequence + 1;
         let Commit { log, memtables, .. } = &mut *commit;
         log.writer
-            .push_batch(&mut log.buffer, first, batch.len() as u32, batch.as_bytes());
+            .push_batch(&mut log.buffer, first, batch.count, batch.pieces);
         for (sequence, write) in (first..).zip(batch.iter()) {
             apply(memtables, &write, sequence);
         }
-        commit.sequence += batch.len() as u64;
+        let bytes = batch.bytes() as u64;
+        commit.sequence += u64::from(batch.count);
         commit.counts.batches += 1;
-        commit.counts.batch_bytes += batch.as_bytes().len() as u64;
-        self.reads.lock().sequence = commit.sequence;
+        commit.counts.batch_bytes += bytes;
+        self.visible.set(commit.sequence);
         let rate = self.rate_with(commit.weight()) as u64;
-        let bytes_ns = (batch.as_bytes().len() as u64).saturating_mul(1_000_000_000);
+        let bytes_ns = bytes.saturating_mul(1_000_000_000);
         commit.ahead_ns += bytes_ns.checked_div(rate).unwrap_or_default();
+        let sequence = commit.sequence;
         if level == WriteLevel::Buffered && commit.log.buffer.len() < self.options.log_buffer_bytes
         {
+            commit.acknowledge(sequence);
             return Ok(true);
         }
-        let sequence = commit.sequence;
         let level = level.max(WriteLevel::Os);
         self.persist(commit, sequence, level).1.map(|()| true)
     }
@@ -306,6 +329,7 @@ impl<P: Files> Shared<P> {
     ) -> (Guard<'a, P>, Result<()>) {
         loop {
             if commit.turns.is_durable(level, sequence) {
+                commit.acknowledge(sequence);
                 return (commit, Ok(()));
             }
             if let Err(error) = commit.check() {
@@ -314,7 +338,7 @@ impl<P: Files> Shared<P> {
             let gathered = commit.log.buffer.len();
             let result;
             (commit, result) = match commit.turns.next(level, sequence, gathered) {
-                Step::Done => return (commit, Ok(())),
+                Step::Done => continue,
                 Step::Wait => (self.sleep(commit), Ok(())),
                 Step::Write => self.write_group(commit, level >= WriteLevel::Data),
                 Step::Sync(level, upto) => self.sync_group(commit, level, upto),
@@ -403,6 +427,31 @@ impl<P: Files> Shared<P> {
             return self.write_group(commit, true);
         }
         (commit, result)
+    }
+
+    /// As [`lock_quiet`](Self::lock_quiet), with all that was written before on the medium.
+    pub(super) fn lock_durable(&self) -> Result<Guard<'_, P>> {
+        let mut commit = self.lock_quiet();
+        commit.check()?;
+        let outgoing = commit.log.take(0);
+        let written = outgoing.write_and_sync(&self.directory);
+        match written {
+            Ok(()) => {
+                commit
+                    .log
+                    .wrote(outgoing, self.options.log_buffer_bytes * 2);
+                let written = commit.log.written();
+                commit.log.synced(written);
+                commit.counts.log_writes += 1;
+                commit.counts.log_syncs += 1;
+                let sequence = commit.sequence;
+                commit.turns.settle(sequence);
+                commit.acknowledge(sequence);
+            }
+            Err(_) => commit.poison(),
+        }
+        self.wake_sleepers(&commit);
+        written.map(|()| commit)
     }
 
     /// The commit lock at a moment when nobody has a turn, so that its holder may write to the log.

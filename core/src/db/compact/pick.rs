@@ -48,7 +48,8 @@ pub(super) fn bytes<P: Files>(tables: &[Arc<Table<P>>]) -> u64 {
     tables.iter().map(|table| table.info().bytes).sum()
 }
 
-fn overlap(a: &TableInfo, b: &TableInfo) -> bool {
+/// Whether they may have a key in common.
+pub(in crate::db) fn overlap(a: &TableInfo, b: &TableInfo) -> bool {
     a.smallest <= b.largest && b.smallest <= a.largest
 }
 

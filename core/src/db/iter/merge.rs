@@ -22,8 +22,8 @@ use core::ops::Bound;
 /// What the current key comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// As the entry of the first source in `order` says.
-    Entry,
+    /// As the entry of the first source in `order` says, which is of this kind.
+    Entry(Kind),
     /// A removed range hides it.
     Hidden,
     /// This, with `merged`.
@@ -76,7 +76,7 @@ impl<P: Files> MergeCursor<P> {
             order: Vec::new(),
             group: 0,
             ranged,
-            state: State::Entry,
+            state: State::Hidden,
             merged: Vec::new(),
             operands: Operands::default(),
             moving: Vec::new(),
@@ -106,6 +106,13 @@ impl<P: Files> MergeCursor<P> {
         if self.group == 1 {
             let at = self.order[0].at;
             self.sources[at].step(self.reverse)?;
+            if self.order.len() == 1 {
+                // Nobody to compare with, and nobody comes back: its number need not be right.
+                if self.sources[at].key().is_none() {
+                    self.order.clear();
+                }
+                return self.settle();
+            }
             match self.head(at) {
                 None => drop(self.order.remove(0)),
                 Some(head) => {
@@ -134,7 +141,7 @@ impl<P: Files> MergeCursor<P> {
     pub(in crate::db) fn entry(&self) -> Option<(&[u8], Option<Entry<'_>>)> {
         let entry = self.sources[self.order.first()?.at].entry()?;
         let resolved = match self.state {
-            State::Entry => Some(entry),
+            State::Entry(_) => Some(entry),
             State::Hidden => None,
             State::Merged(kind) => Some(Entry {
                 kind,
@@ -145,12 +152,21 @@ impl<P: Files> MergeCursor<P> {
         Some((entry.key, resolved))
     }
 
-    fn key(&self, at: usize) -> Option<&[u8]> {
-        self.sources[at].entry().map(|entry| entry.key)
+    /// The key here.
+    pub(in crate::db) fn key(&self) -> Option<&[u8]> {
+        self.sources[self.order.first()?.at].key()
+    }
+
+    /// As the kind of [`entry`](Self::entry), when there is a [`key`](Self::key).
+    pub(in crate::db) const fn kind(&self) -> Option<Kind> {
+        match self.state {
+            State::Entry(kind) | State::Merged(kind) => Some(kind),
+            State::Hidden => None,
+        }
     }
 
     fn head(&self, at: usize) -> Option<Head> {
-        let prefix = prefix(self.key(at)?);
+        let prefix = prefix(self.sources[at].key()?);
         let prefix = if self.reverse { !prefix } else { prefix };
         Some(Head { prefix, at })
     }
@@ -158,7 +174,7 @@ impl<P: Files> MergeCursor<P> {
     /// Whether a source comes before another one.
     fn is_before(&self, a: Head, b: Head) -> bool {
         let by_key = || {
-            let order = self.key(a.at).cmp(&self.key(b.at));
+            let order = self.sources[a.at].key().cmp(&self.sources[b.at].key());
             if self.reverse { order.reverse() } else { order }
         };
         let order = a.prefix.cmp(&b.prefix).then_with(by_key);
@@ -177,25 +193,32 @@ impl<P: Files> MergeCursor<P> {
 
     /// Finds the sources at the first key, and what it comes to.
     fn settle(&mut self) -> Result<()> {
-        self.state = State::Entry;
+        self.state = State::Hidden;
         let Some(&first) = self.order.first() else {
             return Ok(());
         };
-        let Some(entry) = self.sources[first.at].entry() else {
+        let source = &self.sources[first.at];
+        let Some(kind) = source.kind() else {
             return Ok(());
         };
         self.group = 1;
         while let Some(&next) = self.order.get(self.group)
             && next.prefix == first.prefix
-            && self.key(next.at) == Some(entry.key)
+            && self.sources[next.at].key() == source.key()
         {
             self.group += 1;
         }
-        if !self.ranged.is_empty() && self.is_hidden(entry.key, first.at) {
-            self.state = State::Hidden;
-        } else if matches!(entry.kind, Kind::Merge | Kind::Refused) {
+        let hidden = !self.ranged.is_empty()
+            && source
+                .key()
+                .is_some_and(|key| self.is_hidden(key, first.at));
+        if hidden {
+            return Ok(());
+        }
+        if matches!(kind, Kind::Merge | Kind::Refused) {
             return self.merge();
         }
+        self.state = State::Entry(kind);
         Ok(())
     }
 

@@ -80,23 +80,27 @@ impl<P: Files> Scan<P> {
         self.done = true;
         match &mut self.front {
             Some(front) => front.step()?,
-            None => self.front = Some(self.cursor(false)?),
+            None => {
+                if let Some(key) = self.back.as_ref().and_then(MergeCursor::key) {
+                    exclude(&mut self.end, key);
+                }
+                self.front = Some(self.cursor(false)?);
+            }
         }
         let Some(front) = &mut self.front else {
             return Ok(None);
         };
+        let unbounded = matches!(self.end, Bound::Unbounded);
         loop {
-            match front.entry() {
-                Some((key, entry)) if is_before(key, &self.end) => {
-                    match entry.map(|entry| entry.kind) {
-                        Some(Kind::Put) => break,
-                        Some(Kind::Refused) => return Err(refusal(self.operator)),
-                        _ => {}
-                    }
-                }
+            match front.key() {
+                Some(key) if unbounded || is_before(key, &self.end) => {}
                 _ => return Ok(None),
             }
-            front.step()?;
+            match front.kind() {
+                Some(Kind::Put) => break,
+                Some(Kind::Refused) => return Err(refusal(self.operator)),
+                _ => front.step()?,
+            }
         }
         self.done = false;
         let pair = front
@@ -122,7 +126,7 @@ impl<P: Files> Scan<P> {
         match &mut self.back {
             Some(back) => back.step()?,
             None => {
-                if let Some((key, _)) = self.front.as_ref().and_then(MergeCursor::entry) {
+                if let Some(key) = self.front.as_ref().and_then(MergeCursor::key) {
                     exclude(&mut self.start, key);
                 }
                 self.back = Some(self.cursor(true)?);
@@ -131,24 +135,25 @@ impl<P: Files> Scan<P> {
         let Some(back) = &mut self.back else {
             return Ok(None);
         };
+        let unbounded = matches!(self.start, Bound::Unbounded);
         loop {
-            match back.entry() {
-                Some((key, entry)) if is_after(key, &self.start) => {
-                    match entry.map(|entry| entry.kind) {
-                        Some(Kind::Put) => break,
-                        Some(Kind::Refused) => return Err(refusal(self.operator)),
-                        _ => {}
-                    }
-                }
+            match back.key() {
+                Some(key) if unbounded || is_after(key, &self.start) => {}
                 _ => return Ok(None),
             }
-            back.step()?;
+            match back.kind() {
+                Some(Kind::Put) => break,
+                Some(Kind::Refused) => return Err(refusal(self.operator)),
+                _ => back.step()?,
+            }
         }
         self.done = false;
         let pair = back
             .entry()
             .and_then(|(key, entry)| Some((key, entry?.value)));
-        if let Some((key, _)) = pair {
+        if self.front.is_some()
+            && let Some((key, _)) = pair
+        {
             exclude(&mut self.end, key);
         }
         Ok(pair)

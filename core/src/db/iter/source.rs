@@ -1,7 +1,7 @@
 //! The sorted sources of a database: a memtable, one table, or a level of tables that do not overlap.
 #![forbid(unsafe_code)]
 
-use crate::db::entry::Entry;
+use crate::db::entry::{Entry, Kind};
 use crate::db::error::Result;
 use crate::db::memtable::MemtableCursor;
 use crate::db::ranges::{RemovedRange, RemovedRanges};
@@ -48,6 +48,26 @@ impl<P: Files> Source<P> {
             Self::Memtable(cursor) => cursor.entry(),
             Self::Table(cursor) => cursor.entry(),
             Self::Level(cursor) => cursor.cursor.as_ref()?.entry(),
+        }
+    }
+
+    /// The key of the entry.
+    #[inline]
+    pub(super) fn key(&self) -> Option<&[u8]> {
+        match self {
+            Self::Memtable(cursor) => cursor.key(),
+            Self::Table(cursor) => cursor.key(),
+            Self::Level(cursor) => cursor.cursor.as_ref()?.key(),
+        }
+    }
+
+    /// The kind of the entry.
+    #[inline]
+    pub(super) fn kind(&self) -> Option<Kind> {
+        match self {
+            Self::Memtable(cursor) => cursor.kind(),
+            Self::Table(cursor) => cursor.kind(),
+            Self::Level(cursor) => cursor.cursor.as_ref()?.kind(),
         }
     }
 
@@ -169,7 +189,7 @@ impl<P: Files> LevelCursor<P> {
         while self
             .cursor
             .as_ref()
-            .is_some_and(|cursor| cursor.entry().is_none())
+            .is_some_and(|cursor| cursor.key().is_none())
         {
             self.open(if reverse {
                 self.at.checked_sub(1)

@@ -112,6 +112,17 @@ impl MemtableCursor {
         self.settle();
     }
 
+    /// The key here.
+    pub(in crate::db) fn key(&self) -> Option<&[u8]> {
+        // SAFETY: C1; the slice is borrowed with the cursor and so with its share of the memtable.
+        (!self.node.is_null()).then(|| unsafe { Node::key(self.node) })
+    }
+
+    /// The kind of the entry here.
+    pub(in crate::db) fn kind(&self) -> Option<Kind> {
+        (!self.node.is_null()).then_some(self.kind)
+    }
+
     /// The entry here.
     pub(in crate::db) fn entry(&self) -> Option<Entry<'_>> {
         // SAFETY: C1; the slices are borrowed with the cursor and so with its share of the memtable.

@@ -66,9 +66,9 @@ impl BlockBuilder {
         self.last_key.extend_from_slice(key);
     }
 
-    /// Completes the block and starts anew.
+    /// Completes the block in `out`, which is empty, and starts anew in its memory.
     pub(super) fn finish(&mut self, out: &mut Vec<u8>) {
-        out.append(&mut self.bytes);
+        core::mem::swap(out, &mut self.bytes);
         for restart in &self.restarts {
             out.extend_from_slice(&restart.to_le_bytes());
         }

@@ -39,7 +39,10 @@ pub(super) struct BlockCursor {
     at: usize,
     next: usize,
     valid: bool,
+    /// The key here, unless it is still in `behind_keys`.
     key: Vec<u8>,
+    /// Where in `behind_keys` the key here starts, if the cursor came from behind.
+    key_start: Option<usize>,
     sequence: u64,
     kind: Kind,
     value: Range<usize>,
@@ -56,6 +59,7 @@ impl BlockCursor {
             next: 0,
             valid: false,
             key: Vec::new(),
+            key_start: None,
             sequence: 0,
             kind: Kind::Remove,
             value: 0..0,
@@ -64,14 +68,33 @@ impl BlockCursor {
         }
     }
 
+    /// A cursor over another block, in the memory of this one.
+    pub(super) fn into_block(mut self, block: Arc<Block>) -> Self {
+        self.forget_behind();
+        self.key.clear();
+        Self {
+            block,
+            at: 0,
+            next: 0,
+            valid: false,
+            ..self
+        }
+    }
+
     /// Goes to the next entry, the first at the start.
     #[inline]
     pub(super) fn advance(&mut self) -> Result<()> {
+        if let Some(start) = self.key_start {
+            self.key.clear();
+            let key = self.behind_keys.get(start..).unwrap_or_default();
+            self.key.extend_from_slice(key);
+        }
         self.forget_behind();
         self.read_next()
     }
 
     fn forget_behind(&mut self) {
+        self.key_start = None;
         self.behind.clear();
         self.behind_keys.clear();
     }
@@ -100,8 +123,9 @@ impl BlockCursor {
 
     /// Goes to the first entry whose key is not less than `key`.
     pub(super) fn seek(&mut self, key: &[u8]) -> Result<()> {
-        self.next = self.block.restart_before(key)?;
+        self.forget_behind();
         self.key.clear();
+        self.next = self.block.restart_before(key)?;
         loop {
             self.advance()?;
             if !self.valid || self.key.as_slice() >= key {
@@ -112,11 +136,11 @@ impl BlockCursor {
 
     /// Goes to the entry before, or to none at the first.
     pub(super) fn retreat(&mut self) -> Result<()> {
+        if let Some(start) = self.key_start.take() {
+            self.behind_keys.truncate(start);
+        }
         if let Some(entry) = self.behind.pop() {
-            self.key.clear();
-            let key = self.behind_keys.get(entry.key_start..).unwrap_or_default();
-            self.key.extend_from_slice(key);
-            self.behind_keys.truncate(entry.key_start);
+            self.key_start = Some(entry.key_start);
             (self.at, self.next) = (entry.at, entry.next);
             (self.sequence, self.kind, self.value) = (entry.sequence, entry.kind, entry.value);
             return Ok(());
@@ -179,7 +203,7 @@ impl BlockCursor {
     #[inline]
     pub(super) fn entry(&self) -> Option<Entry<'_>> {
         self.valid.then(|| Entry {
-            key: self.key.as_slice(),
+            key: self.any_key(),
             sequence: self.sequence,
             kind: self.kind,
             value: self.block.slice(self.value.clone()),
@@ -189,6 +213,20 @@ impl BlockCursor {
     /// The key here.
     #[inline]
     pub(super) fn key(&self) -> Option<&[u8]> {
-        self.valid.then_some(self.key.as_slice())
+        self.valid.then(|| self.any_key())
+    }
+
+    /// The kind of the entry here.
+    #[inline]
+    pub(super) fn kind(&self) -> Option<Kind> {
+        self.valid.then_some(self.kind)
+    }
+
+    #[inline]
+    fn any_key(&self) -> &[u8] {
+        match self.key_start {
+            None => &self.key,
+            Some(start) => self.behind_keys.get(start..).unwrap_or_default(),
+        }
     }
 }

@@ -56,6 +56,8 @@ pub(in crate::db) struct TableBuilder<P: Files> {
     filter: FilterBuilder,
     compressed: bool,
     scratch: Vec<u8>,
+    /// The last block's memory.
+    block: Vec<u8>,
     /// Not yet written; starts at `written`.
     buffer: Vec<u8>,
     written: u64,
@@ -88,6 +90,7 @@ impl<P: Files> TableBuilder<P> {
             filter: FilterBuilder::new(options.filter_bits_per_key),
             compressed,
             scratch: Vec::new(),
+            block: Vec::new(),
             buffer: Vec::new(),
             written: 0,
         })
@@ -174,7 +177,7 @@ impl<P: Files> TableBuilder<P> {
             return Ok(());
         }
         let last_key: Vec<u8> = self.data.last_key().into();
-        let mut block = Vec::new();
+        let mut block = core::mem::take(&mut self.block);
         self.data.finish(&mut block);
         let kind = if self.compressed {
             compress(&mut block, &mut self.scratch)
@@ -184,6 +187,7 @@ impl<P: Files> TableBuilder<P> {
         let mut place = Vec::new();
         self.push_block(&mut block, kind)?.push(&mut place);
         self.index.push(&last_key, 0, Kind::Put, &place);
+        self.block = block;
         Ok(())
     }
 

@@ -7,7 +7,7 @@
 
 use super::block_cursor::BlockCursor;
 use super::reader::Table;
-use crate::db::entry::Entry;
+use crate::db::entry::{Entry, Kind};
 use crate::db::error::Result;
 use crate::platform::Files;
 use alloc::sync::Arc;
@@ -86,6 +86,18 @@ impl<P: Files> TableCursor<P> {
         self.skip_empty(reverse)
     }
 
+    /// The key here.
+    #[inline]
+    pub(in crate::db) fn key(&self) -> Option<&[u8]> {
+        self.data.as_ref()?.key()
+    }
+
+    /// The kind of the entry here.
+    #[inline]
+    pub(in crate::db) fn kind(&self) -> Option<Kind> {
+        self.data.as_ref()?.kind()
+    }
+
     /// The entry here.
     pub(in crate::db) fn entry(&self) -> Option<Entry<'_>> {
         self.data.as_ref()?.entry()
@@ -115,11 +127,20 @@ impl<P: Files> TableCursor<P> {
     fn load(&mut self, at: Option<usize>) -> Result<()> {
         let place = at.and_then(|at| self.table.place(at));
         self.at = at.unwrap_or_default();
-        self.data = match place {
-            None => None,
-            Some(place) if self.cached => Some(BlockCursor::new(self.table.block(place)?)),
-            Some(place) => Some(BlockCursor::new(self.table.read_data(place)?)),
+        // After an error there is no entry here.
+        let last = self.data.take();
+        let Some(place) = place else {
+            return Ok(());
         };
+        let block = if self.cached {
+            self.table.block(place)?
+        } else {
+            self.table.read_data(place)?
+        };
+        self.data = Some(match last {
+            Some(last) => last.into_block(block),
+            None => BlockCursor::new(block),
+        });
         Ok(())
     }
 }

@@ -36,7 +36,7 @@ impl Log {
         let mut batch = Batch::new();
         batch.put(b"key", &vec![0xab; value_bytes]).unwrap();
         self.writer
-            .push_batch(&mut self.bytes, self.sequence, 1, batch.as_bytes());
+            .push_batch(&mut self.bytes, self.sequence, 1, batch.writes().pieces);
         self.sequence += 1;
         start
     }

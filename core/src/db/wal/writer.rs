@@ -40,19 +40,19 @@ impl LogWriter {
         self.offset
     }
 
-    /// Appends a batch whose first write has number `sequence`.
+    /// Appends a batch whose first write has number `sequence`, and whose bytes come in pieces.
     pub(in crate::db) fn push_batch(
         &mut self,
         out: &mut Vec<u8>,
         sequence: u64,
         count: u32,
-        writes: &[u8],
+        [first, second, third, fourth]: [&[u8]; 4],
     ) {
         let mut header = [0; BATCH_HEADER_BYTES];
         let (number, rest) = header.split_at_mut(8);
         number.copy_from_slice(&sequence.to_le_bytes());
         rest.copy_from_slice(&count.to_le_bytes());
-        let mut parts = [&header[..], writes];
+        let mut parts = [&header[..], first, second, third, fourth];
         let mut first = true;
         loop {
             let room = self.pad(out).saturating_sub(FRAGMENT_HEADER_BYTES);

@@ -1,0 +1,186 @@
+//! Many pairs at once, past the log and the memtable: straight into tables.
+//!
+//! ```text
+//! no lock: the pairs -> tables, synced                     (failure, or the end of the process: leftovers)
+//! maintenance lock: memtables flushed, so that what is older lies in tables too
+//! commit lock: the log synced, manifest: + tables, view    (failure: see `version::manifest`)
+//! ```
+//! The commit lock is held over the switch of the manifest, which is durable at once: no write may come between that a loss of power
+//! could take while the pairs stay. Writes that came in since the flush lie above the pairs: they count as later.
+//!
+//! Where no table overlaps the pairs they go to the last level, from where they need not move. Else they are one more table of level
+//! 0, as a flush would make it.
+#![forbid(unsafe_code)]
+
+use super::compact;
+use super::entry::{Entry, Kind};
+use super::error::{Error, Result};
+use super::keyspace::KeyspaceId;
+use super::maintenance::Guard;
+use super::options::{Compaction, KEY_BYTES_MAX, VALUE_BYTES_MAX};
+use super::ranges::RemovedRanges;
+use super::shared::Shared;
+use super::table::{Table, TableBuilder};
+use super::version::{LEVELS, Manifest, Version};
+use crate::platform::Files;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+/// Tables that nothing refers to yet. Dropped with them, it has their files removed.
+struct Made<P: Files>(Vec<Arc<Table<P>>>);
+
+impl<P: Files> Drop for Made<P> {
+    fn drop(&mut self) {
+        self.0.iter().for_each(|table| table.set_obsolete());
+    }
+}
+
+impl<P: Files> Shared<P> {
+    /// Brings the pairs in, which ascend, and says how many there were.
+    pub(super) fn ingest<K: AsRef<[u8]>, V: AsRef<[u8]>>(
+        &self,
+        keyspace: KeyspaceId,
+        pairs: impl Iterator<Item = (K, V)>,
+    ) -> Result<u64> {
+        self.commit.lock().check()?;
+        let mut made = self.build_ingested(keyspace, pairs)?;
+        if made.0.is_empty() {
+            return Ok(0);
+        }
+        let mut state = loop {
+            let Some(mut state) = self.lock_to_flush(|_| true)? else {
+                continue;
+            };
+            self.flush_locked(&mut state)?;
+            if self.has_table_room(&state) {
+                break state;
+            }
+        };
+        let installed = self.install_ingested(&mut state, keyspace, &made.0);
+        drop(state);
+        // After a poisoning the manifest may have them or not: the next open tells.
+        let keep = installed.is_ok() || self.commit.lock().check() == Err(Error::Poisoned);
+        let tables = match keep {
+            true => core::mem::take(&mut made.0),
+            false => Vec::new(),
+        };
+        installed?;
+        if self.is_inline() {
+            // That a merge failed is no failure of what is done.
+            let _ = self.merge_if_needed();
+        } else {
+            self.ask_keeper();
+        }
+        Ok(tables.iter().map(|table| table.info().entries).sum())
+    }
+
+    fn build_ingested<K: AsRef<[u8]>, V: AsRef<[u8]>>(
+        &self,
+        keyspace: KeyspaceId,
+        pairs: impl Iterator<Item = (K, V)>,
+    ) -> Result<Made<P>> {
+        let (view, sequence) = self.snapshot()?;
+        let leveled = self.options.compaction == Compaction::Leveled;
+        // Over other tables it had better be one at level 0, and elsewhere than in levels it is.
+        let table_bytes = match leveled && view.tree(keyspace)?.version.is_empty() {
+            true => self.options.table_bytes,
+            false => u64::MAX,
+        };
+        drop(view);
+        let level = if leveled { LEVELS - 1 } else { 0 };
+        let compressed = level >= self.options.compressed_from;
+        let mut made = Made(Vec::new());
+        let mut builder: Option<TableBuilder<P>> = None;
+        let mut last: Option<Vec<u8>> = None;
+        let finish = |builder: TableBuilder<P>| {
+            let info = builder.finish(&RemovedRanges::default())?;
+            self.open_built(&info)
+        };
+        for (key, value) in pairs {
+            let (key, value) = (key.as_ref(), value.as_ref());
+            for (what, found, max) in [
+                ("key", key.len(), KEY_BYTES_MAX),
+                ("value", value.len(), VALUE_BYTES_MAX),
+            ] {
+                if found > max {
+                    let (found, max) = (found as u64, max as u64);
+                    return Err(Error::Limit { what, found, max });
+                }
+            }
+            if last.as_deref().is_some_and(|last| last >= key) {
+                return Err(Error::Invalid(
+                    "pairs to ingest must ascend by key, each key once; sort them",
+                ));
+            }
+            let last = last.get_or_insert_default();
+            last.clear();
+            last.extend_from_slice(key);
+            if let Some(full) = builder.take_if(|table| table.data_bytes() >= table_bytes) {
+                made.0.push(finish(full)?);
+            }
+            let table = match &mut builder {
+                Some(table) => table,
+                none => {
+                    let number = self.maintenance.lock().number();
+                    let fresh =
+                        TableBuilder::new(&self.directory, number, &self.options, compressed)?;
+                    none.insert(fresh)
+                }
+            };
+            table.push(Entry {
+                key,
+                sequence,
+                kind: Kind::Put,
+                value,
+            })?;
+        }
+        if let Some(rest) = builder {
+            made.0.push(finish(rest)?);
+        }
+        Ok(made)
+    }
+
+    fn install_ingested(
+        &self,
+        state: &mut Guard<'_, P>,
+        keyspace: KeyspaceId,
+        tables: &[Arc<Table<P>>],
+    ) -> Result<()> {
+        // The tables that a merge makes may span the gaps between those it takes in: beside one the last level is not for us.
+        let no_merge = self.merging.try_lock();
+        let mut commit = self.lock_durable()?;
+        let view = self.reads.lock().view.clone();
+        let tree = view.tree(keyspace)?;
+        let mut levels = tree.version.levels.clone();
+        let overlaps = tree.version.tables().any(|table| {
+            tables
+                .iter()
+                .any(|fresh| compact::overlap(fresh.info(), table.info()))
+        });
+        let leveled = self.options.compaction == Compaction::Leveled;
+        if leveled && !overlaps && no_merge.is_some() {
+            let level = &mut levels[LEVELS - 1];
+            level.extend(tables.iter().cloned());
+            level.sort_unstable_by(|a, b| a.info().smallest.cmp(&b.info().smallest));
+        } else {
+            levels[0].splice(..0, tables.iter().cloned());
+        }
+        let version = Version { levels };
+        let mut manifest = Manifest {
+            next_number: state.next_number,
+            ..state.manifest.clone()
+        };
+        if let Some(keyspace) = manifest.keyspace(keyspace) {
+            keyspace.levels = version.infos();
+        }
+        self.switch_held(state, &mut commit, manifest)?;
+        self.publish(|tree| {
+            if tree.id == keyspace {
+                tree.version = Arc::new(Version {
+                    levels: version.levels.clone(),
+                });
+            }
+        });
+        Ok(())
+    }
+}
