@@ -8,18 +8,21 @@ use super::order::{Key, Lead, Output, Prelude};
 use super::print::{self, Json, Mode, Out, Standard, Stats, Summary};
 use super::run::Shared;
 use super::search::chunk::{self, CHUNK_BYTES};
-use super::search::{Binary, Input, Searcher};
+use super::search::{Binary, Input, Searcher, has_mark};
 use super::sync::{lock, wait};
 use super::target::{Files, Target};
 use std::ffi::OsString;
 use std::fs::File;
-use std::io;
+use std::io::{self, Seek as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 
 /// From this size on a file is searched in parts.
 const BIG_FILE_BYTES: u64 = 1 << 20;
+
+/// How much of a file says whether it is binary.
+const HEAD_BYTES: usize = 64 << 10;
 
 /// A file that is searched in parts.
 #[derive(Debug)]
@@ -187,8 +190,15 @@ impl Scratch {
         }
         let input = if shared.sliced {
             let bytes = file.metadata()?.len();
-            if bytes >= BIG_FILE_BYTES && self.may_be_split(shared, matcher, &file, place.binary)? {
-                return Ok(Some(big_file(shared, path, file, place.binary, bytes)));
+            if bytes >= BIG_FILE_BYTES && splits(shared, matcher) {
+                self.chunk.resize(self.chunk.len().max(HEAD_BYTES), 0);
+                let head = self.chunk.get_mut(..HEAD_BYTES).unwrap_or_default();
+                let have = crate::sys::read_at(&file, head, 0)?;
+                if is_plain(shared, head.get(..have).unwrap_or_default(), place.binary) {
+                    return Ok(Some(big_file(shared, path, file, place.binary, bytes)));
+                }
+                // Where the system has one place for all reads, it was moved.
+                (&file).rewind()?;
             }
             if bytes > 0 {
                 Input::Sliced(file)
@@ -199,11 +209,12 @@ impl Scratch {
         } else if self.searcher.read_head(&file)? {
             Input::InHead
         } else {
-            if place.binary == Binary::Text {
+            if place.binary == Binary::Text
+                && splits(shared, matcher)
+                && is_plain(shared, self.searcher.head(), place.binary)
+            {
                 let bytes = file.metadata()?.len();
-                if bytes >= BIG_FILE_BYTES
-                    && self.may_be_split(shared, matcher, &file, place.binary)?
-                {
+                if bytes >= BIG_FILE_BYTES {
                     return Ok(Some(big_file(shared, path, file, place.binary, bytes)));
                 }
             }
@@ -211,35 +222,6 @@ impl Scratch {
         };
         self.whole(shared, matcher, &place, input, output)?;
         Ok(None)
-    }
-
-    fn may_be_split(
-        &mut self,
-        shared: &Shared<'_, '_>,
-        matcher: &Matcher,
-        file: &File,
-        binary: Binary,
-    ) -> io::Result<bool> {
-        let search = &shared.options.search;
-        if search.before > 0
-            || search.after > 0
-            || search.passthru
-            || search.count_max.is_some()
-            || matcher.spans_lines()
-            || shared.options.print.mode == Mode::Json
-        {
-            return Ok(false);
-        }
-        self.chunk.resize(self.chunk.len().max(64 << 10), 0);
-        let head = self.chunk.get_mut(..64 << 10).unwrap_or_default();
-        let have = crate::sys::read_at(file, head, 0)?;
-        let head = head.get(..have).unwrap_or_default();
-        let marked = search.sniff_bom
-            && (head.starts_with(&[0xEF, 0xBB, 0xBF])
-                || head.starts_with(&[0xFF, 0xFE])
-                || head.starts_with(&[0xFE, 0xFF]));
-        let is_binary = binary != Binary::Text && super::kernel::find(0, head).is_some();
-        Ok(!marked && !is_binary)
     }
 
     fn whole(
@@ -461,6 +443,25 @@ impl Scratch {
         }
         output.bytes = out.buffer;
     }
+}
+
+/// Whether no line depends on those before it.
+fn splits(shared: &Shared<'_, '_>, matcher: &Matcher) -> bool {
+    let search = &shared.options.search;
+    search.before == 0
+        && search.after == 0
+        && !search.passthru
+        && search.count_max.is_none()
+        && !search.stop_on_nonmatch
+        && !matcher.spans_lines()
+        && shared.options.print.mode != Mode::Json
+}
+
+/// Whether a file that begins so is searched as it is.
+fn is_plain(shared: &Shared<'_, '_>, head: &[u8], binary: Binary) -> bool {
+    let marked = shared.options.search.sniff_bom && has_mark(head);
+    let is_binary = binary != Binary::Text && super::kernel::find(0, head).is_some();
+    !marked && !is_binary
 }
 
 /// What is on a line of its own between files.

@@ -57,15 +57,12 @@ pub(super) type Groups<'g> = &'g dyn Fn(usize) -> Option<Range<usize>>;
 /// A shorter string of either case is on too many lines to be looked for before the whole pattern is.
 const FOLDED_BYTES_MIN: usize = 3;
 
-const NFA_BYTES_MAX: usize = 100 << 20;
-const CACHE_BYTES_MAX: usize = 1000 << 20;
-
 impl Matcher {
     /// Compiles `patterns` as alternatives.
     ///
     /// # Errors
     ///
-    /// A pattern that is invalid, needs a line terminator without `multi_line`, or compiles to more than 100 MiB.
+    /// A pattern that is invalid, needs a line terminator without `multi_line`, or compiles to more than `compiled_bytes_max`.
     pub fn new<S: AsRef<str>>(
         patterns: &[S],
         options: &PatternOptions,
@@ -75,7 +72,7 @@ impl Matcher {
         let regex = if kernels.is_some() {
             None
         } else {
-            Some(engine(&parsed.hir)?)
+            Some(engine(&parsed.hir, options)?)
         };
         let may_match_terminator =
             options.multi_line && can_match(&parsed.hir, options.line_terminator);
@@ -266,14 +263,14 @@ fn quick(parsed: &pattern::Parsed, options: &PatternOptions, regex: &Regex) -> Q
     Set::new(&strings).map_or(Quick::Engine, |set| Quick::InnerSet(Arc::new(set)))
 }
 
-fn engine(hir: &Hir) -> Result<Regex, PatternError> {
+fn engine(hir: &Hir, options: &PatternOptions) -> Result<Regex, PatternError> {
     let config = Regex::config()
         .utf8_empty(false)
-        .nfa_size_limit(Some(NFA_BYTES_MAX))
+        .nfa_size_limit(Some(options.compiled_bytes_max))
         .onepass_size_limit(Some(10 << 20))
         .dfa_size_limit(Some(1 << 20))
         .dfa_state_limit(Some(1_000))
-        .hybrid_cache_capacity(CACHE_BYTES_MAX);
+        .hybrid_cache_capacity(options.cache_bytes_max);
     Regex::builder()
         .configure(config)
         .build_from_hir(hir)

@@ -6,7 +6,7 @@
 //! | `search/` | one input: windows of whole lines, context, NUL, byte order marks, parts of large files |
 //! | `print/` | text, counts, JSON |
 //! | `walk` | which files of a tree |
-//! | `order` | many threads, one order of output |
+//! | `order`, `crew` | many threads of the pool, one order of output |
 //! | `run`, `work`, `target`, `file` | the whole |
 //!
 //! Output is what ripgrep writes with `--sort path`, byte for byte. Files are read, not mapped: a file that is truncated
@@ -34,6 +34,7 @@
     reason = "it needs std throughout"
 )]
 
+mod crew;
 mod file;
 mod kernel;
 mod literal;

@@ -5,17 +5,20 @@
 //! smallest piece that is not over; it writes through. Others keep their output, and wait for their turn when too much is
 //! kept.
 //!
+//! Who does the work is a *hand*, a job of the pool. It leaves when it finds nothing to take. Whatever makes a piece one that
+//! can be taken is done by a hand, which afterwards asks whether another one is wanted.
+//!
 //! # Invariants
 //!
 //! - I1: pieces that run, wait or are over and unwritten have different keys; a new one is larger than the running piece that
 //!   makes it and smaller than the waiting one after it.
 //! - I2: nothing is written while a smaller piece waits or runs.
-//! - I3: some thread that doesn't wait for its turn can go on. For, a thread takes the smallest piece that waits, also right
+//! - I3: some hand that doesn't wait for its turn can go on. For, a thread takes the smallest piece that waits, also right
 //!   after it made new ones; so the smallest of all runs, and it is the head, which never waits.
 //!
 //! # Bounds
 //!
-//! Kept output: `KEPT_BYTES_MAX`, and for each thread what one call hands over.
+//! Kept output: `KEPT_BYTES_MAX`, and for each hand what one call hands over.
 
 use super::sync::{lock, wait};
 use std::collections::{BTreeMap, BTreeSet};
@@ -76,7 +79,19 @@ struct State<W> {
     running: BTreeSet<Key>,
     done: BTreeMap<Key, Output>,
     kept_bytes: usize,
-    idle: usize,
+    hands: usize,
+    /// Who waits for a turn.
+    turn_waiters: usize,
+}
+
+impl<W> State<W> {
+    /// Whether a piece may be begun. With much kept, only one that may write is.
+    fn has_work(&self) -> bool {
+        let Some(next) = self.waiting.keys().next() else {
+            return false;
+        };
+        self.kept_bytes < KEPT_BYTES_MAX || self.running.first().is_none_or(|first| first > next)
+    }
 }
 
 struct Stream<'o> {
@@ -86,27 +101,39 @@ struct Stream<'o> {
     failed: Option<io::Error>,
 }
 
+/// What a hand does next.
+pub(super) struct Next<W> {
+    pub(super) key: Key,
+    pub(super) work: W,
+    /// There is more, and another hand was counted for it: the caller starts it.
+    pub(super) wants_hand: bool,
+}
+
 /// The pieces of work and the stream.
 pub(super) struct Queue<'o, W> {
     state: Mutex<State<W>>,
-    work: Condvar,
     turn: Condvar,
     stream: Mutex<Stream<'o>>,
     stopped: AtomicBool,
+    hands_max: usize,
 }
 
 impl<'o, W> Queue<'o, W> {
-    /// A queue whose output goes to `out`, with `separator` on a line between files.
-    pub(super) fn new(out: &'o mut (dyn Write + Send), separator: Option<Vec<u8>>) -> Self {
+    /// A queue for so many hands whose output goes to `out`, with `separator` and its line terminator between files.
+    pub(super) fn new(
+        out: &'o mut (dyn Write + Send),
+        separator: Option<Vec<u8>>,
+        hands_max: usize,
+    ) -> Self {
         Self {
             state: Mutex::new(State {
                 waiting: BTreeMap::new(),
                 running: BTreeSet::new(),
                 done: BTreeMap::new(),
                 kept_bytes: 0,
-                idle: 0,
+                hands: 0,
+                turn_waiters: 0,
             }),
-            work: Condvar::new(),
             turn: Condvar::new(),
             stream: Mutex::new(Stream {
                 out,
@@ -115,57 +142,68 @@ impl<'o, W> Queue<'o, W> {
                 failed: None,
             }),
             stopped: AtomicBool::new(false),
+            hands_max,
         }
     }
 
     /// Adds a piece.
     pub(super) fn push(&self, key: Key, work: W) {
-        let mut state = lock(&self.state);
-        state.waiting.insert(key, work);
-        if state.idle > 0 {
-            self.work.notify_one();
-        }
+        lock(&self.state).waiting.insert(key, work);
     }
 
     /// Adds pieces.
     pub(super) fn push_all(&self, pieces: impl Iterator<Item = (Key, W)>) {
-        let mut state = lock(&self.state);
-        let before = state.waiting.len();
-        state.waiting.extend(pieces);
-        if state.idle > 0 && state.waiting.len() > before {
-            self.work.notify_all();
-        }
+        lock(&self.state).waiting.extend(pieces);
     }
 
-    /// The smallest piece, once there is one; `None` when all is over or stopped.
-    pub(super) fn next(&self) -> Option<(Key, W)> {
+    /// Counts one more hand, if there is something for it to do and there are not too many.
+    pub(super) fn take_hand(&self) -> bool {
         let mut state = lock(&self.state);
-        loop {
-            if self.is_stopped() {
-                return None;
-            }
-            // With much kept, only a piece that may write is begun.
-            let full = state.kept_bytes >= KEPT_BYTES_MAX
-                && state.running.first() < state.waiting.keys().next();
-            if !full && let Some((key, work)) = state.waiting.pop_first() {
-                state.running.insert(key.clone());
-                return Some((key, work));
-            }
-            if state.running.is_empty() && state.waiting.is_empty() {
-                self.work.notify_all();
-                return None;
-            }
-            state.idle += 1;
-            state = wait(&self.work, state);
-            state.idle -= 1;
+        !self.is_stopped() && self.count_hand(&mut state)
+    }
+
+    fn count_hand(&self, state: &mut State<W>) -> bool {
+        let wanted = state.hands < self.hands_max && state.has_work();
+        state.hands += usize::from(wanted);
+        wanted
+    }
+
+    /// The smallest piece, if there is one to begin now.
+    pub(super) fn take(&self) -> Option<(Key, W)> {
+        self.take_from(&mut lock(&self.state))
+    }
+
+    fn take_from(&self, state: &mut State<W>) -> Option<(Key, W)> {
+        if self.is_stopped() || !state.has_work() {
+            return None;
         }
+        let (key, work) = state.waiting.pop_first()?;
+        state.running.insert(key.clone());
+        Some((key, work))
+    }
+
+    /// [`take`](Self::take) for a hand that was counted; with `None` it is a hand no more.
+    pub(super) fn next(&self) -> Option<Next<W>> {
+        self.next_from(&mut lock(&self.state))
+    }
+
+    fn next_from(&self, state: &mut State<W>) -> Option<Next<W>> {
+        let Some((key, work)) = self.take_from(state) else {
+            state.hands = state.hands.saturating_sub(1);
+            return None;
+        };
+        let wants_hand = self.count_hand(state);
+        Some(Next {
+            key,
+            work,
+            wants_hand,
+        })
     }
 
     /// Ends everything; what is kept is not written.
     pub(super) fn stop(&self) {
         self.stopped.store(true, Ordering::Release);
         let _state = lock(&self.state);
-        self.work.notify_all();
         self.turn.notify_all();
     }
 
@@ -193,7 +231,9 @@ impl<'o, W> Queue<'o, W> {
             {
                 return Ok(());
             }
+            state.turn_waiters += 1;
             state = wait(&self.turn, state);
+            state.turn_waiters -= 1;
         }
         self.write_done_before(state, key);
         self.write(output);
@@ -201,22 +241,31 @@ impl<'o, W> Queue<'o, W> {
     }
 
     /// `key` is over, and this is what it still has to write.
-    pub(super) fn finish(&self, key: &Key, mut output: Output) {
+    pub(super) fn finish(&self, key: &Key, output: Output) {
+        drop(self.finished(key, output));
+    }
+
+    /// [`finish`](Self::finish) and [`next`](Self::next) at once.
+    pub(super) fn exchange(&self, key: &Key, output: Output) -> Option<Next<W>> {
+        self.next_from(&mut self.finished(key, output))
+    }
+
+    fn finished(&self, key: &Key, mut output: Output) -> MutexGuard<'_, State<W>> {
         let mut state = lock(&self.state);
+        let has_output = !output.bytes.is_empty() || output.ends_file;
         if !is_head(&state, key) {
-            if !output.bytes.is_empty() || output.ends_file {
+            if has_output {
                 state.kept_bytes += output.bytes.len();
                 state.done.insert(key.clone(), output);
             }
             state.running.remove(key);
-            if state.waiting.is_empty() && state.running.is_empty() {
-                self.work.notify_all();
-            }
-            return;
+            return state;
         }
-        self.write_done_before(state, key);
-        self.write(&mut output);
-        let mut state = lock(&self.state);
+        if has_output || !state.done.is_empty() {
+            self.write_done_before(state, key);
+            self.write(&mut output);
+            state = lock(&self.state);
+        }
         loop {
             let limit = state
                 .running
@@ -239,10 +288,10 @@ impl<'o, W> Queue<'o, W> {
             state = lock(&self.state);
         }
         state.running.remove(key);
-        self.turn.notify_all();
-        if state.idle > 0 {
-            self.work.notify_all();
+        if state.turn_waiters > 0 {
+            self.turn.notify_all();
         }
+        state
     }
 
     /// Writes what is over and before `key`, which is the head.
@@ -297,7 +346,6 @@ fn write_to(stream: &mut Stream<'_>, output: &mut Output) -> io::Result<()> {
     };
     if let (true, true, Some(separator)) = (separate, stream.has_written, &stream.separator) {
         stream.out.write_all(separator)?;
-        stream.out.write_all(b"\n")?;
     }
     stream.out.write_all(heading)?;
     stream.has_written = true;
@@ -318,6 +366,7 @@ fn is_head<W>(state: &State<W>, key: &Key) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pool::{Scope, ThreadPoolBuilder};
 
     /// A tree of work; every leaf writes its number some times.
     enum Work {
@@ -338,47 +387,52 @@ mod tests {
         }
     }
 
+    fn hand<'s>(queue: &'s Queue<'_, Work>, scope: &Scope<'s>) {
+        let mut next = queue.next();
+        while let Some(Next {
+            key,
+            work,
+            wants_hand,
+        }) = next
+        {
+            if wants_hand {
+                scope.spawn(|scope| hand(queue, scope));
+            }
+            let mut output = Output::default();
+            match work {
+                Work::Inner(depth, width) => queue.push_all((0..width).map(|child| {
+                    let mut below = key.clone();
+                    below.push(child);
+                    let number = below.iter().fold(0, |n, digit| n * 10 + u64::from(*digit));
+                    let work = if depth == 0 {
+                        Work::Leaf(number)
+                    } else {
+                        Work::Inner(depth - 1, width)
+                    };
+                    (below, work)
+                })),
+                Work::Leaf(number) => {
+                    for _ in 0..number % 10 + 1 {
+                        output.bytes.extend(format!("{number}\n").bytes());
+                        queue.pass(&key, &mut output).unwrap();
+                    }
+                }
+            }
+            next = queue.exchange(&key, output);
+        }
+    }
+
     #[test]
     fn output_is_in_the_order_of_keys_however_many_threads_there_are() {
         let mut want = String::new();
         expected(3, 5, 1, &mut want);
         for threads in [1, 2, 7] {
             let mut out: Vec<u8> = Vec::new();
-            let queue = Queue::new(&mut out, None);
+            let queue = Queue::new(&mut out, None, threads);
             queue.push(vec![1], Work::Inner(3, 5));
-            std::thread::scope(|scope| {
-                for _ in 0..threads {
-                    scope.spawn(|| {
-                        while let Some((key, work)) = queue.next() {
-                            let mut output = Output::default();
-                            match work {
-                                Work::Inner(depth, width) => {
-                                    queue.push_all((0..width).map(|child| {
-                                        let mut below = key.clone();
-                                        below.push(child);
-                                        let number = below
-                                            .iter()
-                                            .fold(0, |n, digit| n * 10 + u64::from(*digit));
-                                        let work = if depth == 0 {
-                                            Work::Leaf(number)
-                                        } else {
-                                            Work::Inner(depth - 1, width)
-                                        };
-                                        (below, work)
-                                    }))
-                                }
-                                Work::Leaf(number) => {
-                                    for _ in 0..number % 10 + 1 {
-                                        output.bytes.extend(format!("{number}\n").bytes());
-                                        queue.pass(&key, &mut output).unwrap();
-                                    }
-                                }
-                            }
-                            queue.finish(&key, output);
-                        }
-                    });
-                }
-            });
+            assert!(queue.take_hand());
+            let pool = ThreadPoolBuilder::new().num_threads(threads).build();
+            pool.unwrap().scope(|scope| hand(&queue, scope));
             assert!(queue.into_error().is_none());
             assert_eq!(String::from_utf8(out).unwrap(), want);
         }
@@ -396,10 +450,10 @@ mod tests {
             }
         }
         let mut out = Broken;
-        let queue = Queue::new(&mut out, None);
+        let queue = Queue::new(&mut out, None, 1);
         queue.push(vec![1], ());
         queue.push(vec![2], ());
-        let (key, ()) = queue.next().unwrap();
+        let key = queue.next().unwrap().key;
         let mut output = Output {
             bytes: b"x".to_vec(),
             ..Output::default()

@@ -52,6 +52,10 @@ pub struct PatternOptions {
     pub ban_nul: bool,
     /// `\w`, `.` and case folding know Unicode.
     pub unicode: bool,
+    /// What the compiled pattern may take, in bytes.
+    pub compiled_bytes_max: usize,
+    /// What the automaton that is built during a search may take, in bytes, for each thread.
+    pub cache_bytes_max: usize,
 }
 
 impl Default for PatternOptions {
@@ -65,6 +69,8 @@ impl Default for PatternOptions {
             line_terminator: b'\n',
             ban_nul: true,
             unicode: true,
+            compiled_bytes_max: 100 << 20,
+            cache_bytes_max: 1000 << 20,
         }
     }
 }

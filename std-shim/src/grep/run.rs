@@ -1,18 +1,19 @@
 //! A whole search: from paths to ordered output.
 
+use super::crew;
 use super::matcher::Matcher;
-use super::order::{Key, Queue};
+use super::order::{Key, Output, Queue};
 use super::print::{self, Mode, Out, PrintOptions, Stats};
 use super::search::{Binary, SearchOptions};
-use super::sync::{lock, on_threads};
-use super::target::{Files, Target};
+use super::sync::lock;
+use super::target::{Files, Handles, Target};
 use super::walk::{Walk, WalkOptions};
 use super::work::{Work, Worker};
 use grep_cli::DecompressionReaderBuilder;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 /// In what order files are searched and shown.
@@ -84,6 +85,7 @@ pub(super) struct Shared<'r, 'o> {
     pub(super) stdout: Option<(u64, u64)>,
     pub(super) stdin_taken: AtomicBool,
     pub(super) decompression: Option<DecompressionReaderBuilder>,
+    pub(super) handles: Arc<Handles>,
     /// All roots are regular files, and few: a NUL counts in what is found of them.
     pub(super) sliced: bool,
     complain: &'r (dyn Fn(&str) + Sync),
@@ -142,10 +144,18 @@ pub fn run(
     } else {
         None
     };
+    let separator = separator.map(|mut line: Vec<u8>| {
+        line.push(options.search.line_terminator);
+        line
+    });
+    let threads = match options.threads {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        threads => threads,
+    };
     let shared = Shared {
         options,
         walk: Walk::new(options.walk.clone(), complain),
-        queue: Queue::new(&mut *out, separator),
+        queue: Queue::new(&mut *out, separator, threads),
         matched: AtomicBool::new(false),
         searched: AtomicBool::new(false),
         failed: AtomicBool::new(false),
@@ -157,14 +167,11 @@ pub fn run(
         },
         stdin_taken: AtomicBool::new(false),
         decompression: options.compressed.then(DecompressionReaderBuilder::new),
+        handles: Arc::new(Handles::new()),
         sliced: roots.len() <= SLICED_ROOTS_MAX
             && options.search.encoding.is_none()
             && roots.iter().all(|root| root.is_file()),
         complain,
-    };
-    let threads = match options.threads {
-        0 => std::thread::available_parallelism().map_or(1, usize::from),
-        threads => threads,
     };
     for (work, index) in roots.iter().zip(0..) {
         shared.queue.push(vec![index], Work::Root(work.clone()));
@@ -172,12 +179,7 @@ pub fn run(
     if shared.walks_first() {
         sort(&shared, matcher);
     }
-    on_threads(threads, || {
-        let mut worker = Worker::new(&shared, matcher.clone());
-        while let Some((key, work)) = shared.queue.next() {
-            worker.run(&key, work);
-        }
-    });
+    crew::work(&shared, matcher, threads);
     let outcome = Outcome {
         matched: shared.matched.into_inner(),
         failed: shared.failed.into_inner(),
@@ -204,9 +206,9 @@ pub fn run(
 fn sort(shared: &Shared<'_, '_>, matcher: &Matcher) {
     let mut files: Vec<Target> = Vec::new();
     let mut worker = Worker::new(shared, matcher.clone());
-    while let Some((key, work)) = shared.queue.next() {
+    while let Some((key, work)) = shared.queue.take() {
         worker.expand(&key, work, &mut files);
-        shared.queue.finish(&key, super::order::Output::default());
+        shared.queue.finish(&key, Output::default());
     }
     let time = |target: &Target| {
         let metadata = target.path_buf().metadata().ok()?;

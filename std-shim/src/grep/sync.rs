@@ -1,4 +1,4 @@
-//! Locks that don't care for panics elsewhere, and threads.
+//! Locks that don't care for panics elsewhere.
 #![forbid(unsafe_code)]
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -13,20 +13,4 @@ pub(super) fn wait<'g, T>(condition: &Condvar, guard: MutexGuard<'g, T>) -> Mute
     condition
         .wait(guard)
         .unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Runs `work` on `count` threads, of which this is one.
-pub(super) fn on_threads(count: usize, work: impl Fn() + Sync) {
-    std::thread::scope(|scope| {
-        for _ in 1..count {
-            let spawned = std::thread::Builder::new()
-                .name("underpin grep".into())
-                .spawn_scoped(scope, &work);
-            if spawned.is_err() {
-                // Fewer threads do the same work.
-                break;
-            }
-        }
-        work();
-    });
 }

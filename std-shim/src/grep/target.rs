@@ -10,10 +10,39 @@ use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Directories at this depth and above are kept open while there is work in them. Few threads are deep in a tree at once,
-/// so this bounds the handles: as many for each thread.
-const OPEN_DEPTH_MAX: usize = 16;
+/// How many directories are kept open at most while there is work in them; what is in the others is opened by its path.
+const OPEN_MAX: u64 = 64;
+
+/// The handles of directories that may still be kept.
+#[derive(Debug)]
+pub(super) struct Handles(AtomicU64);
+
+impl Handles {
+    /// A part of those that the process may have.
+    pub(super) fn new() -> Self {
+        Self(AtomicU64::new(OPEN_MAX.min(crate::sys::handle_limit() / 4)))
+    }
+
+    fn take(self: &Arc<Self>) -> Option<Handle> {
+        let less = |left: u64| left.checked_sub(1);
+        let taken = self
+            .0
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+        taken.is_ok().then(|| Handle(Arc::clone(self)))
+    }
+}
+
+/// One of them, given back with the value.
+#[derive(Debug)]
+struct Handle(Arc<Handles>);
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.0.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
 
 /// A directory that was listed.
 #[derive(Debug)]
@@ -23,19 +52,24 @@ pub(super) struct Folder {
     pub(super) listing: Listing,
     /// The entries to search, in order.
     pub(super) wanted: Vec<u32>,
+    /// The right to keep the listing open.
+    _handle: Option<Handle>,
 }
 
 impl Folder {
-    /// Lists the directory at `path`, or, which is the same, the entry `within`; its files are shown as below `shown`.
+    /// Lists the directory at `path`, or, which is the same, the entry `within`; its files are shown as below `shown`. It is
+    /// kept open if `handles` are given and not used up.
     pub(super) fn read(
         path: &Path,
         shown: &Path,
         within: Option<&(Arc<Self>, usize)>,
-        depth: usize,
+        handles: Option<&Arc<Handles>>,
     ) -> io::Result<Self> {
         let within = within.map(|(folder, index)| (&folder.listing, *index));
+        let handle = handles.and_then(Handles::take);
         Ok(Self {
-            listing: Listing::read(within, path, depth <= OPEN_DEPTH_MAX)?,
+            listing: Listing::read(within, path, handle.is_some())?,
+            _handle: handle,
             // Ends with a separator, unless it is empty.
             prefix: shown.join("").into_os_string(),
             wanted: Vec::new(),

@@ -32,6 +32,12 @@ pub struct WalkOptions {
     pub ignore_parent: bool,
     /// Heed git's rules only in a repository.
     pub require_git: bool,
+    /// Say what is wrong in ignore files.
+    pub ignore_messages: bool,
+    /// Globs in ignore files match whatever the case.
+    pub ignore_case: bool,
+    /// Stay in the file system of the root, where the system names those.
+    pub one_file_system: bool,
     /// Follow symbolic links.
     pub follow: bool,
     /// How deep; 0 is the root itself.
@@ -58,6 +64,9 @@ impl Default for WalkOptions {
             ignore_global: true,
             ignore_parent: true,
             require_git: true,
+            ignore_messages: true,
+            ignore_case: false,
+            one_file_system: false,
             follow: false,
             depth_max: None,
             file_bytes_max: None,
@@ -162,22 +171,33 @@ pub(super) struct Walk {
 impl Walk {
     /// Reads the files that the command line names; what is wrong with them goes to `complain`.
     pub(super) fn new(options: WalkOptions, complain: &dyn Fn(&str)) -> Self {
-        let mut explicit = Vec::new();
-        for path in &options.ignore_files {
-            let mut builder = GitignoreBuilder::new("");
-            if let Some(error) = builder.add(path) {
-                complain(&error.to_string());
-            }
-            match builder.build() {
-                Ok(rules) => explicit.push(rules),
-                Err(error) => complain(&error.to_string()),
-            }
-        }
-        Self {
+        let mut walk = Self {
             options,
             global: OnceLock::new(),
-            explicit,
+            explicit: Vec::new(),
+        };
+        let files = walk.options.ignore_files.iter();
+        let read = |path| walk.read_rules(Path::new(""), path, complain);
+        walk.explicit = files.map(|path| read(path)).collect();
+        walk
+    }
+
+    fn read_rules(&self, directory: &Path, path: &Path, complain: &dyn Fn(&str)) -> Gitignore {
+        let complain = |error: &ignore::Error| {
+            if self.options.ignore_messages {
+                complain(&error.to_string());
+            }
+        };
+        let mut builder = GitignoreBuilder::new(directory);
+        // It only fails once a glob was added.
+        let _ = builder.case_insensitive(self.options.ignore_case);
+        if let Some(error) = builder.add(path) {
+            complain(&error);
         }
+        builder.build().unwrap_or_else(|error| {
+            complain(&error);
+            Gitignore::empty()
+        })
     }
 
     fn global(&self) -> &Gitignore {
@@ -270,7 +290,7 @@ impl Walk {
             if above && !path.is_file() {
                 return Gitignore::empty();
             }
-            read_rules(directory, &path, complain)
+            self.read_rules(directory, &path, complain)
         };
         let uses_git = options.ignore_vcs;
         let dot_git = if found.git && uses_git {
@@ -287,7 +307,7 @@ impl Walk {
             .map_or_else(Gitignore::empty, |git| {
                 let path = git.join("info/exclude");
                 if path.is_file() {
-                    read_rules(directory, &path, complain)
+                    self.read_rules(directory, &path, complain)
                 } else {
                     Gitignore::empty()
                 }
@@ -428,17 +448,6 @@ fn opinion(rules: &Gitignore, path: &Path, is_dir: bool) -> Option<bool> {
         Match::Ignore(_) => Some(true),
         Match::Whitelist(_) => Some(false),
     }
-}
-
-fn read_rules(directory: &Path, path: &Path, complain: &dyn Fn(&str)) -> Gitignore {
-    let mut builder = GitignoreBuilder::new(directory);
-    if let Some(error) = builder.add(path) {
-        complain(&error.to_string());
-    }
-    builder.build().unwrap_or_else(|error| {
-        complain(&error.to_string());
-        Gitignore::empty()
-    })
 }
 
 /// Where a repository keeps what its worktrees share.

@@ -35,6 +35,8 @@ pub(super) struct Directory {
     within: Option<(Arc<Folder>, usize)>,
     depth: usize,
     rules: Rules,
+    /// The file system to stay in.
+    device: Option<u64>,
 }
 
 /// How many files are one piece of work.
@@ -66,10 +68,10 @@ impl<'s, 'r, 'o> Worker<'s, 'r, 'o> {
         }
     }
 
-    /// Does a piece of work to its end.
-    pub(super) fn run(&mut self, key: &Key, work: Work) {
+    /// Does a piece of work; `wants` is told of pieces that others could begin meanwhile.
+    pub(super) fn run(&mut self, key: &Key, work: Work, wants: &dyn Fn()) -> Output {
         let queue = &self.shared.queue;
-        let output = match work {
+        match work {
             Work::Root(path) => self.root(key, path),
             Work::Directory(directory) => {
                 queue.push_all(keyed(key, self.list(directory)));
@@ -83,6 +85,7 @@ impl<'s, 'r, 'o> Worker<'s, 'r, 'o> {
                         *last = next;
                     }
                     queue.push(next_key, Work::Part(Arc::clone(&file), next));
+                    wants();
                 }
                 let output = self
                     .scratch
@@ -97,8 +100,7 @@ impl<'s, 'r, 'o> Worker<'s, 'r, 'o> {
                 output
             }
             Work::Close(file) => self.scratch.close(self.shared, &self.matcher, &file),
-        };
-        queue.finish(key, output);
+        }
     }
 
     /// Lists what `work` stands for, all the way down; files go into `files`.
@@ -149,11 +151,13 @@ impl<'s, 'r, 'o> Worker<'s, 'r, 'o> {
             }
             let complain = |message: &str| self.shared.remark(message);
             let rules = self.shared.walk.rules_above(&path, &complain);
+            let device = options.walk.one_file_system.then(|| device(&metadata));
             return Some(Work::Directory(Directory {
                 path,
                 within: None,
                 depth: 1,
                 rules,
+                device: device.flatten(),
             }));
         }
         if metadata.is_file()
@@ -186,20 +190,19 @@ impl<'s, 'r, 'o> Worker<'s, 'r, 'o> {
             within,
             depth,
             rules,
+            device,
         } = directory;
         let shared = self.shared;
         let walk = &shared.walk;
-        let mut folder = match Folder::read(&path, self.shown(&path), within.as_ref(), depth) {
+        // All directories are alive at once if the walk comes first.
+        let handles = (!shared.walks_first()).then_some(&shared.handles);
+        let mut folder = match Folder::read(&path, self.shown(&path), within.as_ref(), handles) {
             Ok(folder) => folder,
             Err(error) => {
                 shared.fail(&path, &error);
                 return Vec::new();
             }
         };
-        if shared.walks_first() {
-            // All directories are alive at once.
-            folder.listing.close();
-        }
         if let Some(error) = folder.listing.error.take() {
             shared.fail(&path, &error);
         }
@@ -213,7 +216,7 @@ impl<'s, 'r, 'o> Worker<'s, 'r, 'o> {
         // Files up to the next directory, or so many, are a piece; a directory is one.
         let (mut pieces, mut begun) = (Vec::new(), 0);
         for index in entries {
-            match self.choose(&folder, index, &rules, depth) {
+            match self.choose(&folder, index, &rules, depth, device) {
                 Choice::Leave => {}
                 Choice::Search => {
                     folder.wanted.push(u32::try_from(index).unwrap_or(u32::MAX));
@@ -241,6 +244,7 @@ impl<'s, 'r, 'o> Worker<'s, 'r, 'o> {
                     within: Some((Arc::clone(&folder), index)),
                     depth: depth + 1,
                     rules: rules.clone(),
+                    device,
                 }));
             }
         }
@@ -248,7 +252,14 @@ impl<'s, 'r, 'o> Worker<'s, 'r, 'o> {
     }
 
     /// What to do with an entry of a directory.
-    fn choose(&mut self, folder: &Folder, index: usize, rules: &Rules, depth: usize) -> Choice {
+    fn choose(
+        &mut self,
+        folder: &Folder,
+        index: usize,
+        rules: &Rules,
+        depth: usize,
+        device: Option<u64>,
+    ) -> Choice {
         let shared = self.shared;
         let walk = &shared.walk;
         let kind = folder.kind(index);
@@ -281,6 +292,13 @@ impl<'s, 'r, 'o> Worker<'s, 'r, 'o> {
             walk.leaves_out(rules, folder.path(index, &mut self.path), is_dir)
         };
         if left_out {
+            return Choice::Leave;
+        }
+        if is_dir
+            && device.is_some()
+            && fs::metadata(folder.path(index, &mut self.path))
+                .is_ok_and(|metadata| self::device(&metadata) != device)
+        {
             return Choice::Leave;
         }
         if is_dir {
@@ -337,6 +355,11 @@ impl<'s, 'r, 'o> Worker<'s, 'r, 'o> {
         }
         output
     }
+}
+
+/// The file system that something is in.
+fn device(metadata: &fs::Metadata) -> Option<u64> {
+    crate::sys::file_identity(metadata).map(|(device, _)| device)
 }
 
 fn keyed(key: &Key, works: Vec<Work>) -> impl Iterator<Item = (Key, Work)> {

@@ -17,6 +17,20 @@ pub fn raise_handle_limit(wanted: u64) -> u64 {
     setrlimit(Resource::Nofile, limit).map_or(current, |()| raised)
 }
 
+/// How many handles the process may have open.
+#[cfg(unix)]
+#[must_use]
+pub fn handle_limit() -> u64 {
+    raise_handle_limit(0)
+}
+
+/// Windows has no such limit.
+#[cfg(not(unix))]
+#[must_use]
+pub fn handle_limit() -> u64 {
+    u64::MAX
+}
+
 /// Windows has no such limit.
 #[cfg(not(unix))]
 #[must_use]

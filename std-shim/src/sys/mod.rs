@@ -33,7 +33,7 @@ mod thread_words;
 #[cfg(feature = "grep")]
 pub(crate) use file_facts::read;
 pub use file_facts::{file_identity, read_at, stdin_is_readable, stdout_identity};
-pub use handle_limit::raise_handle_limit;
+pub use handle_limit::{handle_limit, raise_handle_limit};
 pub use io_error::{ResultExt, io_error};
 pub use path::{path_bytes, path_from_bytes};
 pub use process::exec_preloaded;

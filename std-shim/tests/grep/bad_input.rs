@@ -108,6 +108,127 @@ fn a_million_patterns_are_searched() {
 }
 
 #[test]
+fn a_file_that_cannot_be_read_is_said_and_the_others_are_searched() {
+    let scratch = Scratch::new("unreadable");
+    let path = scratch.path();
+    fs::write(path.join("a"), "foo\n").unwrap();
+    fs::write(path.join("z"), "foo\n").unwrap();
+    // Even the superuser can't read this: it begins with what is no memory of the process.
+    let output = ours(path, &["-a", "foo", "a", "/proc/self/mem", "z"]);
+    assert_eq!(output.stdout, b"a:foo\nz:foo\n");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        stderr(&output).contains("/proc/self/mem"),
+        "{}",
+        stderr(&output)
+    );
+}
+
+#[test]
+fn few_handles_lose_no_file() {
+    let scratch = Scratch::new("handles");
+    let mut path = scratch.path().to_path_buf();
+    for level in 0..14 {
+        for sibling in 0..12 {
+            let beside = path.join(format!("z{sibling:02}"));
+            fs::create_dir_all(beside.join("inner")).unwrap();
+            fs::write(beside.join("inner/file"), format!("foo {level}\n")).unwrap();
+        }
+        path.push("a");
+    }
+    let search = |limit: &str| {
+        let script = format!("ulimit -n {limit}; exec \"$0\" grep -j 16 -n foo .");
+        let program = env!("CARGO_BIN_EXE_underpin");
+        let mut command = Command::new("sh");
+        command.args(["-c", &script, program]);
+        command.current_dir(scratch.path()).stdin(Stdio::null());
+        command.output().unwrap()
+    };
+    let (few, many) = (search("40"), search("1024"));
+    assert_eq!(stderr(&few), "");
+    assert_eq!(
+        many.stdout.split(|byte| *byte == b'\n').count(),
+        14 * 12 + 1
+    );
+    assert!(few.stdout == many.stdout);
+}
+
+#[test]
+fn an_input_without_end_is_refused_where_it_must_be_in_memory() {
+    let scratch = Scratch::new("endless");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_underpin"))
+        .args(["grep", "-U", "--multiline-max", "1M", "a\\nb", "-"])
+        .current_dir(scratch.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut endless = child.stdin.take().unwrap();
+    while endless.write_all(&[b'x'; 4096]).is_ok() {}
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        stderr(&output).contains("larger than the 1048576 bytes"),
+        "{}",
+        stderr(&output)
+    );
+    fs::write(scratch.path().join("file"), "a\nb\n").unwrap();
+    for (max, code) in [("3", 2), ("4", 0)] {
+        let output = ours(
+            scratch.path(),
+            &["-U", "--multiline-max", max, "a\\nb", "file"],
+        );
+        assert_eq!(output.status.code(), Some(code), "{max}");
+    }
+}
+
+#[test]
+fn a_line_is_shown_before_the_next_one_comes_if_that_is_wanted() {
+    let scratch = Scratch::new("lines");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_underpin"))
+        .args(["grep", "--line-buffered", "foo", "-"])
+        .current_dir(scratch.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (mut stdin, mut stdout) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+    for _ in 0..3 {
+        stdin.write_all(b"bar\nfoo\n").unwrap();
+        let mut line = [0; 4];
+        stdout.read_exact(&mut line).unwrap();
+        assert_eq!(&line, b"foo\n");
+    }
+    drop(stdin);
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn what_ripgrep_has_and_we_do_not_is_refused_in_words() {
+    let scratch = Scratch::new("refused");
+    for (arguments, word) in [
+        (&["-P", "(?<=a)b"][..], "PCRE2"),
+        (&["--engine", "auto", "b"], "PCRE2"),
+        (&["--crlf", "b"], "--crlf"),
+        (&["--pre", "cat", "b"], "--pre"),
+        (&["--colors", "path:none", "b"], "colours"),
+        (&["--hyperlink-format", "default", "b"], "links"),
+        (&["--path-separator", "/", "b"], "--path-separator"),
+        (&["--max-columns-preview", "b"], "--max-columns-preview"),
+        (&["--trace", "b"], "log"),
+    ] {
+        let output = ours(scratch.path(), arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(
+            stderr(&output).contains(word),
+            "{arguments:?}: {}",
+            stderr(&output)
+        );
+    }
+}
+
+#[test]
 fn a_file_that_shrinks_while_it_is_read_just_ends() {
     let scratch = Scratch::new("shrinks");
     let path = scratch.path().join("file");

@@ -1,6 +1,6 @@
 //! Running both programs and comparing what they write.
 
-use crate::support::ours;
+use crate::support::ours_with;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -109,15 +109,25 @@ fn difference(ours: &Output, theirs: &Output) -> Option<String> {
 
 /// Runs both in `directory`; what differs.
 pub(crate) fn compare(ripgrep: &str, directory: &Path, arguments: &[&str]) -> Result<(), String> {
+    compare_with(ripgrep, directory, arguments, &Stdio::null)
+}
+
+/// As [`compare`], with a standard input.
+pub(crate) fn compare_with(
+    ripgrep: &str,
+    directory: &Path,
+    arguments: &[&str],
+    stdin: &dyn Fn() -> Stdio,
+) -> Result<(), String> {
     let mut command = Command::new(ripgrep);
     command.arg("--no-config").args(["--sort", "path"]);
     command.args(arguments.iter().map(|argument| translated(argument)));
     let theirs = command
         .current_dir(directory)
-        .stdin(Stdio::null())
+        .stdin(stdin())
         .output()
         .unwrap();
-    let ours = ours(directory, arguments);
+    let ours = ours_with(directory, arguments, stdin());
     match difference(&ours, &theirs) {
         None => Ok(()),
         Some(why) => Err(format!("{arguments:?}: {why}")),

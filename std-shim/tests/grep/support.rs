@@ -28,9 +28,14 @@ impl Drop for Scratch {
 
 /// `underpin grep` in `directory` with an empty, unreadable standard input.
 pub(crate) fn ours(directory: &Path, arguments: &[&str]) -> Output {
+    ours_with(directory, arguments, Stdio::null())
+}
+
+/// `underpin grep` in `directory` with a standard input.
+pub(crate) fn ours_with(directory: &Path, arguments: &[&str], stdin: Stdio) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_underpin"));
     command.arg("grep").args(arguments).current_dir(directory);
-    command.stdin(Stdio::null()).output().unwrap()
+    command.stdin(stdin).output().unwrap()
 }
 
 /// A generator of random numbers (splitmix64).

@@ -258,6 +258,26 @@ pub(crate) fn make(root: &Path) {
         bytes.truncate(size);
         put(name, &bytes);
     }
+    // What a NUL hides depends on where windows end.
+    let mut bytes = b"\n".to_vec();
+    while bytes.len() < (64 << 10) - 4 {
+        let left = (64 << 10) - 4 - bytes.len();
+        bytes.extend(&b"0123456789abcdef0123456789abcde\n"[32 - left.min(32)..]);
+    }
+    bytes.extend(b".foo\n");
+    bytes.extend(b"w\n".repeat(2000));
+    bytes.extend(b"\0foo\nfoo\nfoo\n");
+    put("windows/newline_first.txt", &bytes);
+    put("windows/marked8.txt", b"\xef\xbb\xbfx\nyyyy\0foo x\nx\n");
+    put("windows/marked16.txt", &utf16("x\nyyyy\0foo x\nx\n", false));
+    let mut bytes = b"foo 1\n".repeat(2000);
+    bytes.extend(b"\0foo\n");
+    bytes.extend(b"foo 2\nbar\n".repeat(200));
+    put("windows/nul_at_12k.txt", &bytes);
+    let mut bytes = b"a\n".repeat(40_000);
+    bytes.extend(b"b\0\n");
+    bytes.extend(b"a\nfoo\n".repeat(20_000));
+    put("windows/inverted.txt", &bytes);
     put("packed/bad.gz", b"foo, but not compressed\n");
     for program in ["gzip", "xz", "bzip2"] {
         // A machine without the program has one file less.

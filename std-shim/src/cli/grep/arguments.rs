@@ -1,5 +1,7 @@
 //! What `underpin grep` may be told: the one definition behind the parser, `--help`, completions and the manual page.
 
+use super::refused::Refused;
+use super::undo::Undo;
 use clap::{ArgAction, Args, ValueEnum};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -50,10 +52,12 @@ pub(in super::super) enum What {
 /// Arguments of `grep`.
 #[derive(Args, Debug)]
 #[command(
+    version,
     disable_help_flag = true,
     args_override_self = true,
     after_help = "Exit status: 0 if something was found, 1 if not, 2 if something went wrong.\n\
-                  Files that ignore files name, hidden files and binary files are left out; -u, -uu and -uuu search them too."
+                  Files that ignore files name, hidden files and binary files are left out; -u, -uu and -uuu search them too.\n\
+                  Flags are ripgrep's, but for -h, -L and -z, which are GNU grep's."
 )]
 #[expect(clippy::struct_excessive_bools, reason = "flags")]
 pub(in super::super) struct Grep {
@@ -71,16 +75,8 @@ pub(in super::super) struct Grep {
     #[arg(short = 'f', long = "file", value_name = "FILE", allow_hyphen_values = true, action = ArgAction::Append, help_heading = "Patterns")]
     pub(super) file: Vec<PathBuf>,
     /// Patterns are strings, not regular expressions
-    #[arg(
-        short = 'F',
-        long,
-        overrides_with = "no_fixed_strings",
-        help_heading = "Patterns"
-    )]
+    #[arg(short = 'F', long, help_heading = "Patterns")]
     pub(super) fixed_strings: bool,
-    /// Undoes -F
-    #[arg(long, hide = true)]
-    pub(super) no_fixed_strings: bool,
     /// Upper and lower case are the same
     #[arg(short = 'i', long, overrides_with_all = ["case_sensitive", "smart_case"], help_heading = "Patterns")]
     pub(super) ignore_case: bool,
@@ -110,16 +106,8 @@ pub(in super::super) struct Grep {
     #[arg(short = 'v', long, help_heading = "Patterns")]
     pub(super) invert_match: bool,
     /// Matches may span lines
-    #[arg(
-        short = 'U',
-        long,
-        overrides_with = "no_multiline",
-        help_heading = "Patterns"
-    )]
+    #[arg(short = 'U', long, help_heading = "Patterns")]
     pub(super) multiline: bool,
-    /// Undoes -U
-    #[arg(long, hide = true)]
-    pub(super) no_multiline: bool,
     /// With -U, `.` matches the end of a line as well
     #[arg(long, help_heading = "Patterns")]
     pub(super) multiline_dotall: bool,
@@ -132,6 +120,18 @@ pub(in super::super) struct Grep {
     /// Stop after so many lines of a file
     #[arg(short = 'm', long, value_name = "COUNT", help_heading = "Patterns")]
     pub(super) max_count: Option<u64>,
+    /// Stop a file at the first line that doesn't match behind one that does
+    #[arg(long, help_heading = "Patterns")]
+    pub(super) stop_on_nonmatch: bool,
+    /// With -U, search no larger file; K, M and G are units
+    #[arg(long, value_name = "SIZE", value_parser = size, default_value = "1G", help_heading = "Patterns")]
+    pub(super) multiline_max: u64,
+    /// What the compiled pattern may take; K, M and G are units
+    #[arg(long, value_name = "SIZE", value_parser = size, help_heading = "Patterns")]
+    pub(super) regex_size_limit: Option<u64>,
+    /// What the automaton of the pattern may take in each thread
+    #[arg(long, value_name = "SIZE", value_parser = size, help_heading = "Patterns")]
+    pub(super) dfa_size_limit: Option<u64>,
 
     /// Count the lines of each file
     #[arg(short = 'c', long, overrides_with_all = ["count_matches", "files_with_matches", "files_without_match", "json"], help_heading = "Output")]
@@ -149,11 +149,8 @@ pub(in super::super) struct Grep {
     #[arg(short = 'L', long, overrides_with_all = ["count", "count_matches", "files_with_matches", "json"], help_heading = "Output")]
     pub(super) files_without_match: bool,
     /// Show JSON
-    #[arg(long, overrides_with_all = ["count", "count_matches", "files_with_matches", "files_without_match", "no_json"], help_heading = "Output")]
+    #[arg(long, overrides_with_all = ["count", "count_matches", "files_with_matches", "files_without_match"], help_heading = "Output")]
     pub(super) json: bool,
-    /// Undoes --json
-    #[arg(long, hide = true)]
-    pub(super) no_json: bool,
     /// Show nothing and stop at the first match
     #[arg(short = 'q', long, help_heading = "Output")]
     pub(super) quiet: bool,
@@ -211,6 +208,22 @@ pub(in super::super) struct Grep {
     /// Runs of lines are not separated
     #[arg(long, help_heading = "Output")]
     pub(super) no_context_separator: bool,
+    /// What follows paths and numbers on lines that match
+    #[arg(
+        long,
+        value_name = "TEXT",
+        allow_hyphen_values = true,
+        help_heading = "Output"
+    )]
+    pub(super) field_match_separator: Option<String>,
+    /// What follows paths and numbers on lines of context
+    #[arg(
+        long,
+        value_name = "TEXT",
+        allow_hyphen_values = true,
+        help_heading = "Output"
+    )]
+    pub(super) field_context_separator: Option<String>,
     /// Show line numbers
     #[arg(
         short = 'n',
@@ -268,6 +281,15 @@ pub(in super::super) struct Grep {
         help_heading = "Output"
     )]
     pub(super) color: When,
+    /// As --color always --heading -n
+    #[arg(short = 'p', long, help_heading = "Output")]
+    pub(super) pretty: bool,
+    /// Show each line at once: the default on a terminal
+    #[arg(long, overrides_with = "block_buffered", help_heading = "Output")]
+    pub(super) line_buffered: bool,
+    /// Show many lines at a time: the default elsewhere
+    #[arg(long, overrides_with = "line_buffered", help_heading = "Output")]
+    pub(super) block_buffered: bool,
     /// End paths with NUL
     #[arg(short = '0', long, help_heading = "Output")]
     pub(super) null: bool,
@@ -281,11 +303,8 @@ pub(in super::super) struct Grep {
     #[arg(long, help_heading = "Output")]
     pub(super) vimgrep: bool,
     /// End with figures
-    #[arg(long, overrides_with = "no_stats", help_heading = "Output")]
+    #[arg(long, help_heading = "Output")]
     pub(super) stats: bool,
-    /// Undoes --stats
-    #[arg(long, hide = true)]
-    pub(super) no_stats: bool,
     /// Say nothing of files that can't be read
     #[arg(long, help_heading = "Output")]
     pub(super) no_messages: bool,
@@ -299,6 +318,9 @@ pub(in super::super) struct Grep {
     /// As -g, whatever the case
     #[arg(long = "iglob", value_name = "GLOB", allow_hyphen_values = true, action = ArgAction::Append, help_heading = "Files")]
     pub(super) iglob: Vec<String>,
+    /// -g as --iglob
+    #[arg(long, help_heading = "Files")]
+    pub(super) glob_case_insensitive: bool,
     /// Search files of a type; see --type-list
     #[arg(short = 't', long = "type", value_name = "TYPE", action = ArgAction::Append, help_heading = "Files")]
     pub(super) types: Vec<String>,
@@ -315,22 +337,11 @@ pub(in super::super) struct Grep {
     #[arg(long, help_heading = "Files")]
     pub(super) type_list: bool,
     /// Search hidden files too
-    #[arg(
-        short = '.',
-        long,
-        overrides_with = "no_hidden",
-        help_heading = "Files"
-    )]
+    #[arg(short = '.', long, help_heading = "Files")]
     pub(super) hidden: bool,
-    /// Undoes --hidden
-    #[arg(long, hide = true)]
-    pub(super) no_hidden: bool,
     /// Heed no ignore files
-    #[arg(long, overrides_with = "ignore", help_heading = "Files")]
+    #[arg(long, help_heading = "Files")]
     pub(super) no_ignore: bool,
-    /// Undoes --no-ignore
-    #[arg(long, hide = true)]
-    pub(super) ignore: bool,
     /// Heed no .ignore and .rgignore
     #[arg(long, help_heading = "Files")]
     pub(super) no_ignore_dot: bool,
@@ -355,6 +366,12 @@ pub(in super::super) struct Grep {
     /// A file with rules
     #[arg(long, value_name = "FILE", action = ArgAction::Append, help_heading = "Files")]
     pub(super) ignore_file: Vec<PathBuf>,
+    /// Globs in files with rules match whatever the case
+    #[arg(long, help_heading = "Files")]
+    pub(super) ignore_file_case_insensitive: bool,
+    /// Say nothing of what is wrong in files with rules
+    #[arg(long, help_heading = "Files")]
+    pub(super) no_ignore_messages: bool,
     /// Once: --no-ignore; twice: and --hidden; three times: and --binary
     #[arg(short = 'u', long, action = ArgAction::Count, help_heading = "Files")]
     pub(super) unrestricted: u8,
@@ -365,26 +382,17 @@ pub(in super::super) struct Grep {
     #[arg(long, overrides_with = "text", help_heading = "Files")]
     pub(super) binary: bool,
     /// What files without a byte order mark are in, such as latin1 or utf-16le; `none` takes even the marks for text
-    #[arg(
-        short = 'E',
-        long,
-        value_name = "ENCODING",
-        overrides_with = "no_encoding",
-        help_heading = "Files"
-    )]
+    #[arg(short = 'E', long, value_name = "ENCODING", help_heading = "Files")]
     pub(super) encoding: Option<String>,
-    /// Undoes -E
-    #[arg(long, hide = true)]
-    pub(super) no_encoding: bool,
     /// Search what is in compressed files, such as .gz, .xz, .bz2 and .zst, by the machine's own programs
-    #[arg(long, overrides_with = "no_search_zip", help_heading = "Files")]
+    #[arg(long, help_heading = "Files")]
     pub(super) search_zip: bool,
-    /// Undoes --search-zip
-    #[arg(long, hide = true)]
-    pub(super) no_search_zip: bool,
     /// Follow symbolic links
     #[arg(long, help_heading = "Files")]
     pub(super) follow: bool,
+    /// Stay in the file system of each path
+    #[arg(long, help_heading = "Files")]
+    pub(super) one_file_system: bool,
     /// How many directories deep
     #[arg(short = 'd', long, value_name = "DEPTH", help_heading = "Files")]
     pub(super) max_depth: Option<usize>,
@@ -425,6 +433,11 @@ pub(in super::super) struct Grep {
     /// Show help
     #[arg(long, action = ArgAction::Help, help_heading = "Other")]
     pub(super) help: Option<bool>,
+
+    #[command(flatten)]
+    pub(super) undo: Undo,
+    #[command(flatten)]
+    pub(super) refused: Refused,
 }
 
 /// A size such as `10M`.

@@ -4,6 +4,8 @@
 mod arguments;
 mod generate;
 mod plan;
+mod refused;
+mod undo;
 
 pub(super) use arguments::Grep;
 

@@ -26,6 +26,9 @@ impl Plan {
         if arguments.unrestricted > 3 {
             return Err(Failure::new("-u may be given three times at most"));
         }
+        if let Some(why) = arguments.refused.why() {
+            return Err(Failure::new(why));
+        }
         let mut stdin_taken = false;
         let patterns = patterns(&mut arguments, &mut stdin_taken)?;
         let (roots, implicit_roots, one_file) = roots(&mut arguments, stdin_taken)?;
@@ -50,7 +53,7 @@ impl Plan {
             one_file && roots.iter().any(|root| root.as_os_str() == "-"),
         );
         encode(&mut options.search, &arguments)?;
-        options.compressed = arguments.search_zip && !arguments.no_search_zip;
+        options.compressed = arguments.search_zip;
         options.print = print;
         options.walk = walk_options(&arguments, directory)?;
         options.binary = binary;
@@ -177,6 +180,13 @@ fn pattern_options(arguments: &Grep, text: bool) -> PatternOptions {
     options.line_terminator = if arguments.null_data { 0 } else { b'\n' };
     options.ban_nul = !text;
     options.unicode = !arguments.no_unicode;
+    let bytes = |limit: u64| usize::try_from(limit).unwrap_or(usize::MAX);
+    if let Some(limit) = arguments.regex_size_limit {
+        options.compiled_bytes_max = bytes(limit);
+    }
+    if let Some(limit) = arguments.dfa_size_limit {
+        options.cache_bytes_max = bytes(limit);
+    }
     options
 }
 
@@ -186,6 +196,8 @@ fn search_options(arguments: &Grep, print: &PrintOptions, stdin: bool) -> Search
     options.invert = arguments.invert_match;
     options.count_max = arguments.max_count;
     options.passthru = arguments.passthru;
+    options.stop_on_nonmatch = arguments.stop_on_nonmatch;
+    options.whole_bytes_max = arguments.multiline_max;
     let both = arguments.context.unwrap_or(0);
     options.before = arguments.before_context.unwrap_or(both);
     options.after = arguments.after_context.unwrap_or(both);
@@ -196,7 +208,10 @@ fn search_options(arguments: &Grep, print: &PrintOptions, stdin: bool) -> Search
             && match print.mode {
                 Mode::Json => true,
                 Mode::Standard => {
-                    (io::stdout().is_terminal() && !stdin) || arguments.column || arguments.vimgrep
+                    (io::stdout().is_terminal() && !stdin)
+                        || arguments.pretty
+                        || arguments.column
+                        || arguments.vimgrep
                 }
                 _ => false,
             }
@@ -244,6 +259,7 @@ fn print_options(arguments: &Grep, one_file: bool) -> PrintOptions {
     };
     options.quiet = arguments.quiet;
     options.color = match arguments.color {
+        When::Auto if arguments.pretty => true,
         When::Auto => terminal && std::env::var_os("NO_COLOR").is_none(),
         When::Always | When::Ansi => true,
         When::Never => false,
@@ -257,8 +273,13 @@ fn print_options(arguments: &Grep, one_file: bool) -> PrintOptions {
         && if arguments.heading || arguments.no_heading {
             arguments.heading
         } else {
-            terminal
+            terminal || arguments.pretty
         };
+    options.line_buffered = if arguments.line_buffered || arguments.block_buffered {
+        arguments.line_buffered
+    } else {
+        terminal
+    };
     options.column = if arguments.no_column {
         false
     } else {
@@ -274,7 +295,13 @@ fn print_options(arguments: &Grep, one_file: bool) -> PrintOptions {
     options.stats = arguments.stats || arguments.json;
     options.include_zero = arguments.include_zero;
     options.gap =
-        (!arguments.no_context_separator).then(|| arguments.context_separator.clone().into_bytes());
+        (!arguments.no_context_separator).then(|| grep_cli::unescape(&arguments.context_separator));
+    if let Some(separator) = &arguments.field_match_separator {
+        options.separator = grep_cli::unescape(separator);
+    }
+    if let Some(separator) = &arguments.field_context_separator {
+        options.context_separator_field = grep_cli::unescape(separator);
+    }
     options
 }
 
@@ -290,6 +317,9 @@ fn walk_options(arguments: &Grep, directory: PathBuf) -> Result<WalkOptions, Fai
     options.ignore_parent = heed && !arguments.no_ignore_parent;
     options.require_git = !arguments.no_require_git;
     options.follow = arguments.follow;
+    options.ignore_messages = !arguments.no_ignore_messages;
+    options.ignore_case = arguments.ignore_file_case_insensitive;
+    options.one_file_system = arguments.one_file_system;
     options.depth_max = arguments.max_depth;
     options.file_bytes_max = arguments.max_filesize;
     if !arguments.no_ignore_files {
@@ -297,6 +327,9 @@ fn walk_options(arguments: &Grep, directory: PathBuf) -> Result<WalkOptions, Fai
     }
     if !arguments.glob.is_empty() || !arguments.iglob.is_empty() {
         let mut builder = OverrideBuilder::new(&directory);
+        builder
+            .case_insensitive(arguments.glob_case_insensitive)
+            .map_err(Failure::new)?;
         for glob in &arguments.glob {
             builder.add(glob).map_err(Failure::new)?;
         }

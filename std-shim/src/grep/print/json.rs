@@ -137,7 +137,7 @@ impl Sink for Json<'_, '_> {
             self.stats.matched_lines += 1;
         }
         self.object(b"match", lines);
-        self.out.settle()?;
+        self.out.settle(self.options.line_buffered)?;
         Ok(true)
     }
 
@@ -150,7 +150,7 @@ impl Sink for Json<'_, '_> {
             self.record(bytes, &(0..bytes.len()));
         }
         self.object(b"context", lines);
-        self.out.settle()?;
+        self.out.settle(self.options.line_buffered)?;
         Ok(true)
     }
 
@@ -192,7 +192,7 @@ impl Sink for Json<'_, '_> {
             stats.matches,
         );
         out.write(text.as_bytes());
-        self.out.settle()
+        self.out.settle(self.options.line_buffered)
     }
 }
 

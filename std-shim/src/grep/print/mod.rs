@@ -77,6 +77,8 @@ pub struct PrintOptions {
     pub context_separator_field: Vec<u8>,
     /// Between runs of lines; `None` for nothing.
     pub gap: Option<Vec<u8>>,
+    /// Each line goes to the output as soon as it is its turn; else many at once.
+    pub line_buffered: bool,
 }
 
 impl Default for PrintOptions {
@@ -100,6 +102,7 @@ impl Default for PrintOptions {
             separator: b":".to_vec(),
             context_separator_field: b"-".to_vec(),
             gap: Some(b"--".to_vec()),
+            line_buffered: false,
         }
     }
 }

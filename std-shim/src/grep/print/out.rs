@@ -63,10 +63,10 @@ impl<'t> Out<'t> {
         self.write(text);
     }
 
-    /// Passes a large buffer on.
+    /// Passes a large buffer on, or any at all if that is wanted.
     #[inline]
-    pub(super) fn settle(&mut self) -> io::Result<()> {
-        if self.buffer.len() >= LARGE_BYTES {
+    pub(super) fn settle(&mut self, any: bool) -> io::Result<()> {
+        if self.buffer.len() >= LARGE_BYTES || (any && !self.buffer.is_empty()) {
             self.pass_on()
         } else {
             Ok(())

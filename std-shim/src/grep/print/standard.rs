@@ -158,7 +158,7 @@ impl<'p, 'o> Standard<'p, 'o> {
             self.line(&shown);
         }
         (self.matches, self.replaced) = (matches, replaced);
-        self.out.settle()
+        self.out.settle(self.options.line_buffered)
     }
 
     fn line(&mut self, shown: &Shown<'_>) {
@@ -498,7 +498,7 @@ impl Sink for Standard<'_, '_> {
             self.out.write(&[self.terminator]);
         }
         self.count += 1;
-        Some(self.out.settle().map(|()| 1))
+        Some(self.out.settle(self.options.line_buffered).map(|()| 1))
     }
 
     fn context(&mut self, lines: &Lines<'_>) -> io::Result<bool> {

@@ -60,7 +60,7 @@ impl<'s, S: Sink> Core<'s, S> {
 
     /// Searches the rest of `buffer`; false if nothing more is wanted.
     pub(super) fn search(&mut self, buffer: &[u8]) -> io::Result<bool> {
-        if self.matcher.searches_many_lines() && !self.options.passthru {
+        if self.matcher.searches_many_lines() && !self.options.passthru && !self.ends_at_next() {
             self.fast(buffer)
         } else {
             self.slow(buffer)
@@ -83,6 +83,11 @@ impl<'s, S: Sink> Core<'s, S> {
         consumed
     }
 
+    /// Whether the next line that is not chosen is the end.
+    fn ends_at_next(&self) -> bool {
+        self.options.stop_on_nonmatch && self.count > 0
+    }
+
     pub(super) fn limit_reached(&self) -> bool {
         self.options.count_max.is_some_and(|max| self.count >= max)
     }
@@ -103,7 +108,8 @@ impl<'s, S: Sink> Core<'s, S> {
             let line = self.pos..lines::end(buffer, self.options.line_terminator, self.pos);
             let matches = !self.limit_reached() && self.line_matches(buffer, &line);
             self.pos = line.end;
-            let goes_on = if matches != self.options.invert {
+            let chosen = matches != self.options.invert;
+            let goes_on = if chosen {
                 self.count += 1;
                 self.before_context(buffer, line.start)? && self.matched(buffer, &line)?
             } else if self.after_left >= 1 {
@@ -114,7 +120,7 @@ impl<'s, S: Sink> Core<'s, S> {
             } else {
                 true
             };
-            if !goes_on {
+            if !goes_on || (!chosen && self.ends_at_next()) {
                 return Ok(false);
             }
         }
@@ -122,9 +128,14 @@ impl<'s, S: Sink> Core<'s, S> {
     }
 
     fn fast(&mut self, buffer: &[u8]) -> io::Result<bool> {
+        let mut ended = false;
         while self.pos < buffer.len() {
+            if self.ends_at_next() {
+                return self.slow(buffer);
+            }
             if self.options.invert {
                 if !self.inverted(buffer)? {
+                    ended = true;
                     break;
                 }
                 continue;
@@ -149,7 +160,9 @@ impl<'s, S: Sink> Core<'s, S> {
         if !self.after_context(buffer, buffer.len())? {
             return Ok(false);
         }
-        if self.limit_reached() && self.after_left == 0 {
+        // What is read in windows goes on behind the one in which the sink wanted no more, as ripgrep does.
+        let is_over = ended && self.binary != Binary::Text;
+        if is_over || (self.limit_reached() && self.after_left == 0) {
             return Ok(false);
         }
         self.pos = buffer.len();

@@ -1,4 +1,4 @@
-//! The encoding that the user names, where no byte order mark says another.
+//! What an input is in: what its byte order mark says, or else what the user names.
 
 use encoding_rs_io::{DecodeReaderBytes, DecodeReaderBytesBuilder};
 use std::fmt;
@@ -20,18 +20,32 @@ impl Encoding {
     pub fn for_label(label: &str) -> Option<Self> {
         encoding_rs::Encoding::for_label_no_replacement(label.as_bytes()).map(Self)
     }
+}
 
-    /// Reads `input`, which is in this encoding unless it begins with the mark of another, as UTF-8. What is no text in
-    /// it becomes U+FFFD; what is said to be UTF-8 stays as it is.
-    pub(super) fn decoded<R: Read>(self, input: R) -> DecodeReaderBytes<R, Vec<u8>> {
-        DecodeReaderBytesBuilder::new()
-            .encoding(Some(self.0))
-            .utf8_passthru(true)
-            .strip_bom(true)
-            .bom_override(true)
-            .bom_sniffing(true)
-            .build(input)
-    }
+/// Reads `input` as UTF-8: by the byte order mark at its start if marks are heeded, else as what `named` says, else as it is.
+/// What is no text becomes U+FFFD where something is decoded.
+///
+/// The first read without a mark yields the three bytes in which it might have been: ripgrep's windows begin so, and what a
+/// NUL hides depends on them.
+pub(super) fn decoded<R: Read>(
+    input: R,
+    named: Option<Encoding>,
+    heeds_marks: bool,
+) -> DecodeReaderBytes<R, Vec<u8>> {
+    DecodeReaderBytesBuilder::new()
+        .encoding(named.map(|named| named.0))
+        .utf8_passthru(true)
+        .strip_bom(heeds_marks)
+        .bom_override(true)
+        .bom_sniffing(heeds_marks)
+        .build(input)
+}
+
+/// Whether an input that begins so has a byte order mark.
+pub(in super::super) fn has_mark(head: &[u8]) -> bool {
+    head.starts_with(&[0xEF, 0xBB, 0xBF])
+        || head.starts_with(&[0xFF, 0xFE])
+        || head.starts_with(&[0xFE, 0xFF])
 }
 
 impl fmt::Display for Encoding {

@@ -24,7 +24,7 @@ pub(in super::super) struct LineBuffer {
     pub(super) binary_at: Option<u64>,
 }
 
-/// The first bytes, in which a byte order mark may be, make a window of their own if a line ends in them.
+/// The first bytes, in which a byte order mark may be.
 const PEEKED_BYTES: usize = 3;
 
 /// Memory that is kept from one input to the next.
@@ -77,22 +77,18 @@ impl LineBuffer {
         if binary == Binary::Quit && self.binary_at.is_some() {
             return Ok(self.pos < self.lines_end);
         }
-        let at_start = self.offset == 0 && self.end == 0;
         self.bytes.copy_within(self.pos..self.read_end, 0);
         self.end -= self.pos;
         self.read_end -= self.pos;
         self.pos = 0;
         self.lines_end = self.end;
-        let mut peeked = if at_start { PEEKED_BYTES } else { usize::MAX };
         loop {
             if self.end == self.read_end && !self.read(input)? {
                 self.lines_end = self.end;
                 return Ok(self.end > 0);
             }
-            let read = (self.read_end - self.end).min(peeked);
-            peeked = usize::MAX;
             let old_end = self.end;
-            self.end += read;
+            self.end = self.read_end;
             let fresh = self.bytes.get_mut(old_end..self.end).unwrap_or_default();
             match binary {
                 Binary::Text => {}

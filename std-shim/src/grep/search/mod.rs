@@ -6,7 +6,6 @@
 
 pub(super) mod chunk;
 mod core;
-mod decode;
 mod encoding;
 mod line_buffer;
 pub(super) mod lines;
@@ -14,6 +13,7 @@ mod multi_line;
 mod reading;
 
 pub use encoding::Encoding;
+pub(super) use encoding::has_mark;
 pub(super) use reading::{Input, Searcher};
 
 use std::io;
@@ -49,6 +49,10 @@ pub struct SearchOptions {
     pub passthru: bool,
     /// Stop after so many lines.
     pub count_max: Option<u64>,
+    /// Stop at the first line that is not chosen behind one that is; not heeded where matches may span lines.
+    pub stop_on_nonmatch: bool,
+    /// Where matches may span lines, an input is in memory as a whole: a larger one, in bytes, is an error.
+    pub whole_bytes_max: u64,
     /// Look for a byte order mark.
     pub sniff_bom: bool,
     /// What an input without a mark is in; as it is, that is UTF-8 or like it, if `None`.
@@ -65,6 +69,8 @@ impl Default for SearchOptions {
             after: 0,
             passthru: false,
             count_max: None,
+            stop_on_nonmatch: false,
+            whole_bytes_max: 1 << 30,
             sniff_bom: true,
             encoding: None,
         }

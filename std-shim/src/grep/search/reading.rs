@@ -8,7 +8,7 @@
 use super::super::kernel;
 use super::super::matcher::Matcher;
 use super::core::Core;
-use super::decode::{Mark, Utf16};
+use super::encoding::{decoded, has_mark};
 use super::line_buffer::LineBuffer;
 use super::multi_line;
 use super::{Binary, SearchOptions, Sink};
@@ -69,6 +69,11 @@ impl Searcher {
         Ok(false)
     }
 
+    /// What [`read_head`](Self::read_head) read.
+    pub(in super::super) fn head(&self) -> &[u8] {
+        self.head.get(..self.head_end).unwrap_or_default()
+    }
+
     /// Searches `input`.
     pub(in super::super) fn search<S: Sink>(
         &mut self,
@@ -81,15 +86,12 @@ impl Searcher {
         let memory = std::mem::take(&mut self.head);
         let head = memory.get(..self.head_end).unwrap_or_default();
         let result = match input {
-            Input::Stream(input) if let Some(encoding) = options.encoding => {
-                self.unmarked(matcher, options, binary, encoding.decoded(input), sink)
-            }
-            Input::Stream(input) => self.windows(matcher, options, binary, false, input, sink),
-            Input::Sliced(input) => self.windows(matcher, options, binary, true, input, sink),
+            Input::Stream(input) => self.windows(matcher, options, binary, input, sink),
+            Input::Sliced(input) => self.sliced(matcher, options, binary, input, sink),
             Input::InHead => self.in_head(matcher, options, binary, head, sink),
             Input::BehindHead(rest) => {
                 let input = Full(Cursor::new(head).chain(rest));
-                self.windows(matcher, options, binary, false, input, sink)
+                self.windows(matcher, options, binary, input, sink)
             }
         };
         self.head = memory;
@@ -105,8 +107,11 @@ impl Searcher {
         head: &[u8],
         sink: &mut S,
     ) -> io::Result<()> {
-        let is_marked = options.sniff_bom && Mark::of(head).is_some();
+        let is_marked = options.sniff_bom && has_mark(head);
         if matcher.spans_lines() && !is_marked {
+            if head.len() as u64 > options.whole_bytes_max {
+                return Err(too_large(options));
+            }
             return multi_line::search(matcher, options, binary, head, sink);
         }
         // Whether a line behind the limit is context or a match depends on the window it is in.
@@ -116,7 +121,7 @@ impl Searcher {
             || limited_context
             || (binary != Binary::Text && kernel::find(0, head).is_some())
         {
-            return self.windows(matcher, options, binary, false, Cursor::new(head), sink);
+            return self.windows(matcher, options, binary, Cursor::new(head), sink);
         }
         let mut core = Core::new(matcher, options, Binary::Text, sink);
         let searched = if core.search(head)? {
@@ -132,51 +137,10 @@ impl Searcher {
         matcher: &Matcher,
         options: &SearchOptions,
         binary: Binary,
-        sliced: bool,
-        mut input: impl Read,
-        sink: &mut S,
-    ) -> io::Result<()> {
-        let window = if sliced {
-            SLICE_WINDOW_BYTES
-        } else {
-            READ_WINDOW_BYTES
-        };
-        self.buffer.reset(window);
-        let head = self.buffer.start(&mut input)?;
-        let mark = if options.sniff_bom {
-            Mark::of(head)
-        } else {
-            None
-        };
-        match mark {
-            None if matcher.spans_lines() => {
-                let head = head.to_vec();
-                let input = Cursor::new(head).chain(input);
-                self.whole(matcher, options, binary, input, sink)
-            }
-            None => self.by_line(matcher, options, binary, sliced, input, sink),
-            Some(mark) => {
-                let rest = head.get(mark.len()..).unwrap_or_default().to_vec();
-                let rest = Cursor::new(rest).chain(input);
-                match mark {
-                    Mark::Utf8 => self.unmarked(matcher, options, binary, rest, sink),
-                    Mark::Utf16Little | Mark::Utf16Big => {
-                        let text = Utf16::new(rest, mark == Mark::Utf16Big);
-                        self.unmarked(matcher, options, binary, text, sink)
-                    }
-                }
-            }
-        }
-    }
-
-    fn unmarked<S: Sink>(
-        &mut self,
-        matcher: &Matcher,
-        options: &SearchOptions,
-        binary: Binary,
         input: impl Read,
         sink: &mut S,
     ) -> io::Result<()> {
+        let input = decoded(input, options.encoding, options.sniff_bom);
         if matcher.spans_lines() {
             return self.whole(matcher, options, binary, input, sink);
         }
@@ -184,7 +148,7 @@ impl Searcher {
         self.by_line(matcher, options, binary, false, input, sink)
     }
 
-    fn whole<S: Sink>(
+    fn sliced<S: Sink>(
         &mut self,
         matcher: &Matcher,
         options: &SearchOptions,
@@ -192,9 +156,35 @@ impl Searcher {
         mut input: impl Read,
         sink: &mut S,
     ) -> io::Result<()> {
+        self.buffer.reset(SLICE_WINDOW_BYTES);
+        let head = self.buffer.start(&mut input)?;
+        if options.sniff_bom && has_mark(head) {
+            let input = Cursor::new(head.to_vec()).chain(input);
+            return self.windows(matcher, options, binary, Full(input), sink);
+        }
+        if matcher.spans_lines() {
+            let input = Cursor::new(head.to_vec()).chain(input);
+            return self.whole(matcher, options, binary, input, sink);
+        }
+        self.by_line(matcher, options, binary, true, input, sink)
+    }
+
+    fn whole<S: Sink>(
+        &mut self,
+        matcher: &Matcher,
+        options: &SearchOptions,
+        binary: Binary,
+        input: impl Read,
+        sink: &mut S,
+    ) -> io::Result<()> {
         self.whole.clear();
         self.whole.shrink_to(1 << 20);
-        input.read_to_end(&mut self.whole)?;
+        let max = options.whole_bytes_max;
+        let mut input = input.take(max.saturating_add(1));
+        if input.read_to_end(&mut self.whole)? as u64 > max {
+            self.whole = Vec::new();
+            return Err(too_large(options));
+        }
         multi_line::search(matcher, options, binary, &self.whole, sink)
     }
 
@@ -252,6 +242,13 @@ impl Searcher {
         };
         sink.finish(searched, binary_at)
     }
+}
+
+fn too_large(options: &SearchOptions) -> io::Error {
+    io::Error::other(format!(
+        "larger than the {} bytes that are held in memory where matches may span lines",
+        options.whole_bytes_max
+    ))
 }
 
 /// Reads until the buffer is full, as a read of a regular file does, over the seam between a head and the rest.

@@ -3,7 +3,7 @@
 //! With handles no path is resolved again from its start for each file, and no file is asked for its kind. The portable
 //! form goes by paths; it is built on other systems, and for the tests everywhere.
 //!
-//! Each [`Listing`] that is kept open has a handle: whoever keeps many says so by `keep_open`, or by [`Listing::close`].
+//! Each [`Listing`] that is kept open has a handle: whoever keeps many says so by `keep_open`.
 #![forbid(unsafe_code)]
 
 #[cfg(any(not(unix), test))]
@@ -58,9 +58,8 @@ mod tests {
     }
 
     fn by_path(directory: &Path) -> Seen {
-        let mut listing = portable::Listing::read(None, directory, true).unwrap();
+        let listing = portable::Listing::read(None, directory, true).unwrap();
         assert!(listing.error.is_none());
-        listing.close();
         (0..listing.len())
             .map(|index| {
                 let name = listing.name(index);
@@ -130,6 +129,13 @@ mod tests {
         assert_eq!(inner.kind(2000), EntryKind::Directory);
         assert!(unix::Listing::read(Some((&top, 6)), &directory.join("b"), true).is_err());
         assert!(unix::Listing::read(None, &directory.join("none"), true).is_err());
+
+        // One that is removed while it is open has nothing in it; that is no error.
+        fs::create_dir(directory.join("gone")).unwrap();
+        let gone = File::open(directory.join("gone")).unwrap();
+        fs::remove_dir(directory.join("gone")).unwrap();
+        let gone = unix::Listing::of(gone.into(), false);
+        assert!(gone.error.is_none() && gone.len() == 0);
         fs::remove_dir_all(&directory).unwrap();
     }
 }

@@ -42,8 +42,6 @@ impl Listing {
         Ok(Self { entries, error })
     }
 
-    pub(crate) fn close(&mut self) {}
-
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }

@@ -51,13 +51,20 @@ impl Listing {
             Some((parent, name)) => retry_on_intr(|| openat(parent, name, flags, Mode::empty()))?,
             None => retry_on_intr(|| openat(CWD, path, flags, Mode::empty()))?,
         };
+        Ok(Self::of(handle, keep_open))
+    }
+
+    /// Reads the directory that `handle` is of.
+    pub(super) fn of(handle: OwnedFd, keep_open: bool) -> Self {
         let mut listing = Self {
             handle: None,
             names: Vec::new(),
             entries: Vec::new(),
             error: None,
         };
-        listing.error = listing.fill(&handle).err();
+        if let Err(error) = listing.fill(&handle) {
+            listing.error = Some(error);
+        }
         let names = &listing.names;
         listing.entries.sort_unstable_by(|a, b| {
             a.prefix
@@ -67,7 +74,7 @@ impl Listing {
         if keep_open {
             listing.handle = Some(handle);
         }
-        Ok(listing)
+        listing
     }
 
     #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -75,7 +82,12 @@ impl Listing {
         let mut memory: Vec<u8> = Vec::with_capacity(CALL_BYTES);
         let mut entries = rustix::fs::RawDir::new(handle, memory.spare_capacity_mut());
         while let Some(entry) = entries.next() {
-            let entry = entry?;
+            let entry = match entry {
+                Ok(entry) => entry,
+                // The directory was removed meanwhile: that is its end, as the C library has it.
+                Err(rustix::io::Errno::NOENT) => break,
+                Err(error) => return Err(error.into()),
+            };
             self.add(handle, entry.file_name(), entry.file_type());
         }
         Ok(())
@@ -122,11 +134,6 @@ impl Listing {
                 _ => EntryKind::Other,
             },
         });
-    }
-
-    /// Lets go of the directory's handle; what is in it is opened by its path from now on.
-    pub(crate) fn close(&mut self) {
-        self.handle = None;
     }
 
     /// How many entries there are.
