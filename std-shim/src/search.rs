@@ -23,17 +23,12 @@ const READ_BYTES: usize = 128 << 10;
 /// # Errors
 /// What the reader says; a read that was interrupted is tried again.
 pub fn find_in<R: Read, S: Searcher>(
-    reader: R,
+    mut reader: R,
     searcher: S,
-    mut each: impl FnMut(StreamMatch),
+    each: impl FnMut(StreamMatch),
 ) -> io::Result<()> {
-    let mut stream = Stream::new(searcher);
-    for_each_chunk(reader, |chunk| {
-        stream.feed(chunk, &mut each);
-        Ok(())
-    })?;
-    stream.finish(each);
-    Ok(())
+    let mut buffer = vec![0; READ_BYTES];
+    stream::find_in(|to| read(&mut reader, to), &mut buffer, searcher, each)
 }
 
 /// Copies `reader` to `writer` with every match of pattern `p` replaced by `replacements[p]`, and says how many there were.
@@ -85,11 +80,19 @@ fn for_each_chunk<R: Read>(
 ) -> io::Result<()> {
     let mut buffer = vec![0; READ_BYTES];
     loop {
-        match reader.read(&mut buffer) {
-            Ok(0) => return Ok(()),
-            Ok(len) => each(&buffer[..len])?,
+        match read(&mut reader, &mut buffer)? {
+            0 => return Ok(()),
+            len => each(&buffer[..len])?,
+        }
+    }
+}
+
+/// Reads, again if it was interrupted.
+fn read(reader: &mut impl Read, to: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match reader.read(to) {
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
+            result => return result,
         }
     }
 }

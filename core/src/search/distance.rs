@@ -264,7 +264,7 @@ impl Column {
 }
 
 /// How many bytes must be inserted, deleted or replaced to make one of the other. Takes a few instructions for
-/// each byte of the longer one and each 64 bytes of the shorter one, and 32 bytes of memory for each of the latter. For a search, see
+/// each byte of the longer one and each 64 bytes of the shorter one, and 2 KiB of memory for each of the latter. For a search, see
 /// [`Edits`].
 ///
 /// ```

@@ -15,8 +15,8 @@
 //! # How it is built
 //!
 //! A kernel is written once over the vector trait (`vector`), compiled once for each set (`dispatch`, `arch`) and reached through a function pointer
-//! that is resolved on the first call, or kept in a searcher. All functions are safe, take linear time, allocate nothing unless they
-//! say so, and read nothing outside the slices they get.
+//! that is resolved on the first call, or kept in a searcher. All functions are safe, take linear time and allocate nothing unless they
+//! say otherwise, and read nothing outside the slices they get.
 
 mod arch;
 mod byte;

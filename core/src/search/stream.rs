@@ -203,6 +203,52 @@ impl<S: Searcher> Stream<S> {
     }
 }
 
+/// Gives each match in all that `read` brings, which puts bytes at the front of `buffer` and says how many, until it is none. So it runs over any
+/// reader: of `std`, of `embedded-io`, a driver's own. Memory: that of a [`Stream`].
+///
+/// ```
+/// use underpin_core::search::{memmem::Finder, stream::find_in};
+/// # struct Uart(&'static [u8]);
+/// # impl Uart {
+/// #     fn read(&mut self, to: &mut [u8]) -> Result<usize, core::convert::Infallible> {
+/// #         let len = self.0.len().min(to.len());
+/// #         let (now, later) = self.0.split_at(len);
+/// #         to[..len].copy_from_slice(now);
+/// #         self.0 = later;
+/// #         Ok(len)
+/// #     }
+/// # }
+/// # let mut uart = Uart(b"+OK\r\n+READY\r\n");
+/// // `uart` has the `read` of `embedded_io::Read`.
+/// let mut ready = None;
+/// find_in(|to| uart.read(to), &mut [0; 4], Finder::new("+READY"), |found| ready = Some(found.start))?;
+/// assert_eq!(ready, Some(5));
+/// # Ok::<(), core::convert::Infallible>(())
+/// ```
+///
+/// # Errors
+/// What `read` says; the matches before it were given, but for those that the bytes after it might have changed.
+///
+/// # Panics
+/// If `buffer` is empty, or `read` says that it brought more than fits.
+pub fn find_in<S: Searcher, E>(
+    mut read: impl FnMut(&mut [u8]) -> Result<usize, E>,
+    buffer: &mut [u8],
+    searcher: S,
+    mut each: impl FnMut(StreamMatch),
+) -> Result<(), E> {
+    assert!(!buffer.is_empty(), "a buffer to read into");
+    let mut stream = Stream::new(searcher);
+    loop {
+        match read(buffer)? {
+            0 => break,
+            len => stream.feed(&buffer[..len], &mut each),
+        }
+    }
+    stream.finish(each);
+    Ok(())
+}
+
 /// Where a stream stops being UTF-8.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Utf8StreamError {
@@ -320,6 +366,30 @@ mod tests {
         }
         stream.finish_pieces(&mut take);
         (found, again)
+    }
+
+    #[test]
+    fn a_reader_is_read_to_its_end_or_its_error() {
+        let text = b"ab abc abcabc";
+        for size in 1..8 {
+            for fails in [false, true] {
+                let mut rest = &text[..];
+                let read = |to: &mut [u8]| {
+                    if rest.is_empty() && fails {
+                        return Err("torn off");
+                    }
+                    let len = rest.len().min(to.len());
+                    to[..len].copy_from_slice(&rest[..len]);
+                    rest = &rest[len..];
+                    Ok(len)
+                };
+                let mut found = Vec::new();
+                let finder = memmem::Finder::new("abc");
+                let result = find_in(read, &mut vec![0; size], finder, |m| found.push(m.start));
+                assert_eq!(result.is_err(), fails);
+                assert_eq!(found, [3, 7, 10]);
+            }
+        }
     }
 
     #[test]

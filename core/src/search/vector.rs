@@ -22,6 +22,8 @@ pub(crate) trait Vector: Copy {
     const SHUFFLES: bool;
     /// Whether a load of fewer bytes is one instruction.
     const MASKED: bool;
+    /// Whether [`wide_table`](Self::wide_table) and [`lookup`](Self::lookup) are there.
+    const WIDE: bool = false;
     /// Truth values, one a lane.
     type Hit: Copy;
     /// The next narrower set, or itself.
@@ -52,6 +54,26 @@ pub(crate) trait Vector: Copy {
     /// # Safety
     /// V1; `SHUFFLES`.
     unsafe fn table(bytes: &[u8; 16]) -> Self;
+
+    /// `bytes` as they are.
+    /// # Safety
+    /// V1; `WIDE`.
+    unsafe fn wide_table(bytes: &[u8; 64]) -> Self {
+        let _ = bytes;
+        // SAFETY: V1, the caller's.
+        unsafe { Self::splat(0) }
+    }
+    /// `self` is a wide table: lane by lane, the entry that the low six bits of `index` name. Only where `WIDE`.
+    #[inline(always)]
+    fn lookup(self, index: Self) -> Self {
+        let _ = index;
+        self
+    }
+    /// Bit `i` is whether lane `i` is not zero.
+    #[inline(always)]
+    fn not_zero_bits(self) -> u64 {
+        Self::bits(self.is_zero()) ^ low_bits(Self::BYTES)
+    }
 
     /// Equal lanes.
     fn eq(self, other: Self) -> Self::Hit;

@@ -19,6 +19,7 @@ impl Vector for Avx512 {
     const BYTES: usize = 64;
     const SHUFFLES: bool = true;
     const MASKED: bool = true;
+    const WIDE: bool = true;
     type Hit = __m512i;
     type Half = Self;
 
@@ -55,6 +56,19 @@ impl Vector for Avx512 {
         Self(isa!(_mm512_broadcast_i32x4(_mm_loadu_si128(
             bytes.as_ptr().cast()
         ))))
+    }
+
+    #[inline(always)]
+    unsafe fn wide_table(bytes: &[u8; 64]) -> Self {
+        Self(isa!(_mm512_loadu_si512(bytes.as_ptr().cast())))
+    }
+    #[inline(always)]
+    fn lookup(self, index: Self) -> Self {
+        Self(isa!(_mm512_permutexvar_epi8(index.0, self.0)))
+    }
+    #[inline(always)]
+    fn not_zero_bits(self) -> u64 {
+        isa!(_mm512_test_epi8_mask(self.0, self.0))
     }
 
     #[inline(always)]

@@ -14,7 +14,7 @@ impl Multi {
         FindIter {
             multi: self,
             haystack,
-            cursor: Cursor::default(),
+            cursor: Cursor::new(),
             free: 0,
             last_end: None,
         }
@@ -25,7 +25,8 @@ impl Multi {
         OverlappingIter {
             multi: self,
             haystack,
-            candidates: Candidates::default(),
+            candidates: Candidates::new(0),
+            is_done: false,
             start: 0,
             walk: None,
             twin: NONE,
@@ -81,6 +82,8 @@ pub struct OverlappingIter<'a, 'h> {
     multi: &'a Multi,
     haystack: &'h [u8],
     candidates: Candidates,
+    /// Whether there are no more candidates than those at hand.
+    is_done: bool,
     /// The candidate in hand.
     start: usize,
     /// The node and depth that the walk from it has come to, its patterns given.
@@ -115,22 +118,20 @@ impl Iterator for OverlappingIter<'_, '_> {
                     .and_then(|byte| multi.trie.child(node, multi.fold(*byte)))
                     .map(|child| (child, depth + 1));
             } else {
-                if self.candidates.mask == 0 {
-                    if self.candidates.next > self.haystack.len() {
-                        return None;
+                self.start = match self.candidates.pop() {
+                    Some(start) => start,
+                    None if self.is_done => return None,
+                    None => {
+                        let from = self.candidates.next;
+                        multi.refill(self.haystack, from, &mut self.candidates);
+                        self.is_done = self.candidates.is_empty();
+                        continue;
                     }
-                    self.candidates = multi.candidates(self.haystack, self.candidates.next);
-                    if self.candidates.mask == 0 {
-                        self.candidates.next = self.haystack.len() + 1;
-                        return None;
-                    }
-                }
-                self.start = self.candidates.base + self.candidates.mask.trailing_zeros() as usize;
-                self.candidates.mask &= self.candidates.mask - 1;
+                };
                 self.walk = match &multi.filter {
                     Some(filter) => filter
-                        .node(&self.haystack[self.start..])
-                        .map(|node| (node, filter.prefix())),
+                        .start(&self.haystack[self.start..])
+                        .map(|start| (start.node, filter.prefix())),
                     None => Some((ROOT, 0)),
                 };
             }

@@ -166,6 +166,10 @@ impl Multi {
         let lengths = || sorted.iter().map(|p| pattern(*p).len());
         let (shortest, longest) = (lengths().min(), lengths().max().unwrap_or(0));
         let trie = Trie::new(&sorted, pattern);
+        let level = match options.level {
+            Some(level) if level.is_available() => level,
+            _ => detect::level(),
+        };
         let filter = match shortest {
             Some(0) => None,
             _ => Some(Filter::new(
@@ -173,11 +177,8 @@ impl Multi {
                 &sorted,
                 pattern,
                 options.ignore_ascii_case,
+                level == Level::Avx512,
             )),
-        };
-        let level = match options.level {
-            Some(level) if level.is_available() => level,
-            _ => detect::level(),
         };
         let finder = match (ends.len(), options.ignore_ascii_case) {
             (1, false) => Finder::for_level(level, &bytes).map(Finder::into_owned),
@@ -234,22 +235,14 @@ impl Multi {
         }
     }
 
-    /// Candidates at or after `from`.
+    /// Replaces `candidates` by those at or after `from`; none are left if there are none.
     #[inline]
-    fn candidates(&self, haystack: &[u8], from: usize) -> Candidates {
+    fn refill(&self, haystack: &[u8], from: usize, candidates: &mut Candidates) {
         match &self.filter {
-            // SAFETY: the level was available.
-            Some(filter) => unsafe { (self.candidates)(filter, haystack, from) },
-            None if from <= haystack.len() => Candidates {
-                base: from,
-                mask: 1,
-                next: from + 1,
-            },
-            None => Candidates {
-                base: from,
-                mask: 0,
-                next: from,
-            },
+            // SAFETY: the level was available, and the filter is for it.
+            Some(filter) => unsafe { (self.candidates)(filter, haystack, from, candidates) },
+            None if from <= haystack.len() => candidates.set(from),
+            None => candidates.restart(from),
         }
     }
 }

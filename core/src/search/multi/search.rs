@@ -12,7 +12,7 @@ const OVERDRAFT: usize = 4096;
 const STRETCH: usize = 16 << 10;
 
 /// What a search keeps between matches.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Cursor {
     pub(super) candidates: Candidates,
     /// Bytes walked in vain since `anchor`.
@@ -20,6 +20,17 @@ pub(super) struct Cursor {
     anchor: usize,
     /// Up to here the automaton searches.
     until: usize,
+}
+
+impl Cursor {
+    pub(super) const fn new() -> Self {
+        Self {
+            candidates: Candidates::new(0),
+            spent: 0,
+            anchor: 0,
+            until: 0,
+        }
+    }
 }
 
 /// How a stretch of the automaton ended.
@@ -45,7 +56,7 @@ impl Multi {
     /// The first match that starts at `from` or later.
     #[must_use]
     pub fn find_at(&self, haystack: &[u8], from: usize) -> Option<Match> {
-        let mut cursor = Cursor::default();
+        let mut cursor = Cursor::new();
         self.next_match(haystack, from, &mut cursor)
     }
 
@@ -67,10 +78,7 @@ impl Multi {
             });
         }
         loop {
-            while cursor.candidates.mask != 0 {
-                let start =
-                    cursor.candidates.base + cursor.candidates.mask.trailing_zeros() as usize;
-                cursor.candidates.mask &= cursor.candidates.mask - 1;
+            while let Some(start) = cursor.candidates.pop() {
                 if start < free {
                     continue;
                 }
@@ -88,7 +96,7 @@ impl Multi {
                 (cursor.spent, cursor.anchor) = (0, at);
                 match self.automaton(haystack, at, cursor.until) {
                     Outcome::Found(found) => {
-                        cursor.candidates.next = found.start + 1;
+                        cursor.candidates.restart(found.start + 1);
                         return Some(found);
                     }
                     Outcome::Absent => return None,
@@ -98,20 +106,23 @@ impl Multi {
             if at > haystack.len() {
                 return None;
             }
-            cursor.candidates = self.candidates(haystack, at);
-            if cursor.candidates.mask == 0 {
+            self.refill(haystack, at, &mut cursor.candidates);
+            if cursor.candidates.is_empty() {
                 return None;
             }
         }
     }
 
-    /// The match that counts among those that start at `start`, and how far was walked.
+    /// The match that counts among those that start at `at`, and how far was walked.
     #[inline]
-    pub(super) fn match_at(&self, haystack: &[u8], start: usize) -> (Option<Match>, usize) {
-        let rest = &haystack[start..];
+    pub(super) fn match_at(&self, haystack: &[u8], at: usize) -> (Option<Match>, usize) {
+        let rest = &haystack[at..];
         let (mut node, mut depth) = match &self.filter {
-            Some(filter) => match filter.node(rest) {
-                Some(node) => (node, filter.prefix()),
+            Some(filter) => match filter.start(rest) {
+                Some(start) if start.pattern != NONE => {
+                    return self.only(start.pattern, haystack, at, filter.prefix());
+                }
+                Some(start) => (start.node, filter.prefix()),
                 None => return (None, 8),
             },
             None => (ROOT, 0),
@@ -140,10 +151,37 @@ impl Multi {
         }
         let found = best.map(|(pattern, len)| Match {
             pattern: pattern as usize,
-            start,
-            end: start + len,
+            start: at,
+            end: at + len,
         });
         (found, depth + 8)
+    }
+
+    /// Whether `pattern` is at `at`, the only one whose first `known` bytes are there.
+    #[inline]
+    fn only(
+        &self,
+        pattern: u32,
+        haystack: &[u8],
+        at: usize,
+        known: usize,
+    ) -> (Option<Match>, usize) {
+        let bytes = super::slice(&self.bytes, &self.ends, pattern as usize);
+        let end = at + bytes.len();
+        let Some(text) = haystack.get(at + known..end) else {
+            return (None, 8);
+        };
+        let is_match = if self.options.ignore_ascii_case {
+            text.eq_ignore_ascii_case(&bytes[known..])
+        } else {
+            text == &bytes[known..]
+        };
+        let found = is_match.then_some(Match {
+            pattern: pattern as usize,
+            start: at,
+            end,
+        });
+        (found, text.len() + 8)
     }
 
     /// The leftmost match that starts at `from` or later, byte by byte in the Aho-Corasick automaton; stops after `until` where no match is pending.

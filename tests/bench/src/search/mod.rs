@@ -4,6 +4,7 @@
 //! machine may be shared.
 
 mod byte;
+mod hyperscan;
 mod patterns;
 mod prose;
 mod substring;

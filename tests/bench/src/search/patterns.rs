@@ -1,5 +1,6 @@
 //! Many patterns at once.
 
+use super::hyperscan::{self, Literals};
 use super::task::{Task, task};
 use super::text::{Corpus, Text};
 use crate::case::Settings;
@@ -33,8 +34,31 @@ fn words(text: Text, number: usize) -> Vec<Vec<u8>> {
     words
 }
 
+/// All matches, which is what Hyperscan gives.
+fn overlapping(corpus: &Corpus, words: Vec<Vec<u8>>) -> Option<Task> {
+    let (text, number) = (corpus.text, words.len());
+    let (mine, its) = (Multi::new(&words).ok()?, AhoCorasick::new(&words).ok()?);
+    let mut task = task!(format!("{number} patterns, {}, overlapping", corpus.name), "all matches of words", text.len(),
+        mine.find_overlapping_iter(text).count(), "aho-corasick" => its.find_overlapping_iter(text).count());
+    // It gives equal patterns once.
+    let distinct: HashSet<&Vec<u8>> = words.iter().collect();
+    if distinct.len() == number
+        && let Some(its) = Literals::new(&words)
+    {
+        let run = move || its.count(text);
+        task.peers.push(("hyperscan", Box::new(run)));
+    }
+    Some(task)
+}
+
 pub(super) fn tasks(corpora: &[Corpus], settings: &Settings) -> Vec<Task> {
     let mut tasks = Vec::new();
+    if hyperscan::version().is_none() {
+        eprintln!(
+            "Hyperscan is left out: libhs.so.5 is not there; enable with: \
+             apt-get install -y --no-install-recommends libhyperscan5"
+        );
+    }
     for corpus in &corpora[..2] {
         let text = corpus.text;
         for number in [2, 8, 16, 64, 1_000, 50_000] {
@@ -67,6 +91,7 @@ pub(super) fn tasks(corpora: &[Corpus], settings: &Settings) -> Vec<Task> {
                 task.peers.push(("daachorse", Box::new(run)));
             }
             tasks.push(task);
+            tasks.extend(overlapping(corpus, words));
         }
     }
     let text = corpora[0].text;

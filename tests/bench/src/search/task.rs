@@ -33,6 +33,7 @@ impl Task {
             let version = match name {
                 "underpin" => env!("CARGO_PKG_VERSION").to_owned(),
                 "std" | "limit: loads" => String::new(),
+                "hyperscan" => super::hyperscan::version().unwrap_or_default(),
                 _ => locked_version(name),
             };
             Subject::new(name, version, move |_| {

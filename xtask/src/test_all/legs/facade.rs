@@ -9,10 +9,12 @@ use std::process::Command;
 const ALL: &str = "UNDERPIN_FACADE_ALL";
 
 /// Crates that use memchr, the quickest to build first, and those of their tests that are published with all the files they need (none of bstr's).
+/// ripgrep's tests run the program.
 const SUITES: &[(&str, &[&str])] = &[
     ("aho-corasick", &["--lib"]),
     ("regex-automata", &["--lib"]),
     ("regex", &["--lib", "--test", "integration"]),
+    ("ripgrep", &["--bins", "--test", "integration"]),
 ];
 
 pub(super) fn run(job: &mut Job<'_>) -> Result<(), String> {
@@ -80,21 +82,34 @@ fn copy(job: &Job<'_>, name: &str) -> Result<PathBuf, String> {
         return Err(format!("cargo metadata: {why}"));
     }
     let text = String::from_utf8_lossy(&output.stdout);
-    let source = text
-        .split("\"manifest_path\":\"")
-        .skip(1)
-        .filter_map(|rest| Path::new(rest.split('"').next()?).parent())
-        .find(|folder| {
-            let folder = folder.file_name().map(|name| name.to_string_lossy());
-            folder
-                .as_deref()
-                .and_then(|folder| folder.strip_prefix(name)?.strip_prefix('-'))
-                .is_some_and(|version| version.starts_with(|first: char| first.is_ascii_digit()))
-        })
+    let is_it = |folder: &Path| {
+        let folder = folder.file_name().map(|name| name.to_string_lossy());
+        folder
+            .as_deref()
+            .and_then(|folder| folder.strip_prefix(name)?.strip_prefix('-'))
+            .is_some_and(|version| version.starts_with(|first: char| first.is_ascii_digit()))
+    };
+    let sources = || {
+        text.split("\"manifest_path\":\"")
+            .skip(1)
+            .filter_map(|rest| Path::new(rest.split('"').next()?).parent())
+    };
+    // What has no library is not named, but it was fetched to where the others are.
+    let program = || {
+        let pinned = format!("{name}-{}", crate::ripgrep::VERSION);
+        let beside = sources().filter_map(Path::parent);
+        beside
+            .map(|folder| folder.join(&pinned))
+            .find(|folder| folder.is_dir() && is_it(folder))
+    };
+    let source = sources()
+        .find(|folder| is_it(folder))
+        .map(Path::to_path_buf)
+        .or_else(program)
         .ok_or_else(|| format!("{name} is not in tests/facade/Cargo.lock"))?;
     let copy = job.workspace.target.join("facade").join(name);
     let _ = fs::remove_dir_all(&copy);
-    copy_folder(source, &copy).map_err(|e| format!("{}: {e}", copy.display()))?;
+    copy_folder(&source, &copy).map_err(|e| format!("{}: {e}", copy.display()))?;
     // Of its tests, the corpus of fuzzers is not published; the module that would read it stays empty.
     let tests = copy.join("tests");
     if tests.join("lib.rs").is_file() {
