@@ -88,9 +88,9 @@ impl Program {
     pub(super) fn agrees(&self, lines: Digest, expected: Digest) -> bool {
         match self.tool {
             Tool::Ours | Tool::Ripgrep => lines == expected,
-            Tool::GnuGrep | Tool::Ugrep => {
-                lines.lines.abs_diff(expected.lines) <= expected.lines / 100
-            }
+            Tool::GnuGrep => lines.lines.abs_diff(expected.lines) <= expected.lines / 100,
+            // With -v it doesn't count a last line that lacks its end, which is all that a crate's `.cargo-ok` has.
+            Tool::Ugrep => lines.lines.abs_diff(expected.lines) <= expected.lines / 25,
         }
     }
 

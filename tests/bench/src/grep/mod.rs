@@ -6,8 +6,8 @@
 //!
 //! Each row is measured in processor time, the sum over all threads, and some in elapsed time too. In the round that doesn't
 //! count, ripgrep must have written the same lines as we, in whatever order. The others, which read UTF-16 and what is no
-//! UTF-8 in ways of their own, must have written as many, give or take one in a hundred. Later each must write as many bytes
-//! again.
+//! UTF-8 in ways of their own, must have written as many, give or take one in a hundred, ugrep four. Later each must write as
+//! many bytes again.
 
 mod command;
 mod corpus;
