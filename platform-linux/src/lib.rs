@@ -12,7 +12,7 @@
 //! | `file.rs`, `directory.rs`, `map.rs` | `Files`, `Map` | `pread`, `fdatasync`, `flock`, `getdents64`, `mmap`, .. |
 //! | `thread_words.rs` | `ThreadWords` | static thread-local storage |
 //! | `datagram.rs`, `local.rs` | `Datagrams`, `LocalSockets` | UDP and Unix sockets |
-//! | `net.rs`, `reactor.rs` | `Net`, `Reactor` | sockets, `epoll`, `eventfd` |
+//! | `net.rs`, `ring.rs` | `Net`, `Reactor` | sockets, `reactor.rs` (`epoll`) or `uring/` (`io_uring`), `eventfd` |
 #![no_std]
 #![deny(unsafe_code)]
 #![cfg(target_os = "linux")]
@@ -41,6 +41,7 @@ mod pthread;
 )]
 mod raw_thread;
 mod reactor;
+mod ring;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod service;
 #[cfg_attr(
@@ -53,12 +54,14 @@ mod thread;
 mod thread_slot;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod thread_words;
+mod uring;
 
 pub use file::File;
 pub use map::Mapping;
 pub use net::{Descriptor, Socket};
 pub use platform::write_stderr;
 pub use reactor::{EpollPoller, EpollRing, EpollWaker};
+pub use ring::{LinuxRing, LinuxWaker};
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 pub use service::spawn_service;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
@@ -66,6 +69,7 @@ pub use syscall::monotonic_by_call;
 pub use thread::Thread;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 pub use thread_words::LinuxThreadWords;
+pub use uring::{UringRing, UringWaker, io_uring_support};
 
 /// The Linux that this process runs on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -19,7 +19,7 @@ use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, epoll, eventfd};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::io::{Errno, retry_on_intr};
 use underpin_core::platform::readiness::{Connecting, Event, Poller, ReadinessRing};
-use underpin_core::platform::{Caps, Interest, Reactor, RingOptions, RingWaker};
+use underpin_core::platform::{Caps, Interest, RingWaker};
 use underpin_core::{Kind, Operation, Result};
 
 /// Events that one system call brings at most.
@@ -54,16 +54,8 @@ impl RingWaker for EpollWaker {
     }
 }
 
-impl Reactor for Linux {
-    type Ring = EpollRing;
-
-    fn ring(&self, options: &RingOptions) -> Result<EpollRing> {
-        ReadinessRing::new(EpollPoller::new()?, options)
-    }
-}
-
 impl EpollPoller {
-    fn new() -> Result<Self> {
+    pub(crate) fn new() -> Result<Self> {
         let make = || {
             let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
             let waker = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;

@@ -9,7 +9,7 @@ use core::time::Duration;
 use std::process::Command;
 use underpin_core::platform::{
     Caps, Clock, ClockId, Completion, CpuSet, Create, Entropy, Files, Instant, ListenOptions,
-    Memory, Net, OpenOptions, Platform, Reactor, Ring, RingOptions, Threads,
+    Memory, Net, OpenOptions, Platform, Reactor, Ring, RingBackend, RingOptions, Threads,
 };
 use underpin_core::{Kind, Result};
 use underpin_linux::{Linux, Socket};
@@ -132,6 +132,38 @@ fn abilities_that_a_sandbox_takes_are_missing_bits_and_unsupported_calls() {
             );
             assert_eq!(kind(Linux.ring(&RingOptions::default())), unsupported);
             assert_eq!(Linux.parallelism(), 1);
+        },
+    );
+}
+
+#[test]
+fn a_sandbox_without_io_uring_gets_a_ring_over_epoll() {
+    in_child("a_sandbox_without_io_uring_gets_a_ring_over_epoll", || {
+        deny(&[(libc::SYS_io_uring_setup, libc::EPERM)]);
+        assert_eq!(
+            kind(underpin_linux::io_uring_support()),
+            Some(Kind::Unsupported)
+        );
+        let mut options = RingOptions::default();
+        options.backend = RingBackend::Completion;
+        let mut ring = Linux.ring(&options).unwrap();
+        assert_eq!(ring.backend(), RingBackend::Readiness);
+        let mut done: Vec<Completion<Socket>> = Vec::new();
+        assert_eq!(ring.wait(Some(Instant::ZERO), &mut done).unwrap(), 0);
+    });
+}
+
+#[test]
+fn a_kernel_whose_io_uring_lacks_operations_gets_a_ring_over_epoll() {
+    in_child(
+        "a_kernel_whose_io_uring_lacks_operations_gets_a_ring_over_epoll",
+        || {
+            // Older kernels do not know the question.
+            deny(&[(libc::SYS_io_uring_register, libc::EINVAL)]);
+            let mut options = RingOptions::default();
+            options.backend = RingBackend::Completion;
+            let ring = Linux.ring(&options).unwrap();
+            assert_eq!(ring.backend(), RingBackend::Readiness);
         },
     );
 }

@@ -5,14 +5,17 @@
     reason = "a failed step fails the test"
 )]
 
+#[path = "rings/mod.rs"]
+mod rings;
+
 use core::net::SocketAddr;
 use core::time::Duration;
 use underpin_core::Kind;
 use underpin_core::platform::{
     Buffer, Cancel, Clock, ClockId, Completion, Instant, Interest, ListenOptions, Net, Op, Outcome,
-    Reactor, Ring, RingOptions, RingWaker,
+    Ring, RingBackend, RingOptions, RingWaker,
 };
-use underpin_linux::{EpollRing, Linux, Socket};
+use underpin_linux::{Linux, LinuxRing, Socket};
 
 type Done = Completion<Socket>;
 
@@ -29,7 +32,7 @@ fn loopback() -> SocketAddr {
 }
 
 /// Waits until `count` operations completed.
-fn collect(ring: &mut EpollRing, count: usize) -> Vec<Done> {
+fn collect(ring: &mut LinuxRing, count: usize) -> Vec<Done> {
     let mut done = Vec::new();
     while done.len() < count {
         let before = done.len();
@@ -42,7 +45,7 @@ fn collect(ring: &mut EpollRing, count: usize) -> Vec<Done> {
 }
 
 /// Two connected sockets, made by the ring itself.
-fn pair(ring: &mut EpollRing) -> (Socket, Socket) {
+fn pair(ring: &mut LinuxRing) -> (Socket, Socket) {
     let listener = Linux
         .listen(&loopback(), &ListenOptions::default())
         .unwrap();
@@ -70,13 +73,35 @@ fn receive(socket: &Socket, capacity: usize) -> Op<Socket> {
     }
 }
 
-fn ring() -> EpollRing {
-    Linux.ring(&RingOptions::default()).unwrap()
+fn ring(backend: RingBackend) -> LinuxRing {
+    rings::ring_with(backend, RingOptions::default())
 }
 
-#[test]
-fn bytes_go_round() {
-    let mut ring = ring();
+/// Defines a test of each body, over each kind of ring.
+macro_rules! over_each_ring {
+    ($($name:ident,)*) => {
+        mod over_each_ring {$(
+            #[test]
+            fn $name() {
+                for backend in crate::rings::backends() {
+                    super::$name(backend);
+                }
+            }
+        )*}
+    };
+}
+
+over_each_ring! {
+    bytes_go_round,
+    a_refused_connection_is_a_completion,
+    cancelled_operations_complete_and_give_their_buffers_back,
+    readiness_is_seen_although_its_edge_was_before,
+    deadlines_hold_and_wakers_end_waits,
+    what_is_over_the_bound_is_rejected_whole,
+}
+
+fn bytes_go_round(backend: RingBackend) {
+    let mut ring = ring(backend);
     let (near, far) = pair(&mut ring);
     ring.submit(receive(&far, 64), 7).unwrap();
     let buffer = Buffer::from(b"_hello".to_vec());
@@ -102,9 +127,8 @@ fn bytes_go_round() {
     assert_eq!(ring.pending(), 0);
 }
 
-#[test]
-fn a_refused_connection_is_a_completion() {
-    let mut ring = ring();
+fn a_refused_connection_is_a_completion(backend: RingBackend) {
+    let mut ring = ring(backend);
     let listener = Linux
         .listen(&loopback(), &ListenOptions::default())
         .unwrap();
@@ -118,9 +142,8 @@ fn a_refused_connection_is_a_completion() {
     );
 }
 
-#[test]
-fn cancelled_operations_complete_and_give_their_buffers_back() {
-    let mut ring = ring();
+fn cancelled_operations_complete_and_give_their_buffers_back(backend: RingBackend) {
+    let mut ring = ring(backend);
     let (near, far) = pair(&mut ring);
     let ids: Vec<_> = (0..3)
         .map(|token| ring.submit(receive(&far, 8), token).unwrap())
@@ -141,9 +164,8 @@ fn cancelled_operations_complete_and_give_their_buffers_back() {
     }
 }
 
-#[test]
-fn readiness_is_seen_although_its_edge_was_before() {
-    let mut ring = ring();
+fn readiness_is_seen_although_its_edge_was_before(backend: RingBackend) {
+    let mut ring = ring(backend);
     let (near, far) = pair(&mut ring);
     let ready = |socket: &Socket| Op::Ready {
         socket: socket.clone(),
@@ -173,9 +195,8 @@ fn readiness_is_seen_although_its_edge_was_before() {
     assert_eq!(collect(&mut ring, 1)[0].token, 3);
 }
 
-#[test]
-fn deadlines_hold_and_wakers_end_waits() {
-    let mut ring = ring();
+fn deadlines_hold_and_wakers_end_waits(backend: RingBackend) {
+    let mut ring = ring(backend);
     let mut done: Vec<Done> = Vec::new();
     for us in [0, 50, 1500] {
         let until = Linux
@@ -207,11 +228,10 @@ fn deadlines_hold_and_wakers_end_waits() {
     waker.wake();
 }
 
-#[test]
-fn what_is_over_the_bound_is_rejected_whole() {
+fn what_is_over_the_bound_is_rejected_whole(backend: RingBackend) {
     let mut options = RingOptions::default();
     options.pending_max = 2;
-    let mut ring = Linux.ring(&options).unwrap();
+    let mut ring = rings::ring_with(backend, options);
     let (_near, far) = pair(&mut ring);
     for token in 0..2 {
         ring.submit(receive(&far, 8), token).unwrap();

@@ -12,6 +12,9 @@
 
 extern crate alloc;
 
+#[path = "rings/mod.rs"]
+mod rings;
+
 use alloc::collections::{BTreeMap, VecDeque};
 use core::mem::MaybeUninit;
 use core::net::SocketAddr;
@@ -19,9 +22,9 @@ use core::time::Duration;
 use underpin_core::Kind;
 use underpin_core::platform::{
     Buffer, Cancel, Clock, ClockId, Completion, Entropy, Instant, Interest, ListenOptions, Net, Op,
-    OpId, Outcome, Reactor, Ring, RingOptions, ShutdownHow,
+    OpId, Outcome, Ring, RingBackend, RingOptions, ShutdownHow,
 };
-use underpin_linux::{EpollRing, Linux, Socket};
+use underpin_linux::{Linux, LinuxRing, Socket};
 
 const PAIRS: usize = 24;
 const STEPS: usize = 30_000;
@@ -83,8 +86,8 @@ struct Pending {
 }
 
 struct Model {
-    ring: EpollRing,
-    maker: EpollRing,
+    ring: LinuxRing,
+    maker: LinuxRing,
     listener: Socket,
     random: Random,
     pairs: Vec<[End; 2]>,
@@ -104,10 +107,6 @@ fn deadline() -> Option<Instant> {
     )
 }
 
-fn new_ring() -> EpollRing {
-    Linux.ring(&RingOptions::default()).unwrap()
-}
-
 fn shrink_buffers(socket: &Socket) {
     let bytes: libc::c_int = 4096;
     for option in [libc::SO_SNDBUF, libc::SO_RCVBUF] {
@@ -119,7 +118,7 @@ fn shrink_buffers(socket: &Socket) {
     }
 }
 
-fn connect(maker: &mut EpollRing, listener: &Socket) -> [End; 2] {
+fn connect(maker: &mut LinuxRing, listener: &Socket) -> [End; 2] {
     let address = Linux.local_address(listener).unwrap();
     let accept = Op::Accept {
         listener: listener.clone(),
@@ -198,13 +197,13 @@ impl Model {
         }
     }
 
-    fn new(seed: u64) -> Self {
-        let mut maker = new_ring();
+    fn new(seed: u64, backend: RingBackend) -> Self {
+        let mut maker = rings::ring_with(backend, RingOptions::default());
         let address = SocketAddr::from(([127, 0, 0, 1], 0));
         let listener = Linux.listen(&address, &ListenOptions::default()).unwrap();
         let pairs = (0..PAIRS).map(|_| connect(&mut maker, &listener)).collect();
         Self {
-            ring: new_ring(),
+            ring: rings::ring_with(backend, RingOptions::default()),
             maker,
             listener,
             random: Random(seed),
@@ -438,8 +437,14 @@ fn random_operations_complete_once_in_order_and_lose_nothing() {
         Err(_) => Linux.random_u64().unwrap(),
     };
     let seed = Seed(seed);
+    for backend in rings::backends() {
+        random_operations(seed.0, backend);
+    }
+}
+
+fn random_operations(seed: u64, backend: RingBackend) {
     let before = open_descriptors();
-    let mut model = Model::new(seed.0);
+    let mut model = Model::new(seed, backend);
     for _ in 0..STEPS {
         model.step();
     }
@@ -475,5 +480,5 @@ fn random_operations_complete_once_in_order_and_lose_nothing() {
             .unwrap();
     }
     drop(model);
-    assert_eq!(open_descriptors(), before, "descriptors leak");
+    assert_eq!(open_descriptors(), before, "{backend:?}: descriptors leak");
 }

@@ -11,10 +11,10 @@ use std::sync::{Mutex, OnceLock};
 use underpin_core::platform::{
     Clock, ClockId, Completion, Park, Reactor, Ring, RingOptions, RingWaker, Woken,
 };
-use underpin_linux::{EpollWaker, Linux, Socket};
+use underpin_linux::{Linux, LinuxWaker, Socket};
 
 static HANDLED: AtomicU32 = AtomicU32::new(0);
-static WAKER: OnceLock<EpollWaker> = OnceLock::new();
+static WAKER: OnceLock<LinuxWaker> = OnceLock::new();
 /// Both tests count the same handler's calls.
 static ALONE: Mutex<()> = Mutex::new(());
 

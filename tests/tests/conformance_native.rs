@@ -12,9 +12,11 @@ mod ledger;
 
 use directory::Directory;
 use ledger::Ledger;
-use underpin::sys::{Native, native};
+use underpin::sys::{Native, native, ring_support};
 use underpin_conformance as conformance;
-use underpin_core::platform::{Caps, Platform, Reactor, ThreadSlots, Threads};
+use underpin_core::platform::{
+    Caps, Platform, Reactor, Ring, RingBackend, RingOptions, ThreadSlots, Threads,
+};
 
 const NATIVE: Native = native();
 
@@ -90,6 +92,34 @@ fn local_sockets_keep_the_contracts() {
     let mut ledger = Ledger::new("local sockets");
     conformance::run_local_sockets(&NATIVE, directory.as_bytes(), &mut ledger);
     ledger.settle();
+}
+
+/// The second kind of ring, where this system has one: everything that a ring promises, once more.
+#[test]
+fn rings_of_completions_keep_the_contracts() {
+    let mut options = RingOptions::default();
+    options.backend = RingBackend::Completion;
+    if let Err(error) = ring_support(options.backend) {
+        eprintln!("NOT RUN: rings of completions: {error}");
+        return;
+    }
+    let ring = NATIVE.ring(&options).expect("a ring");
+    assert_eq!(ring.backend(), options.backend);
+    drop(ring);
+    let ledger = |what: &str| Ledger::new(format!("{what} over io_uring")).over(options.backend);
+    let mut net = ledger("net");
+    conformance::run_net(&NATIVE, &mut net);
+    net.settle();
+    let mut threads = ledger("net with threads");
+    conformance::run_net_with_threads(&NATIVE, &mut threads);
+    threads.settle();
+    let mut datagrams = ledger("datagrams");
+    conformance::run_datagrams(&NATIVE, &mut datagrams);
+    datagrams.settle();
+    let directory = Directory::new("local-completions");
+    let mut local = ledger("local sockets");
+    conformance::run_local_sockets(&NATIVE, directory.as_bytes(), &mut local);
+    local.settle();
 }
 
 /// A system of this kind has the traits, whatever its bits say today.

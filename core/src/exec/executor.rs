@@ -26,7 +26,7 @@ use super::scheduler::Scheduler;
 use super::task::{JoinHandle, Task};
 use super::timer::{Interval, MissedTick, Sleep, Timeout, TimerSource, Timers};
 use crate::error::Result;
-use crate::platform::{ClockId, Instant, Reactor, Ring, RingWaker};
+use crate::platform::{ClockId, Instant, Reactor, Ring, RingBackend, RingWaker};
 use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
@@ -200,7 +200,15 @@ impl<P: Reactor, H: Host> Executor<P, H> {
     /// # Errors
     /// As [`Reactor::ring`].
     pub fn new(platform: P) -> Result<Self> {
-        let io = Io::open(&platform)?;
+        Self::with_ring(platform, RingBackend::Usual)
+    }
+
+    /// An executor with a ring of this kind, where the system has it; see [`Handle::ring_backend`].
+    ///
+    /// # Errors
+    /// As [`Reactor::ring`].
+    pub fn with_ring(platform: P, backend: RingBackend) -> Result<Self> {
+        let io = Io::open(&platform, backend)?;
         let bell = Box::new(Doorbell {
             scheduler: Scheduler::new(
                 ring::<<P::Ring as Ring>::Waker>,
@@ -308,6 +316,12 @@ impl<P: Reactor, H: Host> Handle<P, H> {
             scheduler: self.0.scheduler,
             _host: PhantomData,
         }
+    }
+
+    /// What the executor's ring asks of the system.
+    #[must_use]
+    pub fn ring_backend(&self) -> RingBackend {
+        self.0.io.borrow().backend()
     }
 
     /// The platform below.

@@ -12,7 +12,8 @@
 
 use crate::error::{Error, Kind, Operation, Result};
 use crate::platform::{
-    Buffer, Completion, Instant, Interest, Net, Op, OpId, Outcome, Reactor, Ring, RingOptions,
+    Buffer, Completion, Instant, Interest, Net, Op, OpId, Outcome, Reactor, Ring, RingBackend,
+    RingOptions,
 };
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -62,8 +63,9 @@ pub(super) struct Io<P: Reactor> {
 }
 
 impl<P: Reactor> Io<P> {
-    pub(super) fn open(platform: &P) -> Result<Self> {
+    pub(super) fn open(platform: &P, backend: RingBackend) -> Result<Self> {
         let options = RingOptions {
+            backend,
             pending_max: SLOTS_MAX,
         };
         Ok(Self {
@@ -77,6 +79,11 @@ impl<P: Reactor> Io<P> {
 
     pub(super) fn ring_waker(&self) -> <P::Ring as Ring>::Waker {
         self.ring.waker()
+    }
+
+    /// What the ring asks of the system.
+    pub(super) fn backend(&self) -> RingBackend {
+        self.ring.backend()
     }
 
     /// Operations that the ring has.

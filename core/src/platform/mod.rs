@@ -74,8 +74,8 @@ pub use memory::{Memory, MemoryInfo, Protection};
 pub use net::{ListenOptions, Net, ShutdownHow};
 pub use park::{Park, Woken};
 pub use reactor::{
-    Cancel, Completion, Interest, Op, OpId, Outcome, Reactor, Rejected, Ring, RingOptions,
-    RingWaker,
+    Cancel, Completion, Interest, Op, OpId, Outcome, Reactor, Rejected, Ring, RingBackend,
+    RingOptions, RingWaker,
 };
 pub use thread::{CpuSet, ThreadEntry, ThreadOptions, Threads};
 pub use thread_slot::{SlotHook, SlotKey, ThreadSlots};

@@ -148,10 +148,26 @@ pub enum Cancel {
     NotPending,
 }
 
+/// What a ring asks of the system.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RingBackend {
+    /// What serves best on the platform as measured.
+    #[default]
+    Usual,
+    /// To tell when a socket can be used: epoll, kqueue, AFD.
+    Readiness,
+    /// To do the operation: io_uring.
+    Completion,
+}
+
 /// How to make a ring.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct RingOptions {
+    /// Which of the system's ways to use; where it is not there or not allowed, the ring goes the usual way, and
+    /// [`Ring::backend`] says so. Default: the usual one, which on Linux is epoll.
+    pub backend: RingBackend,
     /// Operations that may be pending at once; more are rejected with `Limit`. Default 65,536.
     pub pending_max: usize,
 }
@@ -159,6 +175,7 @@ pub struct RingOptions {
 impl Default for RingOptions {
     fn default() -> Self {
         Self {
+            backend: RingBackend::Usual,
             pending_max: 65_536,
         }
     }
@@ -208,6 +225,11 @@ pub trait Ring: Send + core::fmt::Debug {
 
     /// A waker for this ring.
     fn waker(&self) -> Self::Waker;
+
+    /// What this ring asks of the system. `Usual` where there is one way only.
+    fn backend(&self) -> RingBackend {
+        RingBackend::Usual
+    }
 }
 
 /// Makes rings.

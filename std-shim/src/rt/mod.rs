@@ -29,6 +29,12 @@
 //! [`join!`], [`try_join!`] and [`select!`] run a known number of futures in one task; [`FutureSet`] and [`scope`] any number, which may
 //! borrow; [`TaskSet`] tasks of their own. What blocks goes to [`blocking`], as names and [files](fs) do.
 //!
+//! # Which of Linux's queues
+//!
+//! Sockets wait in epoll. With `UNDERPIN_RING=io_uring` in the environment, and a kernel (5.11 or later) and sandbox that allow it, they
+//! wait in an io_uring: one system call submits and waits. Bytes are moved by the same calls as over epoll, and files go to
+//! [`blocking`] either way.
+//!
 //! # With others
 //!
 //! Features, each named with the version that it is of: `futures-io-v0_3` (`AsyncRead`, `AsyncWrite`), `futures-core-v0_3` (`Stream`),

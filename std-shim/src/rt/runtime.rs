@@ -3,7 +3,7 @@
 
 use super::host::ThreadHost;
 use super::{JoinHandle, MissedTick, Sleep, Timeout};
-use crate::sys::{Instant, Native, io_error, native};
+use crate::sys::{Instant, Native, io_error, native, ring_backend};
 use core::cell::RefCell;
 use core::future::poll_fn;
 use core::pin::Pin;
@@ -28,12 +28,15 @@ std::thread_local! {
 pub struct Runtime(Executor<Native, ThreadHost>);
 
 impl Runtime {
-    /// A runtime for this thread, with a reactor of its own.
+    /// A runtime for this thread, with a reactor of its own: on Linux over epoll, or over io_uring where the variable `UNDERPIN_RING` is
+    /// `io_uring` and the system allows it ([`ring_backend`](exec::Handle::ring_backend) tells).
     ///
     /// # Errors
     /// No handle or memory left; a system without a reactor.
     pub fn new() -> io::Result<Self> {
-        Executor::new(native()).map(Self).map_err(io_error)
+        Executor::with_ring(native(), ring_backend())
+            .map(Self)
+            .map_err(io_error)
     }
 
     /// Runs tasks until `future` is ready, and returns its output. The future may borrow. Spawned tasks go on with the next call.

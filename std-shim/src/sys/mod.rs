@@ -22,6 +22,7 @@ mod io_error;
 pub(crate) mod listing;
 mod path;
 pub(crate) mod process;
+mod ring;
 #[cfg(all(target_os = "linux", target_feature = "crt-static"))]
 mod static_libc;
 #[cfg(not(all(
@@ -37,6 +38,7 @@ pub use handle_limit::{handle_limit, raise_handle_limit};
 pub use io_error::{ResultExt, io_error};
 pub use path::{path_bytes, path_from_bytes};
 pub use process::exec_preloaded;
+pub use ring::{ring_backend, ring_support};
 pub use underpin_core::platform::*;
 pub use underpin_core::{Domain, Error, Kind, Operation, Result};
 

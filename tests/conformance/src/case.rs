@@ -9,6 +9,8 @@ use core::fmt::{self, Write};
 use core::panic::Location;
 use core::time::Duration;
 use underpin_core::Error;
+#[cfg(feature = "alloc")]
+use underpin_core::platform::RingOptions;
 use underpin_core::platform::{Caps, ClockId, Instant, Platform};
 use underpin_core::sync::atomic::AtomicU32;
 
@@ -192,6 +194,14 @@ pub(crate) struct Context<'a, P> {
 }
 
 impl<'a, P: Platform> Context<'a, P> {
+    /// How rings are made.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn ring_options(&self) -> RingOptions {
+        let mut options = RingOptions::default();
+        options.backend = self.effort.ring;
+        options
+    }
+
     pub(crate) fn new(p: &'a P, directory: &'a [u8], effort: Effort) -> Self {
         Self {
             p,

@@ -60,7 +60,9 @@ pub use tally::Tally;
 use case::Context;
 use core::fmt;
 use core::time::Duration;
-use underpin_core::platform::{Caps, Files, Map, Platform, Reactor, ThreadSlots, Threads};
+use underpin_core::platform::{
+    Caps, Files, Map, Platform, Reactor, RingBackend, ThreadSlots, Threads,
+};
 #[cfg(feature = "alloc")]
 use underpin_core::platform::{Datagrams, LocalSockets};
 
@@ -74,6 +76,8 @@ pub struct Effort {
     pub seed: u64,
     /// When to call something that does not come lost. Default 20 seconds.
     pub patience: Duration,
+    /// Which kind of ring the reactor's cases ask for. Default: the platform's usual one.
+    pub ring: RingBackend,
 }
 
 impl Default for Effort {
@@ -82,6 +86,7 @@ impl Default for Effort {
             rounds: 2_000,
             seed: 1,
             patience: Duration::from_secs(20),
+            ring: RingBackend::Usual,
         }
     }
 }
@@ -91,6 +96,13 @@ impl Effort {
     #[must_use]
     pub const fn with_rounds(mut self, rounds: u32) -> Self {
         self.rounds = rounds;
+        self
+    }
+
+    /// Sets the kind of ring.
+    #[must_use]
+    pub const fn with_ring(mut self, ring: RingBackend) -> Self {
+        self.ring = ring;
         self
     }
 

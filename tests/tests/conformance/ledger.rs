@@ -8,6 +8,7 @@
 
 use core::fmt::{self, Write};
 use underpin_conformance::{Effort, Report};
+use underpin_core::platform::RingBackend;
 
 /// What came of the cases so far.
 pub(crate) struct Ledger {
@@ -41,6 +42,12 @@ impl Ledger {
 
     pub(crate) fn with_effort(mut self, effort: Effort) -> Self {
         self.effort = effort;
+        self
+    }
+
+    /// The same, over rings of this kind.
+    pub(crate) fn over(mut self, ring: RingBackend) -> Self {
+        self.effort = self.effort.with_ring(ring);
         self
     }
 

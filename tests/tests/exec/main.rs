@@ -1,4 +1,4 @@
-//! The executor over real sockets and over the simulator's: the same tests for both.
+//! The executor over real sockets and over the simulator's: the same tests for both, and for both kinds of ring.
 
 extern crate alloc;
 
@@ -9,13 +9,14 @@ mod interop;
 mod load;
 mod seeds;
 
+use core::cell::Cell;
 use core::net::{Ipv4Addr, SocketAddr};
 use underpin::rt::ThreadHost;
-use underpin::sys::{Caps, ListenOptions, Native, Platform, native};
+use underpin::sys::{Caps, ListenOptions, Native, Platform, native, ring_support};
 use underpin_core::exec::net::{TcpListener, TcpStream};
 use underpin_core::exec::{Executor, Handle};
-use underpin_core::platform::Reactor;
 use underpin_core::platform::sim::{Sim, SimFaults, SimOptions};
+use underpin_core::platform::{Reactor, RingBackend};
 
 type Listener<P> = TcpListener<P, ThreadHost>;
 type Stream<P> = TcpStream<P, ThreadHost>;
@@ -38,7 +39,7 @@ fn machine(seed: u64) -> Sim {
     })
 }
 
-/// Defines one test of `body` on this system and one on simulated machines.
+/// Defines one test of `body` on this system, one over the other kind of ring if it has one, and one on simulated machines.
 macro_rules! on_both {
     ($($name:ident,)*) => {$(
         mod $name {
@@ -47,6 +48,11 @@ macro_rules! on_both {
                 if let Some(platform) = crate::system() {
                     super::$name(platform);
                 }
+            }
+
+            #[test]
+            fn completions() {
+                crate::with_completions(super::$name);
             }
 
             #[test]
@@ -60,8 +66,25 @@ macro_rules! on_both {
 }
 pub(crate) use on_both;
 
+std::thread_local! {
+    /// The kind of ring that this test's executors have.
+    static BACKEND: Cell<RingBackend> = const { Cell::new(RingBackend::Usual) };
+}
+
+/// Runs a test over rings of completions, or says why it does not.
+#[expect(clippy::print_stderr, reason = "what is not run is said")]
+fn with_completions(test: fn(Native)) {
+    match ring_support(RingBackend::Completion) {
+        Ok(()) => {
+            BACKEND.set(RingBackend::Completion);
+            test(native());
+        }
+        Err(error) => eprintln!("NOT RUN: rings of completions: {error}"),
+    }
+}
+
 fn executor<P: Reactor>(platform: P) -> TestExecutor<P> {
-    Executor::new(platform).expect("a ring")
+    Executor::with_ring(platform, BACKEND.get()).expect("a ring")
 }
 
 /// A listener on the loopback interface, and where it is.

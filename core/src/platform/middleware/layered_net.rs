@@ -5,7 +5,7 @@ use super::layered::{Call, Layer, Layered, Verdict};
 use crate::error::{Operation, Result};
 use crate::platform::{
     Cancel, Completion, Datagram, Datagrams, Instant, ListenOptions, LocalSockets, Net, Op, OpId,
-    Reactor, Rejected, Ring, RingOptions, ShutdownHow,
+    Reactor, Rejected, Ring, RingBackend, RingOptions, ShutdownHow,
 };
 use core::mem::MaybeUninit;
 use core::net::SocketAddr;
@@ -183,5 +183,8 @@ impl<R: Ring, L: Layer + core::fmt::Debug> Ring for LayeredRing<R, L> {
     }
     fn waker(&self) -> R::Waker {
         self.0.inner().waker()
+    }
+    fn backend(&self) -> RingBackend {
+        self.0.inner().backend()
     }
 }

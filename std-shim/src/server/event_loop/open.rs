@@ -64,6 +64,7 @@ impl<P: Files + Reactor> EventLoop<P> {
             .transpose()?;
         let (metrics_listener, metrics_address) = metrics_listener.unzip();
         let mut ring_options = RingOptions::default();
+        ring_options.backend = crate::sys::ring_backend();
         // A read and a write for each, and as much again for those that were cancelled and not delivered yet.
         let connections_max = options.clients_max.saturating_add(metrics::CONNECTIONS_MAX);
         ring_options.pending_max = connections_max.saturating_mul(4).saturating_add(16);

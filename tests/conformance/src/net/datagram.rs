@@ -5,9 +5,7 @@ use super::wire::{any_port, try_receive, until_ready};
 use crate::case::{Context, Verdict};
 use core::mem::MaybeUninit;
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
-use underpin_core::platform::{
-    Caps, Datagram, Datagrams, Interest, Op, Outcome, Reactor, Ring, RingOptions,
-};
+use underpin_core::platform::{Caps, Datagram, Datagrams, Interest, Op, Outcome, Reactor, Ring};
 use underpin_core::{Kind, Result};
 
 /// What this group asks for.
@@ -163,7 +161,7 @@ fn only_groups_can_be_joined<P: Bound>(cx: &Context<'_, P>) -> Verdict {
 fn ring_tells_of_datagrams<P: Bound>(cx: &Context<'_, P>) -> Verdict {
     need_datagrams!(cx);
     let ((one, _), (other, to)) = (bind(cx)?, bind(cx)?);
-    let mut ring = cx.p.ring(&RingOptions::default())?;
+    let mut ring = cx.p.ring(&cx.ring_options())?;
     for round in 0..20 {
         let op = Op::Ready {
             socket: other.clone(),

@@ -3,9 +3,7 @@
 
 use super::wire::{expect_bytes, receive, send_all, until_ready};
 use crate::case::{Context, Verdict};
-use underpin_core::platform::{
-    Buffer, Caps, LocalSockets, Op, Outcome, Reactor, Ring, RingOptions,
-};
+use underpin_core::platform::{Buffer, Caps, LocalSockets, Op, Outcome, Reactor, Ring};
 
 /// What this group asks for.
 pub(crate) trait Bound: LocalSockets + Reactor {}
@@ -113,7 +111,7 @@ fn too_long_name_is_refused<P: Bound>(cx: &Context<'_, P>) -> Verdict {
 fn ring_receives_on_local_sockets<P: Bound>(cx: &Context<'_, P>) -> Verdict {
     need_local_sockets!(cx);
     let (one, other) = cx.p.local_pair()?;
-    let mut ring = cx.p.ring(&RingOptions::default())?;
+    let mut ring = cx.p.ring(&cx.ring_options())?;
     for round in 0..20 {
         let op = Op::Receive {
             socket: other.clone(),

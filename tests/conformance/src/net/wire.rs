@@ -38,7 +38,7 @@ pub(crate) struct Wire<'a, P: Reactor> {
 
 impl<'a, P: Reactor> Wire<'a, P> {
     pub(crate) fn new(cx: &'a Context<'a, P>) -> Result<Self> {
-        Self::with_options(cx, &RingOptions::default())
+        Self::with_options(cx, &cx.ring_options())
     }
 
     pub(crate) fn with_options(cx: &'a Context<'a, P>, options: &RingOptions) -> Result<Self> {

@@ -6,7 +6,7 @@ use crate::case::{Context, Verdict};
 use crate::net::wire::{Wire, expect_bytes, listen, receive, send_all};
 use alloc::vec::Vec;
 use underpin_core::limits::RING_COMPLETIONS_MAX;
-use underpin_core::platform::{Interest, Op, Outcome, Reactor, Ring, RingOptions};
+use underpin_core::platform::{Interest, Op, Outcome, Reactor, Ring, RingBackend};
 
 cases!("reactor::rules", Reactor:
     each_operation_completes_once,
@@ -23,6 +23,7 @@ cases!("reactor::rules", Reactor:
     rejected_operation_comes_back_whole,
     completions_over_the_limit_come_later,
     rings_are_apart_from_each_other,
+    ring_of_any_kind_is_made,
 );
 
 /// Rule 1: "Every operation that was accepted completes exactly once".
@@ -323,7 +324,7 @@ fn pending_counts_what_is_not_delivered<P: Reactor>(cx: &Context<'_, P>) -> Verd
 
 /// A ring with room for few.
 fn small<'a, P: Reactor>(cx: &'a Context<'a, P>, max: usize) -> underpin_core::Result<Wire<'a, P>> {
-    let mut options = RingOptions::default();
+    let mut options = cx.ring_options();
     options.pending_max = max;
     Wire::with_options(cx, &options)
 }
@@ -460,5 +461,27 @@ fn rings_are_apart_from_each_other<P: Reactor>(cx: &Context<'_, P>) -> Verdict {
     transferred(left.complete(1)?)?;
     ensure_eq!(right.wait(cx.now())?, 0);
     ensure!(left.done.is_empty() && right.done.is_empty());
+    Ok(())
+}
+
+/// "where it is not there or not allowed, the ring goes the usual way".
+fn ring_of_any_kind_is_made<P: Reactor>(cx: &Context<'_, P>) -> Verdict {
+    for backend in [
+        RingBackend::Usual,
+        RingBackend::Readiness,
+        RingBackend::Completion,
+    ] {
+        let mut options = cx.ring_options();
+        options.backend = backend;
+        let mut wire = Wire::with_options(cx, &options)?;
+        let (client, server) = wire.pair()?;
+        let op = Op::Receive {
+            socket: server,
+            buffer: buffer(8, b""),
+        };
+        wire.submit(op, 1)?;
+        send_all(cx, &client, b"x")?;
+        ensure_eq!(transferred(wire.complete(1)?)?.0, 1);
+    }
     Ok(())
 }

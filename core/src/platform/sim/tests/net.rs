@@ -337,7 +337,11 @@ fn one_direction_completes_in_order_and_cancelled_operations_had_no_effect() {
 #[test]
 fn rejections_give_everything_back() {
     let sim = calm(1);
-    let mut ring = sim.ring(&RingOptions { pending_max: 1 }).unwrap();
+    let options = RingOptions {
+        pending_max: 1,
+        ..RingOptions::default()
+    };
+    let mut ring = sim.ring(&options).unwrap();
     let (listener, address) = listen(&sim);
     let accept = |listener: &SimSocket| Op::Accept {
         listener: listener.clone(),
