@@ -50,6 +50,10 @@ pub(crate) fn main(workspace: &Workspace, mut parser: lexopt::Parser) -> Result<
              apt-get install -y --no-install-recommends libclang-dev"
         );
     }
+    if !quick {
+        // forte states a newer compiler than it needs.
+        bench.args(["--features", "forte", "--ignore-rust-version"]);
+    }
     let status = bench
         .arg("--")
         .args(arguments)

@@ -1,6 +1,8 @@
 //! One program for every pool that has a join: the algorithm is written once, over [`Forks`].
 
 use super::{Time, chili_is, chili_of, ours_of, rayon_is, rayon_of, sequential, thread_cpu, us};
+#[cfg(feature = "forte")]
+use super::{forte_is, forte_of};
 use crate::case::{Case, Sample};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -23,6 +25,8 @@ pub(super) trait Forks {
 pub(super) struct Us;
 pub(super) struct Rayon;
 pub(super) struct Chili;
+#[cfg(feature = "forte")]
+pub(super) struct Forte;
 pub(super) struct Plain;
 
 impl Forks for Us {
@@ -65,6 +69,23 @@ impl Forks for Chili {
     {
         // It runs its second closure first.
         let (b, a) = handle.join(|scope| b(scope), |scope| a(scope));
+        (a, b)
+    }
+}
+
+#[cfg(feature = "forte")]
+impl Forks for Forte {
+    type Handle<'a> = &'a forte::Worker;
+    #[inline]
+    fn join<A, B, RA, RB>(handle: &mut &forte::Worker, a: A, b: B) -> (RA, RB)
+    where
+        A: for<'b> FnOnce(&mut &'b forte::Worker) -> RA + Send,
+        B: for<'b> FnOnce(&mut &'b forte::Worker) -> RB + Send,
+        RA: Send,
+        RB: Send,
+    {
+        // It runs its second closure first.
+        let (b, a) = handle.join(|mut worker| b(&mut worker), |mut worker| a(&mut worker));
         (a, b)
     }
 }
@@ -130,6 +151,8 @@ where
     };
     let ours = Rc::new(program);
     let [rayons, chilis, plain] = [(); 3].map(|()| ours.clone());
+    #[cfg(feature = "forte")]
+    let fortes = ours.clone();
     Case {
         name: format!(
             "{name}, {workers} worker{}",
@@ -140,7 +163,7 @@ where
             let (program, data) = (&*ours, ours.data());
             ours_of(workers).enter(|mut worker| once::<Us, P>(program, time, &mut worker, data))
         }),
-        peers: vec![
+        peers: peers![
             rayon_is(move || {
                 let (program, data) = (&*rayons, rayons.data());
                 rayon_of(workers).install(|| once::<Rayon, P>(program, time, &mut (), data))
@@ -148,6 +171,12 @@ where
             chili_is(move || {
                 let mut scope = chili_of(workers).scope();
                 once::<Chili, P>(&chilis, time, &mut scope, chilis.data())
+            }),
+            #[forte]
+            forte_is(move || {
+                let (program, data) = (&*fortes, fortes.data());
+                forte_of(workers)
+                    .with_worker(|mut worker| once::<Forte, P>(program, time, &mut worker, data))
             }),
             sequential(move || once::<Plain, P>(&plain, time, &mut (), plain.data())),
         ],

@@ -1,6 +1,8 @@
 //! What a pool costs beside its work: processor time for small jobs that come now and then, and while nothing comes.
 
 use super::{chili_is, ours_of, process_cpu, rayon_is, rayon_of, threads_are, us};
+#[cfg(feature = "forte")]
+use super::{forte_is, forte_of};
 use crate::case::{Case, Sample, Settings};
 use core::hint::black_box;
 use std::sync::mpsc;
@@ -34,7 +36,7 @@ fn trickle(jobs: u64) -> Case {
                 ours_of(2).enter(|w| w.join(|_| work(seed), |_| work(seed + 1)))
             })
         }),
-        peers: vec![
+        peers: peers![
             rayon_is(move || {
                 paced(jobs, |seed| {
                     rayon_of(2).install(|| rayon::join(|| work(seed), || work(seed + 1)))
@@ -45,6 +47,12 @@ fn trickle(jobs: u64) -> Case {
                     super::chili_of(2)
                         .scope()
                         .join(|_| work(seed), |_| work(seed + 1))
+                })
+            }),
+            #[forte]
+            forte_is(move || {
+                paced(jobs, |seed| {
+                    forte_of(2).join(|_| work(seed), |_| work(seed + 1))
                 })
             }),
         ],
@@ -76,8 +84,14 @@ fn latency(jobs: u64) -> Case {
             "{jobs} jobs, each spawned from outside after two milliseconds of nothing; until the job's first instruction"
         ),
         ours: us(move || submits(jobs, |job| ours_of(2).spawn(job))),
-        peers: vec![
+        peers: peers![
             rayon_is(move || submits(jobs, |job| rayon_of(2).spawn(job))),
+            #[forte]
+            forte_is(move || {
+                submits(jobs, |job| {
+                    forte_of(2).spawn(move |_: &forte::Worker| job());
+                })
+            }),
             threads_are(move || {
                 submits(jobs, |job| {
                     std::thread::spawn(job);
@@ -115,13 +129,18 @@ fn nothing(time: Duration) -> Case {
             ours_of(2).enter(|w| w.join(|_| work(1), |_| work(2)));
             rest(time)
         }),
-        peers: vec![
+        peers: peers![
             rayon_is(move || {
                 rayon_of(2).install(|| rayon::join(|| work(1), || work(2)));
                 rest(time)
             }),
             chili_is(move || {
                 super::chili_of(2).scope().join(|_| work(1), |_| work(2));
+                rest(time)
+            }),
+            #[forte]
+            forte_is(move || {
+                forte_of(2).join(|_| work(1), |_| work(2));
                 rest(time)
             }),
         ],

@@ -1,6 +1,8 @@
 //! Irregular searches: queens, unbalanced trees.
 
 use super::{Time, chili_is, chili_of, ours_of, rayon_is, rayon_of, sequential, timed, us};
+#[cfg(feature = "forte")]
+use super::{forte_is, forte_of};
 use crate::case::{Case, Settings};
 use core::hint::black_box;
 use underpin::pool::Worker;
@@ -112,6 +114,25 @@ fn with_chili(s: &mut chili::Scope<'_>, board: Board, free: u32) -> u64 {
     }
 }
 
+#[cfg(feature = "forte")]
+fn with_forte(w: &forte::Worker, board: Board, free: u32) -> u64 {
+    match free.count_ones() {
+        0 => u64::from(board.is_full()),
+        1 => {
+            let next = board.place(free);
+            with_forte(w, next, next.free())
+        }
+        _ => {
+            let low = lower_half(free);
+            let (b, a) = w.join(
+                |w| with_forte(w, board, free & !low),
+                |w| with_forte(w, board, low),
+            );
+            a + b
+        }
+    }
+}
+
 fn queens(workers: usize, time: Time, n: u32) -> Case {
     let board = Board {
         all: (1 << n) - 1,
@@ -131,7 +152,7 @@ fn queens(workers: usize, time: Time, n: u32) -> Case {
             ours_of(workers)
                 .enter(|w| timed(time, times, want, &want, || with_us(w, board, board.free())))
         }),
-        peers: vec![
+        peers: peers![
             rayon_is(move || {
                 rayon_of(workers)
                     .install(|| timed(time, times, want, &want, || with_rayon(board, board.free())))
@@ -140,6 +161,14 @@ fn queens(workers: usize, time: Time, n: u32) -> Case {
                 let mut scope = chili_of(workers).scope();
                 timed(time, times, want, &want, || {
                     with_chili(&mut scope, board, board.free())
+                })
+            }),
+            #[forte]
+            forte_is(move || {
+                forte_of(workers).with_worker(|w| {
+                    timed(time, times, want, &want, || {
+                        with_forte(w, board, board.free())
+                    })
                 })
             }),
             sequential(move || timed(time, times, want, &want, || plain(black_box(board)))),

@@ -5,32 +5,39 @@ use super::{
 };
 use crate::case::{Case, Sample, Settings, Subject};
 use core::hint::black_box;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 pub(super) fn cases(settings: &Settings) -> Vec<Case> {
     let quick = settings.quick;
+    let long = if quick { 300_000 } else { 10_000_000 };
+    let lens: &[usize] = if quick {
+        &[1, 100, 100_000, 1_000_000]
+    } else {
+        &[1, 100, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000]
+    };
     let mut cases = Vec::new();
     for workers in [1, 2] {
-        for (len, times) in [(100, 20_000), (100_000, 200), (10_000_000, 4)] {
-            let times = if quick { (times / 20).max(1) } else { times };
-            cases.push(sum(
-                workers,
-                if quick { len.min(1_000_000) } else { len },
-                times,
-            ));
+        for &len in lens {
+            cases.push(sum(workers, len, quick));
+            cases.push(dot(workers, len, quick));
         }
-        cases.push(dot(workers, if quick { 300_000 } else { 10_000_000 }));
-        cases.push(roots(workers, if quick { 300_000 } else { 10_000_000 }));
-        for len in [10_000, if quick { 300_000 } else { 10_000_000 }] {
+        cases.push(roots(workers, long));
+        for len in [10_000, long] {
             cases.push(sort(workers, len, false));
             cases.push(sort(workers, len, true));
         }
         cases.push(search(workers, if quick { 40_000 } else { 1_000_000 }));
     }
-    cases.push(fixed(if quick { 300_000 } else { 10_000_000 }));
+    cases.push(fixed(long));
     cases
+}
+
+/// So often that clocks and calls do not show, and at least twice.
+fn times_of(len: usize, quick: bool) -> u64 {
+    let items = if quick { 2_000_000 } else { 20_000_000 };
+    (items / len).clamp(2, items / 100) as u64
 }
 
 fn time_of(workers: usize) -> Time {
@@ -45,41 +52,61 @@ fn of(workers: usize) -> String {
     format!("{workers} worker{}", if workers == 1 { "" } else { "s" })
 }
 
-/// The three subjects that do the same thing from inside their pool.
-fn loops<T: PartialEq + core::fmt::Debug + Send + Sync + Copy + 'static>(
+/// The three subjects that do the same thing from inside their pool. What they work on is made when the first of them runs, and goes with
+/// the case.
+fn loops<D, T>(
     name: String,
     terms: &str,
-    (workers, times, operations, want): (usize, u64, u64, T),
-    ours: impl Fn() -> T + Send + Sync + 'static,
-    rayons: impl Fn() -> T + Send + Sync + 'static,
-    plain: impl Fn() -> T + 'static,
-) -> Case {
+    (workers, times, operations): (usize, u64, u64),
+    make: impl FnOnce() -> D + Send + 'static,
+    ours: impl Fn(&D) -> T + Send + Sync + 'static,
+    rayons: impl Fn(&D) -> T + Send + Sync + 'static,
+    plain: impl Fn(&D) -> T + Send + Sync + Copy + 'static,
+) -> Case
+where
+    D: Send + Sync + 'static,
+    T: PartialEq + core::fmt::Debug + Send + Sync + 'static,
+{
     let time = time_of(workers);
+    let made: Box<dyn FnOnce() -> (D, T) + Send> = Box::new(move || {
+        let data = make();
+        let want = plain(&data);
+        (data, want)
+    });
+    let made = Arc::new(LazyLock::new(made));
+    let [a, b, c] = [(); 3].map(|()| made.clone());
     Case {
         name: format!("{name}, {}", of(workers)),
         terms: format!("{terms}; {times} times from inside the pool; {time:?} time"),
-        ours: us(move || ours_of(workers).enter(|_| timed(time, times, operations, &want, &ours))),
+        ours: us(move || {
+            let (data, want) = &**a;
+            ours_of(workers).enter(|_| timed(time, times, operations, want, || ours(data)))
+        }),
         peers: vec![
             rayon_is(move || {
-                rayon_of(workers).install(|| timed(time, times, operations, &want, &rayons))
+                let (data, want) = &**b;
+                rayon_of(workers).install(|| timed(time, times, operations, want, || rayons(data)))
             }),
-            sequential(move || timed(time, times, operations, &want, &plain)),
+            sequential(move || {
+                let (data, want) = &**c;
+                timed(time, times, operations, want, || plain(black_box(data)))
+            }),
         ],
     }
 }
 
-fn sum(workers: usize, len: usize, times: u64) -> Case {
-    use rayon::prelude::*;
-    let v: Arc<Vec<u64>> = Arc::new((0..len as u64).collect());
-    let want = v.iter().sum::<u64>();
-    let (a, b, c) = (v.clone(), v.clone(), v);
+fn sum(workers: usize, len: usize, quick: bool) -> Case {
     loops(
         format!("sum of {len}"),
         "u64 in one array",
-        (workers, times, len as u64, want),
-        move || underpin::pool::iter::IntoParallelRefIterator::par_iter(&*a).ours_sum(),
-        move || b.par_iter().sum::<u64>(),
-        move || black_box(&c).iter().sum::<u64>(),
+        (workers, times_of(len, quick), len as u64),
+        move || (0..len as u64).collect::<Vec<_>>(),
+        |v| underpin::pool::iter::IntoParallelRefIterator::par_iter(v).ours_sum(),
+        |v| {
+            use rayon::prelude::*;
+            v.par_iter().sum::<u64>()
+        },
+        |v| v.iter().sum(),
     )
 }
 
@@ -96,47 +123,44 @@ trait Ours: underpin::pool::iter::ParallelIterator {
 
 impl<S: underpin::pool::iter::ParallelIterator> Ours for S {}
 
-fn dot(workers: usize, len: usize) -> Case {
-    let make = |seed: usize| -> Vec<f32> { (0..len).map(|i| ((i * seed) % 5) as f32).collect() };
-    let v: Arc<(Vec<f32>, Vec<f32>)> = Arc::new((make(3), make(7)));
+fn dot(workers: usize, len: usize, quick: bool) -> Case {
+    let make =
+        move |seed: usize| -> Vec<f32> { (0..len).map(|i| ((i * seed) % 5) as f32).collect() };
     // Small whole numbers, so that no order rounds: in f64, since 1e7 of them pass what an f32 counts.
     let one = |(x, y): (&f32, &f32)| f64::from(*x) * f64::from(*y);
-    let want: f64 = v.0.iter().zip(&v.1).map(one).sum();
-    let (a, b, c) = (v.clone(), v.clone(), v);
     loops(
         format!("dot product of {len}"),
         "f32, added up in f64",
-        (workers, 2, len as u64, want),
-        move || {
+        (workers, times_of(len, quick), len as u64),
+        move || (make(3), make(7)),
+        move |(a, b)| {
             use underpin::pool::iter::*;
-            a.0.par_iter().zip(&a.1).map(one).sum::<f64>()
+            a.par_iter().zip(b).map(one).sum::<f64>()
         },
-        move || {
+        move |(a, b)| {
             use rayon::prelude::*;
-            b.0.par_iter().zip(&b.1).map(one).sum::<f64>()
+            a.par_iter().zip(b).map(one).sum::<f64>()
         },
-        move || c.0.iter().zip(black_box(&c.1)).map(one).sum(),
+        move |(a, b)| a.iter().zip(b).map(one).sum(),
     )
 }
 
 fn roots(workers: usize, len: usize) -> Case {
-    let v: Arc<Vec<u32>> = Arc::new((0..len as u32).map(|x| x % 1_000).collect());
     let one = |x: &u32| u64::from((f64::from(*x)).sqrt() as u32);
-    let want: u64 = v.iter().map(one).sum();
-    let (a, b, c) = (v.clone(), v.clone(), v);
     loops(
         format!("sum of {len} square roots"),
         "u32 to f64, cut to whole numbers",
-        (workers, 2, len as u64, want),
-        move || {
+        (workers, 2, len as u64),
+        move || (0..len as u32).map(|x| x % 1_000).collect::<Vec<_>>(),
+        move |v| {
             use underpin::pool::iter::*;
-            a.par_iter().map(one).sum::<u64>()
+            v.par_iter().map(one).sum::<u64>()
         },
-        move || {
+        move |v| {
             use rayon::prelude::*;
-            b.par_iter().map(one).sum::<u64>()
+            v.par_iter().map(one).sum::<u64>()
         },
-        move || black_box(&c).iter().map(one).sum(),
+        move |v| v.iter().map(one).sum(),
     )
 }
 
@@ -243,37 +267,38 @@ fn first(seen: &[AtomicBool], node: u32) -> bool {
 }
 
 fn search(workers: usize, nodes: usize) -> Case {
-    let graph = Arc::new(Graph::new(nodes));
-    let plain = |graph: &Graph| {
-        let seen = graph.fresh();
-        levels(&seen, |frontier| {
-            let edges = frontier.iter().flat_map(|&n| graph.edges[n as usize]);
-            edges.filter(|&n| first(&seen, n)).collect()
-        })
-    };
-    let want = plain(&graph);
-    let (a, b, c) = (graph.clone(), graph.clone(), graph);
     loops(
         format!("breadth-first search of {nodes} nodes"),
         "eight edges a node at random, level by level; whoever marks a node first has it",
-        (workers, 1, want.0, want),
-        move || {
+        (workers, 1, nodes as u64),
+        move || Graph::new(nodes),
+        |graph| {
             use underpin::pool::iter::*;
-            let seen = a.fresh();
+            let seen = graph.fresh();
             levels(&seen, |frontier| {
-                let edges = frontier.par_iter().flat_map_iter(|&n| a.edges[n as usize]);
+                let edges = frontier
+                    .par_iter()
+                    .flat_map_iter(|&n| graph.edges[n as usize]);
                 edges.filter(|&n| first(&seen, n)).collect()
             })
         },
-        move || {
+        |graph| {
             use rayon::prelude::*;
-            let seen = b.fresh();
+            let seen = graph.fresh();
             levels(&seen, |frontier| {
-                let edges = frontier.par_iter().flat_map_iter(|&n| b.edges[n as usize]);
+                let edges = frontier
+                    .par_iter()
+                    .flat_map_iter(|&n| graph.edges[n as usize]);
                 edges.filter(|&n| first(&seen, n)).collect()
             })
         },
-        move || plain(&c),
+        |graph| {
+            let seen = graph.fresh();
+            levels(&seen, |frontier| {
+                let edges = frontier.iter().flat_map(|&n| graph.edges[n as usize]);
+                edges.filter(|&n| first(&seen, n)).collect()
+            })
+        },
     )
 }
 

@@ -1,7 +1,29 @@
 //! The pool against rayon, chili, plain threads and sequential code.
 //!
 //! One-worker cases take the processor time of the thread that works, so that a busy machine hardly shows; two-worker cases take wall
-//! time. forte is not here: its newest version wants a compiler newer than the project's.
+//! time.
+//!
+//! forte says that it wants a compiler newer than the project's, though this one builds it: it is behind the feature `forte`, which
+//! `cargo xtask bench` asks for together with `--ignore-rust-version` unless `--quick` is given.
+
+/// The peers of a case; those marked `#[forte]` are there if the feature is on.
+macro_rules! peers {
+    (@ $peers:ident) => {};
+    (@ $peers:ident #[forte] $peer:expr, $($rest:tt)*) => {
+        #[cfg(feature = "forte")]
+        $peers.push($peer);
+        peers!(@ $peers $($rest)*);
+    };
+    (@ $peers:ident $peer:expr, $($rest:tt)*) => {
+        $peers.push($peer);
+        peers!(@ $peers $($rest)*);
+    };
+    ($($all:tt)*) => {{
+        let mut peers = Vec::new();
+        peers!(@ peers $($all)*);
+        peers
+    }};
+}
 
 mod forks;
 mod idle;
@@ -122,6 +144,18 @@ fn chili_of(threads: usize) -> &'static chili::ThreadPool {
     })
 }
 
+/// forte's caller takes part, too.
+#[cfg(feature = "forte")]
+fn forte_of(threads: usize) -> &'static forte::ThreadPool {
+    static POOLS: [forte::ThreadPool; 3] = [const { forte::ThreadPool::new() }; 3];
+    static SIZED: [std::sync::Once; 3] = [const { std::sync::Once::new() }; 3];
+    let pool = &POOLS[threads];
+    SIZED[threads].call_once(|| {
+        pool.resize_to(threads - 1);
+    });
+    pool
+}
+
 fn us(run: impl FnMut() -> Result<Sample, String> + 'static) -> Subject {
     subject("underpin", env!("CARGO_PKG_VERSION").to_owned(), run)
 }
@@ -132,6 +166,11 @@ fn rayon_is(run: impl FnMut() -> Result<Sample, String> + 'static) -> Subject {
 
 fn chili_is(run: impl FnMut() -> Result<Sample, String> + 'static) -> Subject {
     subject("chili", locked_version("chili"), run)
+}
+
+#[cfg(feature = "forte")]
+fn forte_is(run: impl FnMut() -> Result<Sample, String> + 'static) -> Subject {
+    subject("forte", locked_version("forte"), run)
 }
 
 fn chili_every_is(run: impl FnMut() -> Result<Sample, String> + 'static) -> Subject {

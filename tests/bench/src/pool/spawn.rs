@@ -3,6 +3,8 @@
 use super::{
     Time, chili_is, chili_of, ours_of, rayon_is, rayon_of, thread_cpu, threads_are, timed, us,
 };
+#[cfg(feature = "forte")]
+use super::{forte_is, forte_of};
 use crate::case::{Case, Sample, Settings};
 use core::hint::black_box;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -47,7 +49,7 @@ fn spawn(workers: usize, count: u64, times: u64) -> Case {
                 .and_then(|sample| check(sample, sum, operations))
             })
         }),
-        peers: vec![
+        peers: peers![
             rayon_is(move || {
                 rayon_of(workers).install(|| {
                     let sum = AtomicU64::new(0);
@@ -56,6 +58,21 @@ fn spawn(workers: usize, count: u64, times: u64) -> Case {
                         rayon::scope(|s| {
                             for _ in 0..count {
                                 s.spawn(move |_| add(sum, workers));
+                            }
+                        });
+                    })
+                    .and_then(|sample| check(sample, sum, operations))
+                })
+            }),
+            #[forte]
+            forte_is(move || {
+                forte_of(workers).with_worker(|w| {
+                    let sum = AtomicU64::new(0);
+                    let sum = &sum;
+                    timed(time, times, count, &(), || {
+                        w.scope(|s| {
+                            for _ in 0..count {
+                                s.spawn(move |_: &forte::Worker| add(sum, workers));
                             }
                         });
                     })
@@ -107,7 +124,7 @@ fn enter(count: u64) -> Case {
                 ours_of(1).enter(|w| w.join(|_| i, |_| black_box(1))).0
             })
         }),
-        peers: vec![
+        peers: peers![
             rayon_is(move || {
                 calls(count / 20, |i| {
                     rayon_of(1).install(|| rayon::join(|| i, || black_box(1))).0
@@ -118,6 +135,8 @@ fn enter(count: u64) -> Case {
                     chili_of(1).scope().join(|_| i, |_| black_box(1)).0
                 })
             }),
+            #[forte]
+            forte_is(move || { calls(count, |i| forte_of(1).join(|_| i, |_| black_box(1)).0) }),
         ],
     }
 }

@@ -1,34 +1,34 @@
 //! The price of a join: empty ones, sums over binary trees, Fibonacci numbers.
 //!
-//! All subjects go through a tree in the same order, left half first: chili runs its second closure first, so it gets them swapped. Nodes lie in
+//! All subjects go through a tree in the same order, left half first: chili and forte run their second closure first, so they get them swapped. Nodes lie in
 //! memory in the order in which they were made: left, right, parent.
 
 use super::{
     Time, chili_every_is, chili_is, chili_of, ours_of, rayon_is, rayon_of, sequential, timed, us,
 };
+#[cfg(feature = "forte")]
+use super::{forte_is, forte_of};
 use crate::case::{Case, Settings};
 use core::hint::black_box;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use underpin::pool::Worker;
 
 pub(super) fn cases(settings: &Settings) -> Vec<Case> {
     let quick = settings.quick;
     let mut cases = vec![empty(if quick { 3_000_000 } else { 20_000_000 })];
-    let big = if quick { 20 } else { 23 };
-    for (levels, times) in [(10, 20_000), (17, 100), (big, 2)] {
-        cases.push(tree(
-            1,
-            Time::Thread,
-            levels,
-            if quick { times / 4 } else { times }.max(1),
-        ));
+    let big = if quick { 1_000_000 } else { 10_000_000 };
+    for (nodes, times) in [(1_000, 20_000), (100_000, 100), (big, 2)] {
+        let times = if quick { times / 4 } else { times }.max(1);
+        cases.push(tree(1, Time::Thread, nodes, times));
+        if nodes > 1_000 {
+            cases.push(tree(2, Time::Wall, nodes, times));
+        }
     }
-    cases.push(tree(2, Time::Wall, 17, if quick { 30 } else { 100 }));
-    cases.push(tree(2, Time::Wall, big, 2));
-    let n = if quick { 30 } else { 36 };
-    cases.push(fib(1, Time::Thread, n, true));
-    cases.push(fib(1, Time::Thread, n, false));
-    cases.push(fib(2, Time::Wall, n, true));
+    for n in if quick { &[30][..] } else { &[30, 34, 38] } {
+        cases.push(fib(1, Time::Thread, *n, true));
+        cases.push(fib(2, Time::Wall, *n, true));
+    }
+    cases.push(fib(1, Time::Thread, if quick { 30 } else { 34 }, false));
     cases
 }
 
@@ -47,7 +47,7 @@ fn empty(count: u64) -> Case {
                 })
             })
         }),
-        peers: vec![
+        peers: peers![
             rayon_is(move || {
                 rayon_of(1).install(|| {
                     timed(Time::Thread, 1, count, &(), || {
@@ -76,6 +76,16 @@ fn empty(count: u64) -> Case {
                     }
                 })
             }),
+            #[forte]
+            forte_is(move || {
+                forte_of(1).with_worker(|w| {
+                    timed(Time::Thread, 1, count, &(), || {
+                        for i in 0..count {
+                            w.join(|_| black_box(i), |_| black_box(i));
+                        }
+                    })
+                })
+            }),
             sequential(move || {
                 timed(Time::Thread, 1, count, &(), || {
                     for i in 0..count {
@@ -94,12 +104,13 @@ struct Node {
     right: Option<Box<Node>>,
 }
 
-fn grow(levels: u32) -> Option<Box<Node>> {
-    (levels > 0).then(|| {
-        let left = grow(levels - 1);
-        let right = grow(levels - 1);
+/// So many nodes, as evenly spread as can be.
+fn grow(nodes: u64) -> Option<Box<Node>> {
+    (nodes > 0).then(|| {
+        let left = grow((nodes - 1) / 2);
+        let right = grow(nodes / 2);
         Box::new(Node {
-            value: u64::from(levels),
+            value: nodes,
             left,
             right,
         })
@@ -136,6 +147,15 @@ fn with_chili(scope: &mut chili::Scope<'_>, node: &Node) -> u64 {
     node.value + left + right
 }
 
+#[cfg(feature = "forte")]
+fn with_forte(w: &forte::Worker, node: &Node) -> u64 {
+    let (right, left) = w.join(
+        |w| node.right.as_deref().map_or(0, |n| with_forte(w, n)),
+        |w| node.left.as_deref().map_or(0, |n| with_forte(w, n)),
+    );
+    node.value + left + right
+}
+
 fn with_chili_every(scope: &mut chili::Scope<'_>, node: &Node) -> u64 {
     let (right, left) = scope.join_with_heartbeat_every::<1, _, _, _, _>(
         |s| node.right.as_deref().map_or(0, |n| with_chili_every(s, n)),
@@ -144,11 +164,16 @@ fn with_chili_every(scope: &mut chili::Scope<'_>, node: &Node) -> u64 {
     node.value + left + right
 }
 
-fn tree(workers: usize, time: Time, levels: u32, times: u64) -> Case {
-    let nodes = (1_u64 << levels) - 1;
-    let root: Arc<Node> = Arc::from(grow(levels).expect("levels"));
-    let want = plain(&root);
-    let [a, b, c, d, e] = [(); 5].map(|()| root.clone());
+fn tree(workers: usize, time: Time, nodes: u64, times: u64) -> Case {
+    // Grown when the first subject runs: most runs are of a few cases.
+    let grown = Arc::new(LazyLock::new(move || {
+        let root = grow(nodes).expect("a node at least");
+        let want = plain(&root);
+        (root, want)
+    }));
+    let [a, b, c, d, e] = [(); 5].map(|()| grown.clone());
+    #[cfg(feature = "forte")]
+    let f = grown;
     Case {
         name: format!(
             "tree of {nodes} nodes, {workers} worker{}",
@@ -158,23 +183,36 @@ fn tree(workers: usize, time: Time, levels: u32, times: u64) -> Case {
             "sum over a binary tree with a join at each node, left first, {times} times, each a call into the pool from inside; {time:?} time"
         ),
         ours: us(move || {
-            ours_of(workers).enter(|w| timed(time, times, nodes, &want, || with_us(w, &a)))
+            let (root, want) = &**a;
+            ours_of(workers).enter(|w| timed(time, times, nodes, want, || with_us(w, root)))
         }),
-        peers: vec![
+        peers: peers![
             rayon_is(move || {
-                rayon_of(workers).install(|| timed(time, times, nodes, &want, || with_rayon(&b)))
+                let (root, want) = &**b;
+                rayon_of(workers).install(|| timed(time, times, nodes, want, || with_rayon(root)))
             }),
             chili_is(move || {
+                let (root, want) = &**c;
                 let mut scope = chili_of(workers).scope();
-                timed(time, times, nodes, &want, || with_chili(&mut scope, &c))
+                timed(time, times, nodes, want, || with_chili(&mut scope, root))
             }),
             chili_every_is(move || {
+                let (root, want) = &**d;
                 let mut scope = chili_of(workers).scope();
-                timed(time, times, nodes, &want, || {
-                    with_chili_every(&mut scope, &d)
+                timed(time, times, nodes, want, || {
+                    with_chili_every(&mut scope, root)
                 })
             }),
-            sequential(move || timed(time, times, nodes, &want, || plain(black_box(&e)))),
+            #[forte]
+            forte_is(move || {
+                let (root, want) = &**f;
+                forte_of(workers)
+                    .with_worker(|w| timed(time, times, nodes, want, || with_forte(w, root)))
+            }),
+            sequential(move || {
+                let (root, want) = &**e;
+                timed(time, times, nodes, want, || plain(black_box(root)))
+            }),
         ],
     }
 }
@@ -207,6 +245,15 @@ fn fib_chili(s: &mut chili::Scope<'_>, n: u32) -> u64 {
         return u64::from(n);
     }
     let (b, a) = s.join(move |s| fib_chili(s, n - 2), move |s| fib_chili(s, n - 1));
+    a + b
+}
+
+#[cfg(feature = "forte")]
+fn fib_forte(w: &forte::Worker, n: u32) -> u64 {
+    if n < 2 {
+        return u64::from(n);
+    }
+    let (b, a) = w.join(move |w| fib_forte(w, n - 2), move |w| fib_forte(w, n - 1));
     a + b
 }
 
@@ -253,7 +300,7 @@ fn fib(workers: usize, time: Time, n: u32, handed: bool) -> Case {
                 })
             })
         }),
-        peers: vec![
+        peers: peers![
             rayon_is(move || {
                 rayon_of(workers).install(|| timed(time, 1, want, &want, move || fib_rayon(n)))
             }),
@@ -264,6 +311,10 @@ fn fib(workers: usize, time: Time, n: u32, handed: bool) -> Case {
             chili_every_is(move || {
                 let mut scope = chili_of(workers).scope();
                 timed(time, 1, want, &want, || fib_chili_every(&mut scope, n))
+            }),
+            #[forte]
+            forte_is(move || {
+                forte_of(workers).with_worker(|w| timed(time, 1, want, &want, || fib_forte(w, n)))
             }),
             sequential(move || timed(time, 1, want, &want, || fib_plain(black_box(n)))),
         ],
