@@ -5,6 +5,7 @@ use super::Pool;
 use super::block::spawned;
 use super::env::{Env, Payload};
 use super::metrics::WorkerMetrics;
+use super::registry::Registry;
 use super::scope::{Scope, ScopeFifo, drop_quietly};
 use super::worker::{State, Worker};
 use crate::error::{self, Error, Kind, Operation};
@@ -125,44 +126,7 @@ impl<E: Env> Pool<E> {
         F: Fn(usize) -> R + Sync,
         R: Send,
     {
-        let registry = &*self.registry;
-        let count = self.num_threads();
-        let here = registry.here().map(|worker| worker.state.index);
-        let platform = registry.env().platform().clone();
-        let results: Mutex<Vec<Option<Result<R, Payload>>>, E::Platform> =
-            Mutex::new((0..count).map(|_| None).collect(), platform);
-        let own = here.filter(|&index| index < count);
-        let open = AtomicUsize::new(count - usize::from(own.is_some()));
-        let (f, results_ref, open_ref) = (&f, &results, &open);
-        let job = |index: usize| {
-            spawned(None, core::ptr::null(), move |state: &State<E>| {
-                let result = state.env().catch(|| f(index));
-                results_ref.lock()[index] = Some(result);
-                open_ref.fetch_sub(1, Ordering::AcqRel);
-            })
-        };
-        registry.mail(own, job);
-        if let Some(index) = own {
-            let result = registry.env().catch(|| f(index));
-            results.lock()[index] = Some(result);
-        }
-        // A broadcast is rare: it waits by giving way, and a worker runs the broadcasts of others meanwhile.
-        while open.load(Ordering::Acquire) != 0 {
-            give_way(registry.env());
-        }
-        let mut values = Vec::with_capacity(count);
-        let mut panic = None;
-        for result in results.into_inner().into_iter().flatten() {
-            match result {
-                Ok(value) => values.push(value),
-                Err(payload) if panic.is_none() => panic = Some(payload),
-                Err(payload) => drop_quietly(registry.env(), payload),
-            }
-        }
-        if let Some(payload) = panic {
-            registry.env().resume(payload);
-        }
-        values
+        broadcast(&self.registry, f)
     }
 
     /// Lends this thread to the pool as one more worker, until `until` says so: it is asked whenever there is nothing to do, and after
@@ -226,6 +190,52 @@ impl<E: Env> Pool<E> {
             None => f(),
         }
     }
+}
+
+/// See [`Pool::broadcast`].
+fn broadcast<E, F, R>(registry: &Registry<E>, f: F) -> Vec<R>
+where
+    E: Env,
+    F: Fn(usize) -> R + Sync,
+    R: Send,
+{
+    let count = registry.settings().threads;
+    let here = registry.here().map(|worker| worker.state.index);
+    let platform = registry.env().platform().clone();
+    let results: Mutex<Vec<Option<Result<R, Payload>>>, E::Platform> =
+        Mutex::new((0..count).map(|_| None).collect(), platform);
+    let own = here.filter(|&index| index < count);
+    let open = AtomicUsize::new(count - usize::from(own.is_some()));
+    let (f, results_ref, open_ref) = (&f, &results, &open);
+    let job = |index: usize| {
+        spawned(None, core::ptr::null(), move |state: &State<E>| {
+            let result = state.env().catch(|| f(index));
+            results_ref.lock()[index] = Some(result);
+            open_ref.fetch_sub(1, Ordering::AcqRel);
+        })
+    };
+    registry.mail(own, job);
+    if let Some(index) = own {
+        let result = registry.env().catch(|| f(index));
+        results.lock()[index] = Some(result);
+    }
+    // A broadcast is rare: it waits by giving way, and a worker runs the broadcasts of others meanwhile.
+    while open.load(Ordering::Acquire) != 0 {
+        give_way(registry.env());
+    }
+    let mut values = Vec::with_capacity(count);
+    let mut panic = None;
+    for result in results.into_inner().into_iter().flatten() {
+        match result {
+            Ok(value) => values.push(value),
+            Err(payload) if panic.is_none() => panic = Some(payload),
+            Err(payload) => drop_quietly(registry.env(), payload),
+        }
+    }
+    if let Some(payload) = panic {
+        registry.env().resume(payload);
+    }
+    values
 }
 
 /// One turn of a rare wait: a worker, of whichever pool, runs the broadcasts that were sent to it meanwhile.
@@ -300,5 +310,25 @@ impl<E: Env> Worker<'_, E> {
         F: FnOnce(Worker<'_, E>) + Send + 'static,
     {
         self.state.registry().spawn(false, f);
+    }
+
+    /// As [`spawn`](Self::spawn); jobs start in the order in which they were added. See [`Pool::spawn_fifo`].
+    pub fn spawn_fifo<F>(self, f: F)
+    where
+        F: FnOnce(Worker<'_, E>) + Send + 'static,
+    {
+        self.state.registry().spawn_fifo(f);
+    }
+
+    /// Runs `f` once on each thread of the pool; see [`Pool::broadcast`].
+    ///
+    /// # Panics
+    /// If `f` panics somewhere, once all have ended.
+    pub fn broadcast<F, R>(self, f: F) -> Vec<R>
+    where
+        F: Fn(usize) -> R + Sync,
+        R: Send,
+    {
+        broadcast(self.state.registry(), f)
     }
 }

@@ -209,6 +209,11 @@ impl<E: Env> State<E> {
         }
     }
 
+    /// What this worker shares next takes long enough to wake somebody for.
+    pub(super) fn expect_long(&self) {
+        self.eager.set(true);
+    }
+
     /// A half came back from the public part unstolen, so none is public now.
     #[cold]
     pub(super) fn reclaimed(&self) {

@@ -85,6 +85,40 @@ where
     enter(|worker| worker.join(a, b))
 }
 
+/// What [`join_context`] tells its closures.
+#[derive(Clone, Copy, Debug)]
+pub struct FnContext {
+    migrated: bool,
+}
+
+impl FnContext {
+    /// Whether this closure runs on another thread than the one that joins.
+    #[must_use]
+    pub fn migrated(&self) -> bool {
+        self.migrated
+    }
+}
+
+/// As [`join`]; each closure is told whether it runs on another thread than the caller.
+///
+/// # Panics
+/// As [`join`] does.
+pub fn join_context<A, B, RA, RB>(a: A, b: B) -> (RA, RB)
+where
+    A: FnOnce(FnContext) -> RA + Send,
+    B: FnOnce(FnContext) -> RB + Send,
+    RA: Send,
+    RB: Send,
+{
+    enter(|worker| {
+        let home = worker.index();
+        let told = move |worker: Worker<'_>| FnContext {
+            migrated: worker.index() != home,
+        };
+        worker.join(|worker| a(told(worker)), |worker| b(told(worker)))
+    })
+}
+
 /// Runs `body`, which may spawn jobs that borrow what outlives the scope, and waits for them.
 ///
 /// ```
@@ -125,6 +159,33 @@ where
         Some(worker) => worker.spawn(|_| f()),
         None => global().spawn(f),
     });
+}
+
+/// As [`spawn`]; jobs start in the order in which they were added.
+pub fn spawn_fifo<F>(f: F)
+where
+    F: FnOnce() + Send + 'static,
+{
+    with_current(&Std, |worker| match worker {
+        Some(worker) => worker.spawn_fifo(|_| f()),
+        None => global().spawn_fifo(f),
+    });
+}
+
+/// Runs `f` once on each thread of the pool that this thread works in, else of the program's pool, with the thread's index, and returns
+/// the results in that order.
+///
+/// # Panics
+/// If `f` panics somewhere, once all have ended.
+pub fn broadcast<F, R>(f: F) -> Vec<R>
+where
+    F: Fn(usize) -> R + Sync,
+    R: Send,
+{
+    with_current(&Std, |worker| match worker {
+        Some(worker) => worker.broadcast(f),
+        None => global().broadcast(f),
+    })
 }
 
 /// How many threads the pool has that this thread works in, else the program's pool.

@@ -15,14 +15,17 @@
 mod env;
 mod global;
 pub mod iter;
+mod rayon;
 mod refused;
 mod thread_pool;
 
 pub use env::Std;
 pub use global::{
-    block_in_place, current_num_threads, current_thread_index, enter, global, join, join_with,
-    scope, scope_fifo, spawn, yield_local, yield_now,
+    FnContext, block_in_place, broadcast, current_num_threads, current_thread_index, enter, global,
+    join, join_context, join_with, scope, scope_fifo, spawn, spawn_fifo, yield_local, yield_now,
 };
+// A scope's body runs on the calling thread in any case.
+pub use global::{scope as in_place_scope, scope_fifo as in_place_scope_fifo};
 pub use thread_pool::{ThreadPool, ThreadPoolBuilder};
 pub use underpin_core::pool::iter::CancelToken;
 pub use underpin_core::pool::{Event, Payload, Priority, Trace, WorkerMetrics};

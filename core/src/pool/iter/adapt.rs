@@ -1,126 +1,242 @@
-//! Sources made from sources. Closures are shared by all parts through one counted pointer, cloned once a split.
+//! Sources made from one other source: what an adaptor does to the items is its own, how the source splits is written once.
 #![allow(
     unsafe_code,
     reason = "exact sources are a promise that collecting relies on"
 )]
 
-use super::source::{ExactSource, Source};
-use alloc::sync::Arc;
+use super::function::{Divide, Function};
+use super::source::{ExactSource, Limits, Source};
 use core::fmt;
 
-/// Writes a closure adaptor: its source, its plain iterator, and how that one steps.
-macro_rules! closure_adaptor {
-    (
-        $(#[$doc:meta])* $name:ident, $seq:ident, exact: $exact:expr,
-        item: $out:ty, where $($bounds:tt)*
-    ) => {
-        $(#[$doc])*
-        pub struct $name<S, F> {
-            base: S,
-            f: Arc<F>,
-        }
+/// What is done to the items of a source.
+///
+/// # Safety
+/// If `ONE_FOR_ONE`, the iterator gives just one item for each of the base's.
+pub unsafe trait Adaptor<S: Source>: Divide + Send {
+    /// What it gives.
+    type Item: Send;
+    /// The plain iterator of a part.
+    type Seq: Iterator<Item = Self::Item>;
+    /// Whether it gives one item for each.
+    const ONE_FOR_ONE: bool;
 
-        /// The plain iterator of a part.
-        pub struct $seq<I, F> {
-            base: I,
-            f: Arc<F>,
-        }
+    /// The plain iterator over the items of `base`, which is a part of this weight.
+    fn over(self, base: S::Seq, weight: usize) -> Self::Seq;
 
-        impl<S, F> $name<S, F> {
-            /// Over `base` with `f`.
-            pub fn new(base: S, f: F) -> Self {
-                Self { base, f: Arc::new(f) }
-            }
-        }
+    /// Whether nothing more is wanted.
+    fn is_stopped(&self) -> bool {
+        false
+    }
 
-        impl<S: fmt::Debug, F> fmt::Debug for $name<S, F> {
-            fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-                out.debug_struct(stringify!($name)).field("base", &self.base).finish_non_exhaustive()
-            }
-        }
-
-        impl<I: fmt::Debug, F> fmt::Debug for $seq<I, F> {
-            fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-                out.debug_struct(stringify!($seq)).field("base", &self.base).finish_non_exhaustive()
-            }
-        }
-
-        // SAFETY: splits and weights are the base's, and so is the number of items where the base is exact.
-        unsafe impl<S: Source, F, R> Source for $name<S, F>
-        where
-            R: Send,
-            $($bounds)*
-        {
-            type Item = $out;
-            type Seq = $seq<S::Seq, F>;
-            const EXACT: bool = $exact;
-
-            fn weight(&self) -> usize {
-                self.base.weight()
-            }
-            fn split_at(self, at: usize) -> (Self, Self) {
-                let (left, right) = self.base.split_at(at);
-                (
-                    Self { base: left, f: self.f.clone() },
-                    Self { base: right, f: self.f },
-                )
-            }
-            fn into_seq(self) -> Self::Seq {
-                $seq { base: self.base.into_seq(), f: self.f }
-            }
-            fn min_len(&self) -> usize {
-                self.base.min_len()
-            }
-            fn max_len(&self) -> usize {
-                self.base.max_len()
-            }
-        }
-    };
+    /// How parts may be cut, if the base says `limits`.
+    fn limits(&self, limits: Limits) -> Limits {
+        limits
+    }
 }
 
-closure_adaptor!(
+/// An adaptor that keeps the number of items.
+pub trait OneForOne {}
+
+/// A source, adapted.
+#[derive(Debug)]
+pub struct Adapted<S, A> {
+    base: S,
+    by: A,
+}
+
+impl<S, A> Adapted<S, A> {
+    /// `base`, adapted `by`.
+    pub const fn new(base: S, by: A) -> Self {
+        Self { base, by }
+    }
+}
+
+// SAFETY: splits and weights are the base's, and so is the number of items if the adaptor gives one for one.
+unsafe impl<S: Source, A: Adaptor<S>> Source for Adapted<S, A> {
+    type Item = A::Item;
+    type Seq = A::Seq;
+    const EXACT: bool = S::EXACT && A::ONE_FOR_ONE;
+    const COARSE: bool = S::COARSE;
+
+    fn weight(&self) -> usize {
+        if self.by.is_stopped() {
+            0
+        } else {
+            self.base.weight()
+        }
+    }
+    fn span(&self) -> usize {
+        self.base.span()
+    }
+    fn fits(&self) -> bool {
+        self.base.fits()
+    }
+    fn split_at(self, at: usize) -> (Self, Self) {
+        let (left, right) = self.base.split_at(at);
+        let (by_left, by_right) = self.by.divide(at);
+        (Self::new(left, by_left), Self::new(right, by_right))
+    }
+    fn into_seq(self) -> A::Seq {
+        let weight = self.base.weight();
+        self.by.over(self.base.into_seq(), weight)
+    }
+    fn limits(&self) -> Limits {
+        self.by.limits(self.base.limits())
+    }
+}
+
+impl<S: ExactSource, A: Adaptor<S> + OneForOne> ExactSource for Adapted<S, A> {}
+
+/// The plain iterator of a part whose adaptor needs nothing else.
+#[derive(Debug)]
+pub struct Stepped<I, A> {
+    pub(super) base: I,
+    pub(super) by: A,
+}
+
+/// Adaptors that are a function.
+macro_rules! functions {
+    ($($(#[$doc:meta])* $name:ident;)*) => {$(
+        $(#[$doc])*
+        pub struct $name<F>(Function<F>);
+
+        impl<F> $name<F> {
+            /// With `f`.
+            pub fn new(f: F) -> Self {
+                Self(Function::Own(f))
+            }
+        }
+
+        impl<F> Divide for $name<F> {
+            fn divide(self, _: usize) -> (Self, Self) {
+                let (left, right) = self.0.divide();
+                (Self(left), Self(right))
+            }
+        }
+
+        impl<F> fmt::Debug for $name<F> {
+            fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+                out.write_str(stringify!($name))
+            }
+        }
+    )*};
+}
+
+functions! {
     /// Each item through a function.
-    Map, MapSeq, exact: S::EXACT, item: R, where F: Fn(S::Item) -> R + Send + Sync
-);
+    Each;
+    /// Those items that a function accepts.
+    Accepted;
+    /// What a function gives for each item, where it gives something.
+    Given;
+    /// All items of the plain iterators that a function gives; each of those is run in one piece.
+    Listed;
+}
 
-impl<S: ExactSource, F, R: Send> ExactSource for Map<S, F> where F: Fn(S::Item) -> R + Send + Sync {}
+/// Each item through a function.
+pub type Map<S, F> = Adapted<S, Each<F>>;
+/// Those items that a function accepts.
+pub type Filter<S, F> = Adapted<S, Accepted<F>>;
+/// What a function gives for each item, where it gives something.
+pub type FilterMap<S, F> = Adapted<S, Given<F>>;
+/// All items of the plain iterators that a function gives.
+pub type FlatMapIter<S, F> = Adapted<S, Listed<F>>;
+/// Copies of what the items refer to.
+pub type Cloned<S> = Adapted<S, Copied>;
+/// Items with their positions.
+pub type Enumerate<S> = Adapted<S, Numbered>;
+/// A source with other limits on its parts.
+pub type Bounded<S> = Adapted<S, Within>;
 
-impl<I: Iterator, F: Fn(I::Item) -> R, R> Iterator for MapSeq<I, F> {
+// SAFETY: one item for each.
+unsafe impl<S: Source, F, R: Send> Adaptor<S> for Each<F>
+where
+    F: Fn(S::Item) -> R + Send + Sync,
+{
+    type Item = R;
+    type Seq = Stepped<S::Seq, Self>;
+    const ONE_FOR_ONE: bool = true;
+    fn over(self, base: S::Seq, _: usize) -> Self::Seq {
+        Stepped { base, by: self }
+    }
+}
+
+impl<F> OneForOne for Each<F> {}
+
+impl<I: Iterator, F: Fn(I::Item) -> R, R> Iterator for Stepped<I, Each<F>> {
     type Item = R;
     #[inline]
     fn next(&mut self) -> Option<R> {
-        self.base.next().map(&*self.f)
+        self.base.next().map(&*self.by.0)
     }
     fn size_hint(&self) -> (usize, Option<usize>) {
         self.base.size_hint()
     }
     #[inline]
     fn fold<B, G: FnMut(B, R) -> B>(self, init: B, mut g: G) -> B {
-        let f = &*self.f;
+        let f = &*self.by.0;
         self.base.fold(init, |acc, item| g(acc, f(item)))
     }
 }
 
-impl<I: DoubleEndedIterator, F: Fn(I::Item) -> R, R> DoubleEndedIterator for MapSeq<I, F> {
+impl<I: DoubleEndedIterator, F: Fn(I::Item) -> R, R> DoubleEndedIterator for Stepped<I, Each<F>> {
     fn next_back(&mut self) -> Option<R> {
-        self.base.next_back().map(&*self.f)
+        self.base.next_back().map(&*self.by.0)
     }
 }
 
-closure_adaptor!(
-    /// What a function gives for each item, where it gives something.
-    FilterMap, FilterMapSeq, exact: false, item: R, where F: Fn(S::Item) -> Option<R> + Send + Sync
-);
+impl<I: ExactSizeIterator, F: Fn(I::Item) -> R, R> ExactSizeIterator for Stepped<I, Each<F>> {}
 
-impl<I: Iterator, F: Fn(I::Item) -> Option<R>, R> Iterator for FilterMapSeq<I, F> {
+// SAFETY: it does not say that it gives one for one.
+unsafe impl<S: Source, F> Adaptor<S> for Accepted<F>
+where
+    F: Fn(&S::Item) -> bool + Send + Sync,
+{
+    type Item = S::Item;
+    type Seq = Stepped<S::Seq, Self>;
+    const ONE_FOR_ONE: bool = false;
+    fn over(self, base: S::Seq, _: usize) -> Self::Seq {
+        Stepped { base, by: self }
+    }
+}
+
+impl<I: Iterator, F: Fn(&I::Item) -> bool> Iterator for Stepped<I, Accepted<F>> {
+    type Item = I::Item;
+    #[inline]
+    fn next(&mut self) -> Option<I::Item> {
+        let f = &*self.by.0;
+        self.base.find(|item| f(item))
+    }
+    #[inline]
+    fn fold<B, G: FnMut(B, I::Item) -> B>(self, init: B, mut g: G) -> B {
+        let f = &*self.by.0;
+        self.base
+            .fold(init, |acc, item| if f(&item) { g(acc, item) } else { acc })
+    }
+}
+
+// SAFETY: it does not say that it gives one for one.
+unsafe impl<S: Source, F, R: Send> Adaptor<S> for Given<F>
+where
+    F: Fn(S::Item) -> Option<R> + Send + Sync,
+{
+    type Item = R;
+    type Seq = Stepped<S::Seq, Self>;
+    const ONE_FOR_ONE: bool = false;
+    fn over(self, base: S::Seq, _: usize) -> Self::Seq {
+        Stepped { base, by: self }
+    }
+}
+
+impl<I: Iterator, F: Fn(I::Item) -> Option<R>, R> Iterator for Stepped<I, Given<F>> {
     type Item = R;
     #[inline]
     fn next(&mut self) -> Option<R> {
-        self.base.find_map(&*self.f)
+        self.base.find_map(&*self.by.0)
     }
     #[inline]
     fn fold<B, G: FnMut(B, R) -> B>(self, init: B, mut g: G) -> B {
-        let f = &*self.f;
+        let f = &*self.by.0;
         self.base.fold(init, |acc, item| match f(item) {
             Some(item) => g(acc, item),
             None => acc,
@@ -128,175 +244,39 @@ impl<I: Iterator, F: Fn(I::Item) -> Option<R>, R> Iterator for FilterMapSeq<I, F
     }
 }
 
-/// The items that a predicate accepts.
-pub struct Filter<S, F> {
-    base: S,
-    f: Arc<F>,
-}
-
-/// The plain iterator of a part.
-pub struct FilterSeq<I, F> {
+/// The plain iterator of a part of a [`FlatMapIter`].
+pub struct ListedSeq<I, U: IntoIterator, F> {
     base: I,
-    f: Arc<F>,
-}
-
-impl<S, F> Filter<S, F> {
-    /// Those of `base` that `f` accepts.
-    pub fn new(base: S, f: F) -> Self {
-        Self {
-            base,
-            f: Arc::new(f),
-        }
-    }
-}
-
-impl<S: fmt::Debug, F> fmt::Debug for Filter<S, F> {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("Filter")
-            .field("base", &self.base)
-            .finish_non_exhaustive()
-    }
-}
-
-impl<I: fmt::Debug, F> fmt::Debug for FilterSeq<I, F> {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("FilterSeq")
-            .field("base", &self.base)
-            .finish_non_exhaustive()
-    }
-}
-
-// SAFETY: splits and weights are the base's, and so is the number of items where the base is exact.
-unsafe impl<S: Source, F: Fn(&S::Item) -> bool + Send + Sync> Source for Filter<S, F> {
-    type Item = S::Item;
-    type Seq = FilterSeq<S::Seq, F>;
-    const EXACT: bool = false;
-
-    fn weight(&self) -> usize {
-        self.base.weight()
-    }
-    fn split_at(self, at: usize) -> (Self, Self) {
-        let (left, right) = self.base.split_at(at);
-        (
-            Self {
-                base: left,
-                f: self.f.clone(),
-            },
-            Self {
-                base: right,
-                f: self.f,
-            },
-        )
-    }
-    fn into_seq(self) -> Self::Seq {
-        FilterSeq {
-            base: self.base.into_seq(),
-            f: self.f,
-        }
-    }
-    fn min_len(&self) -> usize {
-        self.base.min_len()
-    }
-    fn max_len(&self) -> usize {
-        self.base.max_len()
-    }
-}
-
-impl<I: Iterator, F: Fn(&I::Item) -> bool> Iterator for FilterSeq<I, F> {
-    type Item = I::Item;
-    #[inline]
-    fn next(&mut self) -> Option<I::Item> {
-        let f = &*self.f;
-        self.base.find(|item| f(item))
-    }
-    #[inline]
-    fn fold<B, G: FnMut(B, I::Item) -> B>(self, init: B, mut g: G) -> B {
-        let f = &*self.f;
-        self.base
-            .fold(init, |acc, item| if f(&item) { g(acc, item) } else { acc })
-    }
-}
-
-/// All items of the iterators that a function gives; each of those is run in one piece.
-pub struct FlatMap<S, F> {
-    base: S,
-    f: Arc<F>,
-}
-
-/// The plain iterator of a part.
-pub struct FlatMapSeq<I, U: IntoIterator, F> {
-    base: I,
-    f: Arc<F>,
+    f: Function<F>,
     front: Option<U::IntoIter>,
 }
 
-impl<S, F> FlatMap<S, F> {
-    /// Over `base` with `f`.
-    pub fn new(base: S, f: F) -> Self {
-        Self {
-            base,
-            f: Arc::new(f),
-        }
-    }
-}
-
-impl<S: fmt::Debug, F> fmt::Debug for FlatMap<S, F> {
+impl<I, U: IntoIterator, F> fmt::Debug for ListedSeq<I, U, F> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("FlatMap")
-            .field("base", &self.base)
-            .finish_non_exhaustive()
+        out.write_str("ListedSeq")
     }
 }
 
-impl<I, U: IntoIterator, F> fmt::Debug for FlatMapSeq<I, U, F> {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("FlatMapSeq")
-    }
-}
-
-// SAFETY: splits and weights are the base's, and so is the number of items where the base is exact.
-unsafe impl<S: Source, U, F> Source for FlatMap<S, F>
+// SAFETY: it does not say that it gives one for one.
+unsafe impl<S: Source, U, F> Adaptor<S> for Listed<F>
 where
     U: IntoIterator,
     U::Item: Send,
     F: Fn(S::Item) -> U + Send + Sync,
 {
     type Item = U::Item;
-    type Seq = FlatMapSeq<S::Seq, U, F>;
-    const EXACT: bool = false;
-
-    fn weight(&self) -> usize {
-        self.base.weight()
-    }
-    fn split_at(self, at: usize) -> (Self, Self) {
-        let (left, right) = self.base.split_at(at);
-        (
-            Self {
-                base: left,
-                f: self.f.clone(),
-            },
-            Self {
-                base: right,
-                f: self.f,
-            },
-        )
-    }
-    fn into_seq(self) -> Self::Seq {
-        FlatMapSeq {
-            base: self.base.into_seq(),
-            f: self.f,
+    type Seq = ListedSeq<S::Seq, U, F>;
+    const ONE_FOR_ONE: bool = false;
+    fn over(self, base: S::Seq, _: usize) -> Self::Seq {
+        ListedSeq {
+            base,
+            f: self.0,
             front: None,
         }
     }
-    fn min_len(&self) -> usize {
-        self.base.min_len()
-    }
-    fn max_len(&self) -> usize {
-        self.base.max_len()
-    }
 }
 
-impl<I: Iterator, U: IntoIterator, F: Fn(I::Item) -> U> Iterator for FlatMapSeq<I, U, F> {
+impl<I: Iterator, U: IntoIterator, F: Fn(I::Item) -> U> Iterator for ListedSeq<I, U, F> {
     type Item = U::Item;
     fn next(&mut self) -> Option<U::Item> {
         loop {
@@ -315,128 +295,71 @@ impl<I: Iterator, U: IntoIterator, F: Fn(I::Item) -> U> Iterator for FlatMapSeq<
     }
 }
 
-/// Copies of the items that a source of references points to.
-#[derive(Debug)]
-pub struct Cloned<S>(pub S);
+/// Copies of what the items refer to.
+#[derive(Clone, Copy, Debug)]
+pub struct Copied;
 
-// SAFETY: splits and weights are the base's, and so is the number of items where the base is exact.
-unsafe impl<'a, T: Clone + Send + Sync + 'a, S: Source<Item = &'a T>> Source for Cloned<S> {
+// SAFETY: one item for each.
+unsafe impl<'a, T: Clone + Send + Sync + 'a, S: Source<Item = &'a T>> Adaptor<S> for Copied {
     type Item = T;
     type Seq = core::iter::Cloned<S::Seq>;
-    const EXACT: bool = S::EXACT;
-
-    fn weight(&self) -> usize {
-        self.0.weight()
-    }
-    fn split_at(self, at: usize) -> (Self, Self) {
-        let (left, right) = self.0.split_at(at);
-        (Self(left), Self(right))
-    }
-    fn into_seq(self) -> Self::Seq {
-        self.0.into_seq().cloned()
-    }
-    fn min_len(&self) -> usize {
-        self.0.min_len()
-    }
-    fn max_len(&self) -> usize {
-        self.0.max_len()
+    const ONE_FOR_ONE: bool = true;
+    fn over(self, base: S::Seq, _: usize) -> Self::Seq {
+        base.cloned()
     }
 }
 
-impl<'a, T: Clone + Send + Sync + 'a, S: ExactSource<Item = &'a T>> ExactSource for Cloned<S> {}
+impl OneForOne for Copied {}
 
-/// From the last to the first.
-#[derive(Debug)]
-pub struct Rev<S>(pub S);
-
-// SAFETY: splits and weights are the base's, and so is the number of items where the base is exact.
-unsafe impl<S: ExactSource> Source for Rev<S>
-where
-    S::Seq: DoubleEndedIterator,
-{
-    type Item = S::Item;
-    type Seq = core::iter::Rev<S::Seq>;
-    const EXACT: bool = S::EXACT;
-
-    fn weight(&self) -> usize {
-        self.0.weight()
-    }
-    fn split_at(self, at: usize) -> (Self, Self) {
-        let weight = self.0.weight();
-        let (left, right) = self.0.split_at(weight - at);
-        (Self(right), Self(left))
-    }
-    fn into_seq(self) -> Self::Seq {
-        self.0.into_seq().rev()
-    }
-    fn min_len(&self) -> usize {
-        self.0.min_len()
-    }
-    fn max_len(&self) -> usize {
-        self.0.max_len()
+impl Divide for Copied {
+    fn divide(self, _: usize) -> (Self, Self) {
+        (self, self)
     }
 }
-
-impl<S: ExactSource> ExactSource for Rev<S> where S::Seq: DoubleEndedIterator {}
 
 /// Items with their positions.
-#[derive(Debug)]
-pub struct Enumerate<S> {
-    base: S,
+#[derive(Clone, Copy, Debug)]
+pub struct Numbered {
     first: usize,
 }
 
-/// The plain iterator of a part.
+impl Numbered {
+    /// From 0 on.
+    pub const START: Self = Self { first: 0 };
+}
+
+/// The plain iterator of a part of an [`Enumerate`].
 #[derive(Debug)]
-pub struct EnumerateSeq<I> {
+pub struct NumberedSeq<I> {
     base: I,
     next: usize,
+    end: usize,
 }
 
-impl<S> Enumerate<S> {
-    /// Over `base`, from 0.
-    pub fn new(base: S) -> Self {
-        Self { base, first: 0 }
-    }
-}
-
-// SAFETY: splits and weights are the base's, and so is the number of items where the base is exact.
-unsafe impl<S: ExactSource> Source for Enumerate<S> {
+// SAFETY: one item for each.
+unsafe impl<S: Source> Adaptor<S> for Numbered {
     type Item = (usize, S::Item);
-    type Seq = EnumerateSeq<S::Seq>;
-    const EXACT: bool = S::EXACT;
-
-    fn weight(&self) -> usize {
-        self.base.weight()
-    }
-    fn split_at(self, at: usize) -> (Self, Self) {
-        let (left, right) = self.base.split_at(at);
-        let first = self.first;
-        (
-            Self { base: left, first },
-            Self {
-                base: right,
-                first: first + at,
-            },
-        )
-    }
-    fn into_seq(self) -> Self::Seq {
-        EnumerateSeq {
-            base: self.base.into_seq(),
+    type Seq = NumberedSeq<S::Seq>;
+    const ONE_FOR_ONE: bool = true;
+    fn over(self, base: S::Seq, weight: usize) -> Self::Seq {
+        NumberedSeq {
+            base,
             next: self.first,
+            end: self.first + weight,
         }
     }
-    fn min_len(&self) -> usize {
-        self.base.min_len()
-    }
-    fn max_len(&self) -> usize {
-        self.base.max_len()
+}
+
+impl OneForOne for Numbered {}
+
+impl Divide for Numbered {
+    fn divide(self, at: usize) -> (Self, Self) {
+        let first = self.first + at;
+        (self, Self { first })
     }
 }
 
-impl<S: ExactSource> ExactSource for Enumerate<S> {}
-
-impl<I: Iterator> Iterator for EnumerateSeq<I> {
+impl<I: Iterator> Iterator for NumberedSeq<I> {
     type Item = (usize, I::Item);
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
@@ -459,157 +382,52 @@ impl<I: Iterator> Iterator for EnumerateSeq<I> {
     }
 }
 
-/// Pairs of two sources, as long as both last.
-#[derive(Debug)]
-pub struct Zip<A, B> {
-    a: A,
-    b: B,
-}
-
-impl<A: ExactSource, B: ExactSource> Zip<A, B> {
-    /// Pairs of `a` and `b`.
-    pub fn new(a: A, b: B) -> Self {
-        let common = a.weight().min(b.weight());
-        Self {
-            a: a.split_at(common).0,
-            b: b.split_at(common).0,
-        }
+impl<I: DoubleEndedIterator> DoubleEndedIterator for NumberedSeq<I> {
+    fn next_back(&mut self) -> Option<Self::Item> {
+        let item = self.base.next_back()?;
+        self.end -= 1;
+        Some((self.end, item))
     }
 }
 
-// SAFETY: splits and weights are the base's, and so is the number of items where the base is exact.
-unsafe impl<A: ExactSource, B: ExactSource> Source for Zip<A, B> {
-    type Item = (A::Item, B::Item);
-    type Seq = core::iter::Zip<A::Seq, B::Seq>;
-    const EXACT: bool = A::EXACT && B::EXACT;
+impl<I: ExactSizeIterator> ExactSizeIterator for NumberedSeq<I> {}
 
-    fn weight(&self) -> usize {
-        self.a.weight()
-    }
-    fn split_at(self, at: usize) -> (Self, Self) {
-        let (a, a_rest) = self.a.split_at(at);
-        let (b, b_rest) = self.b.split_at(at);
-        (
-            Self { a, b },
-            Self {
-                a: a_rest,
-                b: b_rest,
-            },
-        )
-    }
-    fn into_seq(self) -> Self::Seq {
-        self.a.into_seq().zip(self.b.into_seq())
-    }
-    fn min_len(&self) -> usize {
-        self.a.min_len().max(self.b.min_len())
-    }
-    fn max_len(&self) -> usize {
-        self.a.max_len().min(self.b.max_len())
-    }
-}
-
-impl<A: ExactSource, B: ExactSource> ExactSource for Zip<A, B> {}
-
-/// One source after another.
-#[derive(Debug)]
-pub struct Chain<A, B> {
-    a: A,
-    b: B,
-}
-
-impl<A, B> Chain<A, B> {
-    /// `a`, then `b`.
-    pub fn new(a: A, b: B) -> Self {
-        Self { a, b }
-    }
-}
-
-// SAFETY: splits and weights are the base's, and so is the number of items where the base is exact.
-unsafe impl<A: Source, B: Source<Item = A::Item>> Source for Chain<A, B> {
-    type Item = A::Item;
-    type Seq = core::iter::Chain<A::Seq, B::Seq>;
-    const EXACT: bool = A::EXACT && B::EXACT;
-
-    fn weight(&self) -> usize {
-        self.a.weight().saturating_add(self.b.weight())
-    }
-    fn split_at(self, at: usize) -> (Self, Self) {
-        let first = self.a.weight();
-        if at <= first {
-            let (a, a_rest) = self.a.split_at(at);
-            let (none, b) = self.b.split_at(0);
-            (Self { a, b: none }, Self { a: a_rest, b })
-        } else {
-            // A source that was stopped meanwhile weighs less than what the caller saw.
-            let middle = (at - first).min(self.b.weight());
-            let (b, b_rest) = self.b.split_at(middle);
-            let (a, none) = self.a.split_at(first);
-            (Self { a, b }, Self { a: none, b: b_rest })
-        }
-    }
-    fn into_seq(self) -> Self::Seq {
-        self.a.into_seq().chain(self.b.into_seq())
-    }
-    fn min_len(&self) -> usize {
-        self.a.min_len().max(self.b.min_len())
-    }
-    fn max_len(&self) -> usize {
-        self.a.max_len().min(self.b.max_len())
-    }
-}
-
-impl<A: ExactSource, B: ExactSource<Item = A::Item>> ExactSource for Chain<A, B> {}
-
-/// A source with other bounds on its parts.
-#[derive(Debug)]
-pub struct Bounded<S> {
-    base: S,
+/// Parts of at least and at most so many items.
+#[derive(Clone, Copy, Debug)]
+pub struct Within {
     min: usize,
     max: usize,
 }
 
-impl<S: Source> Bounded<S> {
-    /// Parts of at least `min` and at most `max` items.
-    pub fn new(base: S, min: usize, max: usize) -> Self {
-        let (min, max) = (base.min_len().max(min), base.max_len().min(max));
-        Self { base, min, max }
+impl Within {
+    /// At least `min` and at most `max` items.
+    #[must_use]
+    pub const fn new(min: usize, max: usize) -> Self {
+        Self { min, max }
     }
 }
 
-// SAFETY: splits and weights are the base's, and so is the number of items where the base is exact.
-unsafe impl<S: Source> Source for Bounded<S> {
+// SAFETY: the items are the base's.
+unsafe impl<S: Source> Adaptor<S> for Within {
     type Item = S::Item;
     type Seq = S::Seq;
-    const EXACT: bool = S::EXACT;
-
-    fn weight(&self) -> usize {
-        self.base.weight()
+    const ONE_FOR_ONE: bool = true;
+    fn over(self, base: S::Seq, _: usize) -> S::Seq {
+        base
     }
-    fn split_at(self, at: usize) -> (Self, Self) {
-        let (left, right) = self.base.split_at(at);
-        let (min, max) = (self.min, self.max);
-        (
-            Self {
-                base: left,
-                min,
-                max,
-            },
-            Self {
-                base: right,
-                min,
-                max,
-            },
-        )
-    }
-    fn into_seq(self) -> Self::Seq {
-        self.base.into_seq()
-    }
-    fn min_len(&self) -> usize {
-        self.min
-    }
-    fn max_len(&self) -> usize {
-        self.max
+    fn limits(&self, limits: Limits) -> Limits {
+        limits.and(Limits {
+            min: self.min,
+            max: self.max,
+            ..Limits::NONE
+        })
     }
 }
 
-impl<S: ExactSource> ExactSource for Bounded<S> {}
+impl OneForOne for Within {}
+
+impl Divide for Within {
+    fn divide(self, _: usize) -> (Self, Self) {
+        (self, self)
+    }
+}

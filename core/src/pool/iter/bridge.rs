@@ -1,7 +1,8 @@
 //! A plain iterator as a source: workers take items from it in turn, as they are needed.
 //!
-//! The iterator sits behind a lock; whoever has it takes a small batch, which starts at one item and grows. Nothing is collected first, so an
-//! iterator without end, or one that makes its items slowly, is served as it goes. All parts share the iterator: a split divides
+//! The iterator sits behind a lock; whoever has it takes one item, or a small batch which grows if the iterator says that it has so
+//! many. Nothing is collected first, so an iterator without end, or one that makes its items slowly or waits for what becomes of those
+//! before, is served as it goes. All parts share the iterator: a split divides
 //! how many items a part may take at most, not the items.
 #![allow(unsafe_code, reason = "a source is a promise, here an empty one")]
 
@@ -121,12 +122,15 @@ impl<I: Iterator, P: Park> Iterator for BridgeSeq<I, P> {
         if wanted == 0 {
             return None;
         }
-        let mut batch = Vec::with_capacity(wanted);
+        let mut batch = Vec::new();
         {
             let mut iterator = shared.iterator.lock();
             if shared.ended.load(Ordering::Relaxed) {
                 return None;
             }
+            // What an iterator does not say that it has may wait for the items before it.
+            let wanted = wanted.min(iterator.size_hint().0.max(1));
+            batch.reserve_exact(wanted);
             let ends = Ends(&shared.ended);
             batch.extend(iterator.by_ref().take(wanted));
             if batch.len() == wanted {

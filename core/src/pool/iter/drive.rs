@@ -7,7 +7,7 @@
 //! ```
 //!
 //! So a loop that nobody helps with runs as sequential code does, and one with few heavy items is shared before the first of them
-//! is done. Nothing needs tuning. The clock is read only while somebody asks.
+//! is done. Nothing needs tuning. The clock is read after a block, but for the first one: not at all in a loop of few items.
 //!
 //! A source may be [stopped](super::Until) while it runs: then it weighs nothing, which is looked at after each block.
 #![forbid(unsafe_code)]
@@ -21,6 +21,10 @@ const BLOCK_NS: u64 = 10_000;
 
 /// What is left is worth sharing from here on: what a thief's first look at it costs, several times over.
 const SHARE_NS: u64 = 5_000;
+
+/// What is left is worth waking somebody from here on. Otherwise a half is shared with those who are awake, and a loop that forks once
+/// and then runs for long would have nobody to share with.
+const WAKE_NS: u64 = 50_000;
 
 /// Blocks grow by this factor until they are long enough.
 const GROWTH: usize = 8;
@@ -46,6 +50,11 @@ pub trait Consumer<T>: Sync {
     fn is_done(&self, _offset: usize) -> bool {
         false
     }
+
+    /// Whether `acc` stays as it is, whatever comes after it.
+    fn is_full(&self, _acc: &Self::Acc) -> bool {
+        false
+    }
 }
 
 /// Runs `source` through `consumer`.
@@ -55,7 +64,25 @@ where
     S: Source,
     C: Consumer<S::Item>,
 {
-    run(worker, source, consumer, 0, true, consumer.start())
+    let (mut source, mut offset, mut acc) = (source, 0, consumer.start());
+    if source.weight() == 0 {
+        // Folds have a result of nothing, too.
+        return consumer.eat(acc, 0, source.into_seq());
+    }
+    loop {
+        let first = source.limits().first;
+        if first >= source.weight() {
+            return run(worker, source, consumer, offset, true, acc);
+        }
+        let (front, rest) = source.split_at(first);
+        let (taken, span) = (front.weight(), front.span());
+        acc = run(worker, front, consumer, offset, true, acc);
+        offset = offset.saturating_add(span);
+        if taken == 0 {
+            return acc;
+        }
+        source = rest;
+    }
 }
 
 fn run<E, S, C>(
@@ -71,56 +98,69 @@ where
     S: Source,
     C: Consumer<S::Item>,
 {
+    // Before each split, too: a find must stop a tree that has none but the smallest parts.
+    if consumer.is_done(offset) || consumer.is_full(&acc) {
+        return acc;
+    }
     let mut weight = source.weight();
-    let (min, max) = (source.min_len().max(1), source.max_len().max(1));
+    let limits = source.limits();
+    let (min, max) = (limits.min.max(1), limits.max.max(1));
+    let block_max = BLOCK_MAX.max(min);
     if weight > max || (fresh && worker.is_wanted() && weight / 2 >= min) {
         return fork(worker, source, consumer, offset, acc);
     }
     let mut block = min;
-    let mut since: Option<(u64, usize)> = None;
+    let mut since: Option<u64> = None;
     while weight > 0 {
-        if consumer.is_done(offset) {
+        if consumer.is_done(offset) || consumer.is_full(&acc) {
             return acc;
         }
         if block >= weight {
             return consumer.eat(acc, offset, source.into_seq());
         }
         let (front, rest) = source.split_at(block);
-        // Not what the whole lost: weights of endless chains are cut off at the largest number.
-        let taken = front.weight();
+        let (taken, span) = (front.weight(), front.span());
         if taken == 0 {
             // It cannot be split there.
             return consumer.eat(acc, offset, rest.into_seq());
         }
-        acc = consumer.eat(acc, offset, front.into_seq());
+        acc = if S::COARSE && block < taken && taken < weight {
+            run(worker, front, consumer, offset, false, acc)
+        } else {
+            consumer.eat(acc, offset, front.into_seq())
+        };
         source = rest;
-        offset += taken;
-        // Asked for again, since a source that was stopped weighs nothing.
+        offset = offset.saturating_add(span);
+        // Asked again, since a source that was stopped weighs nothing.
         weight = source.weight();
-        if !worker.is_wanted() {
-            since = None;
-            block = (block * GROWTH).min(BLOCK_MAX);
+        let wanted = worker.is_wanted();
+        if !wanted && block < GROWTH {
+            block = block.saturating_mul(GROWTH);
             continue;
         }
         let now = worker.state.platform().now(ClockId::Monotonic).as_ns();
-        let Some((start, done)) = since else {
-            // The next block is timed.
-            since = Some((now, 0));
-            block = min.max(block.min(GROWTH));
+        let Some(before) = since.replace(now) else {
+            // The next block is timed, a short one if somebody waits.
+            block = if wanted {
+                GROWTH
+            } else {
+                block.saturating_mul(GROWTH)
+            }
+            .clamp(min, block_max);
             continue;
         };
-        let done = done + taken;
-        since = Some((start, done));
-        let per_item_ps = (now.saturating_sub(start)).saturating_mul(1_000) / done.max(1) as u64;
+        let per_item_ps = now.saturating_sub(before).saturating_mul(1_000) / taken as u64;
         let left_ns = per_item_ps.saturating_mul(weight as u64) / 1_000;
-        if left_ns > SHARE_NS && weight / 2 >= min {
+        if wanted && left_ns > SHARE_NS && weight / 2 >= min {
+            if left_ns > WAKE_NS {
+                worker.state.expect_long();
+            }
             return fork(worker, source, consumer, offset, acc);
         }
-        let wanted = usize::try_from(BLOCK_NS * 1_000 / per_item_ps.max(1)).unwrap_or(BLOCK_MAX);
-        block = wanted
-            .clamp(min, BLOCK_MAX)
+        let enough = usize::try_from(BLOCK_NS * 1_000 / per_item_ps.max(1)).unwrap_or(block_max);
+        block = enough
             .min(block.saturating_mul(GROWTH))
-            .max(min);
+            .clamp(min, block_max);
     }
     acc
 }
@@ -139,7 +179,7 @@ where
 {
     let weight = source.weight();
     let (left, right) = source.split_at(weight / 2);
-    let middle = offset + left.weight();
+    let middle = offset.saturating_add(left.span());
     if left.weight() == 0 || right.weight() == 0 {
         // It cannot be split there, or was stopped.
         let whole = if left.weight() == 0 { right } else { left };
@@ -177,7 +217,7 @@ where
             return consumer.eat(consumer.start(), offset, source.into_seq());
         }
         let (left, right) = source.split_at(weight / 2);
-        let middle = offset + left.weight();
+        let middle = offset.saturating_add(left.span());
         if left.weight() == 0 || right.weight() == 0 {
             let whole = if left.weight() == 0 { right } else { left };
             return consumer.eat(consumer.start(), offset, whole.into_seq());

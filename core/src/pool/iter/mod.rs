@@ -5,9 +5,14 @@
 
 mod adapt;
 mod attempt;
+mod blocks;
 mod bridge;
 mod collect;
+mod combine;
 mod drive;
+mod function;
+mod grow;
+mod nest;
 mod owned;
 mod pieces;
 mod regroup;
@@ -15,22 +20,32 @@ mod source;
 mod state;
 mod stop;
 mod text;
+mod tuple;
 
 pub use adapt::{
-    Bounded, Chain, Cloned, Enumerate, EnumerateSeq, Filter, FilterMap, FilterMapSeq, FilterSeq,
-    FlatMap, FlatMapSeq, Map, MapSeq, Rev, Zip,
+    Accepted, Adapted, Adaptor, Bounded, Cloned, Copied, Each, Enumerate, Filter, FilterMap,
+    FlatMapIter, Given, Listed, ListedSeq, Map, Numbered, NumberedSeq, OneForOne, Stepped, Within,
 };
 pub use attempt::Attempt;
+pub use blocks::Blocks;
 pub use bridge::{Bridge, BridgeSeq};
 pub use collect::collect;
+pub use combine::{Chain, Rev, Zip};
 pub use drive::{Consumer, drive, drive_fixed};
+pub use function::{Divide, Function};
+pub use grow::{Split, Tree, TreeSeq, Visit};
+pub use nest::{FlatMap, FlatMapSeq};
 pub use owned::{OwnedIter, OwnedSeq};
 pub use pieces::{Cut, Pieces, PiecesSeq, Runs, Separator, Sequence, Where};
 pub use regroup::{Groups, GroupsSeq, Interleave, InterleaveSeq, StepBy};
 pub use source::{
-    Chunks, ChunksMut, ExactSource, RChunks, RChunksMut, RangeIter, SliceIter, SliceIterMut,
-    Source, Windows,
+    Chunks, ChunksMut, ExactSource, Limits, RChunks, RChunksMut, RangeIter, Single, SliceIter,
+    SliceIterMut, Source, Windows,
 };
-pub use state::{Copies, Fold, FoldSeq, Made, Maker, MapWith, MapWithSeq, TryFold, TryFoldSeq};
-pub use stop::{CancelToken, PanicFuse, PanicFuseSeq, Until, UntilSeq};
+pub use state::{
+    Copies, EachWith, EachWithSeq, Fold, FoldSeq, Folded, Made, Maker, MapWith, TryFold,
+    TryFoldSeq, TryFolded,
+};
+pub use stop::{Accepting, CancelToken, Fused, FusedSeq, PanicFuse, Until};
 pub use text::{CharIndexIter, CharIndexSeq, CharIter, LineIter};
+pub use tuple::{Flat, Flattened};

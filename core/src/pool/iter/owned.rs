@@ -129,3 +129,5 @@ impl<T> DoubleEndedIterator for OwnedSeq<T> {
         Some(unsafe { self.0.first.add(self.0.count).read() })
     }
 }
+
+impl<T> ExactSizeIterator for OwnedSeq<T> {}

@@ -205,35 +205,23 @@ unsafe impl<C: Sequence, P: Separator<C>> Source for Pieces<C, P> {
     }
 
     fn into_seq(self) -> Self::Seq {
-        PiecesSeq {
-            rest: self.rest,
-            separator: self.separator,
-            cut: self.cut,
-        }
+        PiecesSeq(self)
     }
 }
 
 /// The plain iterator of a part.
-pub struct PiecesSeq<C, P> {
-    rest: Option<C>,
-    separator: Arc<P>,
-    cut: Cut,
-}
-
-impl<C, P> fmt::Debug for PiecesSeq<C, P> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("PiecesSeq")
-    }
-}
+#[derive(Debug)]
+pub struct PiecesSeq<C, P>(Pieces<C, P>);
 
 impl<C: Sequence, P: Separator<C>> Iterator for PiecesSeq<C, P> {
     type Item = C;
     fn next(&mut self) -> Option<C> {
-        let rest = take(&mut self.rest)?;
-        match self.separator.find(&rest, 0) {
+        let pieces = &mut self.0;
+        let rest = take(&mut pieces.rest)?;
+        match pieces.separator.find(&rest, 0) {
             Some(found) => {
-                let (head, tail) = divide(rest, found, self.cut);
-                self.rest = tail;
+                let (head, tail) = divide(rest, found, pieces.cut);
+                pieces.rest = tail;
                 Some(head)
             }
             None => Some(rest),

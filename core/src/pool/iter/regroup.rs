@@ -117,6 +117,26 @@ impl<I: Iterator> Iterator for GroupsSeq<I> {
     }
 }
 
+impl<I: DoubleEndedIterator> DoubleEndedIterator for GroupsSeq<I> {
+    fn next_back(&mut self) -> Option<Self::Item> {
+        if self.left == 0 {
+            return None;
+        }
+        // The last group is what is left over, or a whole one.
+        let count = match self.left % self.size {
+            0 => self.size,
+            rest => rest,
+        };
+        self.left -= count;
+        let mut group = Vec::with_capacity(count);
+        group.extend(self.base.by_ref().rev().take(count));
+        group.reverse();
+        Some(group)
+    }
+}
+
+impl<I: Iterator> ExactSizeIterator for GroupsSeq<I> {}
+
 /// Two sources by turns, the first first; what one has more comes at the end.
 #[derive(Debug)]
 pub struct Interleave<A, B> {
@@ -163,6 +183,9 @@ unsafe impl<A: ExactSource, B: ExactSource<Item = A::Item>> Source for Interleav
 
     fn weight(&self) -> usize {
         self.a.weight().saturating_add(self.b.weight())
+    }
+    fn fits(&self) -> bool {
+        self.a.weight().checked_add(self.b.weight()).is_some()
     }
     fn split_at(self, at: usize) -> (Self, Self) {
         let of_a = self.of_a(at);

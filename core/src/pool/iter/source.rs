@@ -21,9 +21,21 @@ pub unsafe trait Source: Sized + Send {
     type Seq: Iterator<Item = Self::Item>;
     /// Whether the weight is the number of items, and splits are exact.
     const EXACT: bool;
+    /// Whether a front that weighs more than was asked for may itself be split further.
+    const COARSE: bool = false;
 
     /// How much there is, for splitting in half: the number of items, or of what they are made from.
     fn weight(&self) -> usize;
+
+    /// How far on the order of items it reaches: the weight, but for sources whose parts weigh other than the whole did.
+    fn span(&self) -> usize {
+        self.weight()
+    }
+
+    /// Whether the weight is not cut off at the largest number.
+    fn fits(&self) -> bool {
+        true
+    }
 
     /// The part before `at` and the part from it on.
     fn split_at(self, at: usize) -> (Self, Self);
@@ -31,29 +43,94 @@ pub unsafe trait Source: Sized + Send {
     /// The plain iterator.
     fn into_seq(self) -> Self::Seq;
 
+    /// How parts may be cut.
+    fn limits(&self) -> Limits {
+        Limits::NONE
+    }
+}
+
+/// How parts may be cut, in weights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
     /// Smallest part that is worth a split.
-    fn min_len(&self) -> usize {
-        1
+    pub min: usize,
+    /// Largest part that is run as one.
+    pub max: usize,
+    /// So much is done before anything after it begins.
+    pub first: usize,
+}
+
+impl Limits {
+    /// Any.
+    pub const NONE: Self = Self {
+        min: 1,
+        max: usize::MAX,
+        first: usize::MAX,
+    };
+
+    /// Both.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            min: self.min.max(other.min),
+            max: self.max.min(other.max),
+            first: self.first.min(other.first),
+        }
     }
 
-    /// Largest part that is run as one.
-    fn max_len(&self) -> usize {
-        usize::MAX
+    /// Where each item weighs `unit`, and may be split further if any part may.
+    #[must_use]
+    pub(super) fn scaled(self, unit: usize) -> Self {
+        let scaled = |weight: usize| weight.saturating_mul(unit);
+        Self {
+            min: if self.min > 1 { scaled(self.min) } else { 1 },
+            max: scaled(self.max),
+            first: scaled(self.first),
+        }
     }
 }
 
 /// A source of a known number of items. Safe to implement, so nothing unsafe rests on it: what collects looks at [`Source::EXACT`].
 pub trait ExactSource: Source {}
 
+/// At most one item.
+#[derive(Debug)]
+pub struct Single<T>(pub Option<T>);
+
+// SAFETY: it weighs as many items as it has.
+unsafe impl<T: Send> Source for Single<T> {
+    type Item = T;
+    type Seq = core::option::IntoIter<T>;
+    const EXACT: bool = true;
+
+    fn weight(&self) -> usize {
+        usize::from(self.0.is_some())
+    }
+
+    fn split_at(self, at: usize) -> (Self, Self) {
+        if at == 0 {
+            (Self(None), self)
+        } else {
+            (self, Self(None))
+        }
+    }
+
+    fn into_seq(self) -> Self::Seq {
+        self.0.into_iter()
+    }
+}
+
+impl<T: Send> ExactSource for Single<T> {}
+
 macro_rules! slice_source {
-    ($(#[$doc:meta])* $name:ident, $seq:ident) => {
+    ($(#[$doc:meta])* $name:ident, [$($mutable:tt)?], $split:ident, $iter:ident, $seq:ident, $bound:ident) => {
         $(#[$doc])*
         #[derive(Debug)]
-        pub struct $name<'a, T>(pub &'a [T]);
+        pub struct $name<'a, T>(pub &'a $($mutable)? [T]);
 
-        // SAFETY: the slice or range splits where it is told, and gives each item once.
-        unsafe impl<'a, T: Sync> Source for $name<'a, T> {
-            type Item = &'a T;
+        // SAFETY: the slice splits where it is told, and gives each item once.
+        unsafe impl<'a, T: $bound> Source for $name<'a, T> {
+            type Item = &'a $($mutable)? T;
             type Seq = core::slice::$seq<'a, T>;
             const EXACT: bool = true;
 
@@ -62,96 +139,12 @@ macro_rules! slice_source {
             }
 
             fn split_at(self, at: usize) -> (Self, Self) {
-                let (left, right) = self.0.split_at(at);
+                let (left, right) = self.0.$split(at);
                 (Self(left), Self(right))
             }
 
             fn into_seq(self) -> Self::Seq {
-                self.0.iter()
-            }
-        }
-
-        impl<T: Sync> ExactSource for $name<'_, T> {}
-    };
-}
-
-slice_source!(
-    /// References to the items of a slice.
-    SliceIter,
-    Iter
-);
-
-/// Exclusive references to the items of a slice.
-#[derive(Debug)]
-pub struct SliceIterMut<'a, T>(pub &'a mut [T]);
-
-// SAFETY: the slice or range splits where it is told, and gives each item once.
-unsafe impl<'a, T: Send> Source for SliceIterMut<'a, T> {
-    type Item = &'a mut T;
-    type Seq = core::slice::IterMut<'a, T>;
-    const EXACT: bool = true;
-
-    fn weight(&self) -> usize {
-        self.0.len()
-    }
-
-    fn split_at(self, at: usize) -> (Self, Self) {
-        let (left, right) = self.0.split_at_mut(at);
-        (Self(left), Self(right))
-    }
-
-    fn into_seq(self) -> Self::Seq {
-        self.0.iter_mut()
-    }
-}
-
-impl<T: Send> ExactSource for SliceIterMut<'_, T> {}
-
-macro_rules! chunk_source {
-    ($(#[$doc:meta])* $name:ident, [$($mutable:tt)?], $split:ident, $chunks:ident, $seq:ident, $bound:ident) => {
-        $(#[$doc])*
-        #[derive(Debug)]
-        pub struct $name<'a, T> {
-            pub(super) slice: &'a $($mutable)? [T],
-            pub(super) size: usize,
-        }
-
-        impl<'a, T: $bound> $name<'a, T> {
-            /// Parts of `size` items.
-            ///
-            /// # Panics
-            /// If `size` is 0.
-            pub fn new(slice: &'a $($mutable)? [T], size: usize) -> Self {
-                assert!(size != 0, "parts of no items");
-                Self { slice, size }
-            }
-
-            /// How many parts have all `size` items.
-            #[must_use]
-            pub fn whole(&self) -> usize {
-                self.slice.len() / self.size
-            }
-        }
-
-        // SAFETY: the slice or range splits where it is told, and gives each item once.
-        unsafe impl<'a, T: $bound> Source for $name<'a, T> {
-            type Item = &'a $($mutable)? [T];
-            type Seq = core::slice::$seq<'a, T>;
-            const EXACT: bool = true;
-
-            fn weight(&self) -> usize {
-                self.slice.len().div_ceil(self.size)
-            }
-
-            fn split_at(self, at: usize) -> (Self, Self) {
-                let at = at.saturating_mul(self.size).min(self.slice.len());
-                let (left, right) = self.slice.$split(at);
-                let size = self.size;
-                (Self { slice: left, size }, Self { slice: right, size })
-            }
-
-            fn into_seq(self) -> Self::Seq {
-                self.slice.$chunks(self.size)
+                self.0.$iter()
             }
         }
 
@@ -159,17 +152,20 @@ macro_rules! chunk_source {
     };
 }
 
-chunk_source!(
-    /// Parts of a slice, the last perhaps shorter.
-    Chunks, [], split_at, chunks, Chunks, Sync
+slice_source!(
+    /// References to the items of a slice.
+    SliceIter, [], split_at, iter, Iter, Sync
 );
-chunk_source!(
-    /// Exclusive parts of a slice, the last perhaps shorter.
-    ChunksMut, [mut], split_at_mut, chunks_mut, ChunksMut, Send
+slice_source!(
+    /// Exclusive references to the items of a slice.
+    SliceIterMut, [mut], split_at_mut, iter_mut, IterMut, Send
 );
 
-macro_rules! chunk_source_from_end {
-    ($(#[$doc:meta])* $name:ident, [$($mutable:tt)?], $split:ident, $chunks:ident, $seq:ident, $bound:ident) => {
+macro_rules! chunk_source {
+    (
+        $(#[$doc:meta])* $name:ident, [$($mutable:tt)?], $split:ident, $chunks:ident, $seq:ident, $bound:ident,
+        |$len:ident, $items:ident, $one:ident, $other:ident| ($place:expr, $front:ident, $rest:ident)
+    ) => {
         $(#[$doc])*
         #[derive(Debug)]
         pub struct $name<'a, T> {
@@ -187,10 +183,12 @@ macro_rules! chunk_source_from_end {
                 Self { slice, size }
             }
 
-            /// How many parts have all `size` items.
+            /// Those that have all `size` items, and the items that are left over.
             #[must_use]
-            pub fn whole(&self) -> usize {
-                self.slice.len() / self.size
+            pub fn exact(self) -> (Self, &'a $($mutable)? [T]) {
+                let whole = self.slice.len() / self.size;
+                let (whole, rest) = self.split_at(whole);
+                (whole, rest.slice)
             }
         }
 
@@ -205,10 +203,10 @@ macro_rules! chunk_source_from_end {
             }
 
             fn split_at(self, at: usize) -> (Self, Self) {
-                let middle = self.slice.len().saturating_sub(at.saturating_mul(self.size));
-                let (rest, front) = self.slice.$split(middle);
-                let size = self.size;
-                (Self { slice: front, size }, Self { slice: rest, size })
+                let ($len, size) = (self.slice.len(), self.size);
+                let $items = at.saturating_mul(size).min($len);
+                let ($one, $other) = self.slice.$split($place);
+                (Self { slice: $front, size }, Self { slice: $rest, size })
             }
 
             fn into_seq(self) -> Self::Seq {
@@ -220,13 +218,21 @@ macro_rules! chunk_source_from_end {
     };
 }
 
-chunk_source_from_end!(
-    /// Parts of a slice, from its end; the last perhaps shorter.
-    RChunks, [], split_at, rchunks, RChunks, Sync
+chunk_source!(
+    /// Parts of a slice, the last perhaps shorter.
+    Chunks, [], split_at, chunks, Chunks, Sync, |len, items, one, other| (items, one, other)
 );
-chunk_source_from_end!(
+chunk_source!(
+    /// Exclusive parts of a slice, the last perhaps shorter.
+    ChunksMut, [mut], split_at_mut, chunks_mut, ChunksMut, Send, |len, items, one, other| (items, one, other)
+);
+chunk_source!(
+    /// Parts of a slice, from its end; the last perhaps shorter.
+    RChunks, [], split_at, rchunks, RChunks, Sync, |len, items, one, other| (len - items, other, one)
+);
+chunk_source!(
     /// Exclusive parts of a slice, from its end; the last perhaps shorter.
-    RChunksMut, [mut], split_at_mut, rchunks_mut, RChunksMut, Send
+    RChunksMut, [mut], split_at_mut, rchunks_mut, RChunksMut, Send, |len, items, one, other| (len - items, other, one)
 );
 
 /// Overlapping parts of a slice.
@@ -278,19 +284,24 @@ impl<T: Sync> ExactSource for Windows<'_, T> {}
 pub struct RangeIter<N>(pub Range<N>);
 
 macro_rules! range_source {
-    ($($number:ty)*) => {$(
-        // SAFETY: a range splits where it is told, and gives each number once. One of more than usize::MAX numbers, which only 32-bit
-        // machines can have, panics.
+    ($exact:literal: $($number:ty)*) => {$(
+        // SAFETY: a range splits where it is told, and gives each number once. One that says that it is exact panics if it has more
+        // numbers than usize can count, which only 32-bit machines can have; the others weigh at most that.
         unsafe impl Source for RangeIter<$number> {
             type Item = $number;
             type Seq = Range<$number>;
-            const EXACT: bool = true;
+            const EXACT: bool = $exact;
 
             fn weight(&self) -> usize {
                 if self.0.start >= self.0.end {
                     return 0;
                 }
-                usize::try_from(self.0.end.abs_diff(self.0.start)).expect("a range of more numbers than usize can count")
+                let count = usize::try_from(self.0.end.abs_diff(self.0.start));
+                if $exact {
+                    count.expect("a range of more numbers than usize can count")
+                } else {
+                    count.unwrap_or(usize::MAX)
+                }
             }
 
             fn split_at(self, at: usize) -> (Self, Self) {
@@ -309,9 +320,52 @@ macro_rules! range_source {
                 self.0
             }
         }
+    )*};
+}
 
+range_source!(true: u8 u16 u32 u64 usize i8 i16 i32 i64 isize);
+range_source!(false: u128 i128);
+
+/// Where no characters are, between those below and those above.
+const SURROGATES: Range<u32> = 0xD800..0xE000;
+
+// SAFETY: it counts what a range of characters gives, and splits there.
+unsafe impl Source for RangeIter<char> {
+    type Item = char;
+    type Seq = Range<char>;
+    const EXACT: bool = true;
+
+    fn weight(&self) -> usize {
+        let (start, end) = (u32::from(self.0.start), u32::from(self.0.end));
+        let hole = if start < SURROGATES.start && end >= SURROGATES.end {
+            SURROGATES.end - SURROGATES.start
+        } else {
+            0
+        };
+        end.saturating_sub(start).saturating_sub(hole) as usize
+    }
+
+    fn split_at(self, at: usize) -> (Self, Self) {
+        let start = u32::from(self.0.start);
+        let mut middle = start.saturating_add(u32::try_from(at).unwrap_or(u32::MAX));
+        if start < SURROGATES.start && middle >= SURROGATES.start {
+            middle += SURROGATES.end - SURROGATES.start;
+        }
+        let middle = char::from_u32(middle).unwrap_or(self.0.end);
+        (Self(self.0.start..middle), Self(middle..self.0.end))
+    }
+
+    fn into_seq(self) -> Range<char> {
+        self.0
+    }
+}
+
+impl ExactSource for RangeIter<char> {}
+
+macro_rules! exact_ranges {
+    ($($number:ty)*) => {$(
         impl ExactSource for RangeIter<$number> {}
     )*};
 }
 
-range_source!(u8 u16 u32 u64 usize i8 i16 i32 i64 isize);
+exact_ranges!(u8 u16 u32 u64 usize i8 i16 i32 i64 isize);

@@ -4,12 +4,13 @@
     reason = "exact sources are a promise that collecting relies on"
 )]
 
-use super::source::{ExactSource, Source};
-use alloc::sync::Arc;
+use super::adapt::{Adapted, Adaptor, OneForOne};
+use super::function::{Divide, Function};
+use super::source::Source;
 use core::fmt;
 
 /// Makes the value that a part carries.
-pub trait Maker: Clone + Send {
+pub trait Maker: Divide + Send {
     /// The value.
     type State;
     /// Makes it.
@@ -20,6 +21,12 @@ pub trait Maker: Clone + Send {
 #[derive(Clone, Debug)]
 pub struct Copies<T>(pub T);
 
+impl<T: Clone> Divide for Copies<T> {
+    fn divide(self, _: usize) -> (Self, Self) {
+        (self.clone(), self)
+    }
+}
+
 impl<T: Clone + Send> Maker for Copies<T> {
     type State = T;
     fn make(self) -> T {
@@ -28,18 +35,19 @@ impl<T: Clone + Send> Maker for Copies<T> {
 }
 
 /// Every part carries what a function makes.
-pub struct Made<I>(Arc<I>);
+pub struct Made<I>(Function<I>);
 
 impl<I> Made<I> {
     /// From what `init` makes.
     pub fn new(init: I) -> Self {
-        Self(Arc::new(init))
+        Self(Function::Own(init))
     }
 }
 
-impl<I> Clone for Made<I> {
-    fn clone(&self) -> Self {
-        Self(self.0.clone())
+impl<I> Divide for Made<I> {
+    fn divide(self, _: usize) -> (Self, Self) {
+        let (left, right) = self.0.divide();
+        (Self(left), Self(right))
     }
 }
 
@@ -58,33 +66,43 @@ impl<T, I: Fn() -> T + Send + Sync> Maker for Made<I> {
 
 macro_rules! with_state {
     (
-        $(#[$doc:meta])* $name:ident, $seq:ident, exact: $exact:expr,
-        item: $out:ty, where $($bounds:tt)*
+        $(#[$doc:meta])* $alias:ident = $name:ident, $seq:ident, one for one: $one_for_one:expr,
+        where $($bounds:tt)*
     ) => {
         $(#[$doc])*
-        pub struct $name<S, M, F> {
-            base: S,
+        pub type $alias<S, M, F> = Adapted<S, $name<M, F>>;
+
+        $(#[$doc])*
+        pub struct $name<M, F> {
             maker: M,
-            f: Arc<F>,
+            f: Function<F>,
         }
 
         /// The plain iterator of a part.
         pub struct $seq<I, T, F> {
             base: I,
             state: Option<T>,
-            f: Arc<F>,
+            f: Function<F>,
         }
 
-        impl<S, M, F> $name<S, M, F> {
-            /// Over `base` with what `maker` makes, and `f`.
-            pub fn new(base: S, maker: M, f: F) -> Self {
-                Self { base, maker, f: Arc::new(f) }
+        impl<M, F> $name<M, F> {
+            /// With what `maker` makes, and `f`.
+            pub fn new(maker: M, f: F) -> Self {
+                Self { maker, f: Function::Own(f) }
             }
         }
 
-        impl<S: fmt::Debug, M, F> fmt::Debug for $name<S, M, F> {
+        impl<M: Divide, F> Divide for $name<M, F> {
+            fn divide(self, at: usize) -> (Self, Self) {
+                let (maker, maker_right) = self.maker.divide(at);
+                let (f, f_right) = self.f.divide();
+                (Self { maker, f }, Self { maker: maker_right, f: f_right })
+            }
+        }
+
+        impl<M, F> fmt::Debug for $name<M, F> {
             fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-                out.debug_struct(stringify!($name)).field("base", &self.base).finish_non_exhaustive()
+                out.write_str(stringify!($name))
             }
         }
 
@@ -94,34 +112,16 @@ macro_rules! with_state {
             }
         }
 
-        // SAFETY: splits and weights are the base's, and so is the number of items where this says that it is exact.
-        unsafe impl<S: Source, M: Maker, F, R> Source for $name<S, M, F>
+        // SAFETY: it gives one item for each where this says so.
+        unsafe impl<S: Source, M: Maker, F, R: Send> Adaptor<S> for $name<M, F>
         where
-            R: Send,
             $($bounds)*
         {
-            type Item = $out;
+            type Item = R;
             type Seq = $seq<S::Seq, M::State, F>;
-            const EXACT: bool = $exact;
-
-            fn weight(&self) -> usize {
-                self.base.weight()
-            }
-            fn split_at(self, at: usize) -> (Self, Self) {
-                let (left, right) = self.base.split_at(at);
-                (
-                    Self { base: left, maker: self.maker.clone(), f: self.f.clone() },
-                    Self { base: right, maker: self.maker, f: self.f },
-                )
-            }
-            fn into_seq(self) -> Self::Seq {
-                $seq { base: self.base.into_seq(), state: Some(self.maker.make()), f: self.f }
-            }
-            fn min_len(&self) -> usize {
-                self.base.min_len()
-            }
-            fn max_len(&self) -> usize {
-                self.base.max_len()
+            const ONE_FOR_ONE: bool = $one_for_one;
+            fn over(self, base: S::Seq, _: usize) -> Self::Seq {
+                $seq { base, state: Some(self.maker.make()), f: self.f }
             }
         }
     };
@@ -129,16 +129,13 @@ macro_rules! with_state {
 
 with_state!(
     /// Each item through a function that may also change the part's value.
-    MapWith, MapWithSeq, exact: S::EXACT, item: R,
+    MapWith = EachWith, EachWithSeq, one for one: true,
     where F: Fn(&mut M::State, S::Item) -> R + Send + Sync
 );
 
-impl<S: ExactSource, M: Maker, F, R: Send> ExactSource for MapWith<S, M, F> where
-    F: Fn(&mut M::State, S::Item) -> R + Send + Sync
-{
-}
+impl<M, F> OneForOne for EachWith<M, F> {}
 
-impl<I: Iterator, T, F: Fn(&mut T, I::Item) -> R, R> Iterator for MapWithSeq<I, T, F> {
+impl<I: Iterator, T, F: Fn(&mut T, I::Item) -> R, R> Iterator for EachWithSeq<I, T, F> {
     type Item = R;
     #[inline]
     fn next(&mut self) -> Option<R> {
@@ -150,9 +147,25 @@ impl<I: Iterator, T, F: Fn(&mut T, I::Item) -> R, R> Iterator for MapWithSeq<I, 
     }
 }
 
+impl<I, T, F, R> DoubleEndedIterator for EachWithSeq<I, T, F>
+where
+    I: DoubleEndedIterator,
+    F: Fn(&mut T, I::Item) -> R,
+{
+    fn next_back(&mut self) -> Option<R> {
+        let item = self.base.next_back()?;
+        self.state.as_mut().map(|state| (self.f)(state, item))
+    }
+}
+
+impl<I: ExactSizeIterator, T, F: Fn(&mut T, I::Item) -> R, R> ExactSizeIterator
+    for EachWithSeq<I, T, F>
+{
+}
+
 with_state!(
     /// What each part folds into, starting from the part's value.
-    Fold, FoldSeq, exact: false, item: R,
+    Fold = Folded, FoldSeq, one for one: false,
     where M: Maker<State = R>, F: Fn(R, S::Item) -> R + Send + Sync
 );
 
@@ -166,7 +179,7 @@ impl<I: Iterator, T, F: Fn(T, I::Item) -> T> Iterator for FoldSeq<I, T, F> {
 
 with_state!(
     /// What each part folds into, or the first failure of it.
-    TryFold, TryFoldSeq, exact: false, item: R,
+    TryFold = TryFolded, TryFoldSeq, one for one: false,
     where F: Fn(M::State, S::Item) -> R + Send + Sync, R: super::Attempt<Output = M::State>
 );
 

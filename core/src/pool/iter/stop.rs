@@ -7,6 +7,8 @@
     reason = "exact sources are a promise that collecting relies on"
 )]
 
+use super::adapt::{Adapted, Adaptor, Stepped};
+use super::function::{Divide, Function};
 use super::source::Source;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use alloc::sync::Arc;
@@ -38,190 +40,152 @@ impl CancelToken {
 }
 
 /// What a function gives for each item, until the function refuses one, on any thread, or the token is cancelled.
-pub struct Until<S, F> {
-    base: S,
-    f: Arc<F>,
+pub type Until<S, F> = Adapted<S, Accepting<F>>;
+
+/// What a function gives for each item, until it refuses one.
+pub struct Accepting<F> {
+    f: Function<F>,
     token: CancelToken,
 }
 
-/// The plain iterator of a part.
-pub struct UntilSeq<I, F> {
-    base: I,
-    f: Arc<F>,
-    token: CancelToken,
-}
-
-impl<S, F> Until<S, F> {
-    /// Over `base` with `f` and `token`, which a refusal of `f` cancels.
-    pub fn new(base: S, f: F, token: CancelToken) -> Self {
+impl<F> Accepting<F> {
+    /// With `f` and `token`, which a refusal of `f` cancels.
+    pub fn new(f: F, token: CancelToken) -> Self {
         Self {
-            base,
-            f: Arc::new(f),
+            f: Function::Own(f),
             token,
         }
     }
 }
 
-impl<S: fmt::Debug, F> fmt::Debug for Until<S, F> {
+impl<F> Divide for Accepting<F> {
+    fn divide(self, _: usize) -> (Self, Self) {
+        let (f, f_right) = self.f.divide();
+        let token = self.token.clone();
+        let right = Self {
+            f: f_right,
+            token: self.token,
+        };
+        (Self { f, token }, right)
+    }
+}
+
+impl<F> fmt::Debug for Accepting<F> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("Until")
-            .field("base", &self.base)
+        out.debug_struct("Accepting")
             .field("token", &self.token)
             .finish_non_exhaustive()
     }
 }
 
-impl<I, F> fmt::Debug for UntilSeq<I, F> {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("UntilSeq")
-    }
-}
-
-// SAFETY: it is not exact.
-unsafe impl<S, F, R> Source for Until<S, F>
+// SAFETY: it does not say that it gives one for one.
+unsafe impl<S, F, R> Adaptor<S> for Accepting<F>
 where
     S: Source,
     R: Send,
     F: Fn(S::Item) -> Option<R> + Send + Sync,
 {
     type Item = R;
-    type Seq = UntilSeq<S::Seq, F>;
-    const EXACT: bool = false;
-
-    fn weight(&self) -> usize {
-        if self.token.is_cancelled() {
-            0
-        } else {
-            self.base.weight()
-        }
+    type Seq = Stepped<S::Seq, Self>;
+    const ONE_FOR_ONE: bool = false;
+    fn over(self, base: S::Seq, _: usize) -> Self::Seq {
+        Stepped { base, by: self }
     }
-    fn split_at(self, at: usize) -> (Self, Self) {
-        let (left, right) = self.base.split_at(at);
-        let part = |base, f, token| Self { base, f, token };
-        (
-            part(left, self.f.clone(), self.token.clone()),
-            part(right, self.f, self.token),
-        )
-    }
-    fn into_seq(self) -> Self::Seq {
-        UntilSeq {
-            base: self.base.into_seq(),
-            f: self.f,
-            token: self.token,
-        }
-    }
-    fn min_len(&self) -> usize {
-        self.base.min_len()
-    }
-    fn max_len(&self) -> usize {
-        self.base.max_len()
+    fn is_stopped(&self) -> bool {
+        self.token.is_cancelled()
     }
 }
 
-impl<I: Iterator, R, F: Fn(I::Item) -> Option<R>> Iterator for UntilSeq<I, F> {
+impl<I: Iterator, R, F: Fn(I::Item) -> Option<R>> Iterator for Stepped<I, Accepting<F>> {
     type Item = R;
     #[inline]
     fn next(&mut self) -> Option<R> {
-        if self.token.is_cancelled() {
+        if self.by.token.is_cancelled() {
             return None;
         }
-        let result = (self.f)(self.base.next()?);
+        let result = (self.by.f)(self.base.next()?);
         if result.is_none() {
-            self.token.cancel();
+            self.by.token.cancel();
         }
         result
     }
 }
 
 /// A source whose other parts stop once one of them has panicked.
-#[derive(Debug)]
-pub struct PanicFuse<S> {
-    base: S,
+pub type PanicFuse<S> = Adapted<S, Fused>;
+
+/// Stops the other parts once one has panicked.
+#[derive(Clone, Debug)]
+pub struct Fused {
     token: CancelToken,
+    panicking: fn() -> bool,
 }
 
-/// The plain iterator of a part.
-#[derive(Debug)]
-pub struct PanicFuseSeq<I> {
-    base: I,
-    token: CancelToken,
-}
-
-/// Cancels unless it was forgotten.
-struct Fuse<'a>(&'a CancelToken);
-
-impl Drop for Fuse<'_> {
-    fn drop(&mut self) {
-        self.0.cancel();
-    }
-}
-
-impl<S> PanicFuse<S> {
-    /// Over `base`.
-    pub fn new(base: S) -> Self {
+impl Fused {
+    /// `panicking` says whether the calling thread is unwinding.
+    #[must_use]
+    pub fn new(panicking: fn() -> bool) -> Self {
         Self {
-            base,
             token: CancelToken::new(),
+            panicking,
         }
     }
 }
 
-// SAFETY: it is not exact.
-unsafe impl<S: Source> Source for PanicFuse<S> {
+impl Divide for Fused {
+    fn divide(self, _: usize) -> (Self, Self) {
+        (self.clone(), self)
+    }
+}
+
+/// The plain iterator of a part of a [`PanicFuse`].
+#[derive(Debug)]
+pub struct FusedSeq<I> {
+    base: I,
+    fuse: Fuse,
+}
+
+/// Cancels if it is dropped by a panic that began in its time.
+#[derive(Debug)]
+struct Fuse {
+    by: Fused,
+    was_panicking: bool,
+}
+
+impl Drop for Fuse {
+    fn drop(&mut self) {
+        if !self.was_panicking && (self.by.panicking)() {
+            self.by.token.cancel();
+        }
+    }
+}
+
+// SAFETY: it does not say that it gives one for one.
+unsafe impl<S: Source> Adaptor<S> for Fused {
     type Item = S::Item;
-    type Seq = PanicFuseSeq<S::Seq>;
-    const EXACT: bool = false;
-
-    fn weight(&self) -> usize {
-        if self.token.is_cancelled() {
-            0
-        } else {
-            self.base.weight()
-        }
-    }
-    fn split_at(self, at: usize) -> (Self, Self) {
-        let (left, right) = self.base.split_at(at);
-        let token = self.token.clone();
-        (
-            Self { base: left, token },
-            Self {
-                base: right,
-                token: self.token,
+    type Seq = FusedSeq<S::Seq>;
+    const ONE_FOR_ONE: bool = false;
+    fn over(self, base: S::Seq, _: usize) -> Self::Seq {
+        let was_panicking = (self.panicking)();
+        FusedSeq {
+            base,
+            fuse: Fuse {
+                by: self,
+                was_panicking,
             },
-        )
-    }
-    fn into_seq(self) -> Self::Seq {
-        PanicFuseSeq {
-            base: self.base.into_seq(),
-            token: self.token,
         }
     }
-    fn min_len(&self) -> usize {
-        self.base.min_len()
-    }
-    fn max_len(&self) -> usize {
-        self.base.max_len()
+    fn is_stopped(&self) -> bool {
+        self.token.is_cancelled()
     }
 }
 
-impl<I: Iterator> Iterator for PanicFuseSeq<I> {
+impl<I: Iterator> Iterator for FusedSeq<I> {
     type Item = I::Item;
     fn next(&mut self) -> Option<I::Item> {
-        if self.token.is_cancelled() {
+        if self.fuse.by.token.is_cancelled() {
             return None;
         }
-        let fuse = Fuse(&self.token);
-        let item = self.base.next();
-        core::mem::forget(fuse);
-        item
-    }
-    fn fold<B, G: FnMut(B, I::Item) -> B>(mut self, init: B, mut g: G) -> B {
-        let mut acc = init;
-        while let Some(item) = self.next() {
-            let fuse = Fuse(&self.token);
-            acc = g(acc, item);
-            core::mem::forget(fuse);
-        }
-        acc
+        self.base.next()
     }
 }

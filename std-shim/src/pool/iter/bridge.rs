@@ -8,8 +8,8 @@ pub trait ParallelBridge: Iterator + Sized + Send
 where
     Self::Item: Send,
 {
-    /// Lets workers take this iterator's items, in batches of one to 64. Their order is lost. The iterator may have no end, or make its
-    /// items slowly; nothing is collected first.
+    /// Lets workers take this iterator's items: one at a time, or up to 64 if it says that it has them. Their order is
+    /// lost. The iterator may have no end, or make its items slowly; nothing is collected first.
     fn par_bridge(self) -> ParallelBridged<Self> {
         Bridge::new(self, native())
     }

@@ -71,6 +71,10 @@ where
     fn is_done(&self, _offset: usize) -> bool {
         self.found.load(Ordering::Relaxed)
     }
+
+    fn is_full(&self, acc: &Option<R>) -> bool {
+        acc.is_some()
+    }
 }
 
 /// Finds the first item, and stops all behind it.
@@ -108,6 +112,10 @@ where
     fn is_done(&self, offset: usize) -> bool {
         // A part that starts behind one with a find cannot hold the first.
         self.best.load(Ordering::Relaxed) < offset
+    }
+
+    fn is_full(&self, acc: &Option<R>) -> bool {
+        acc.is_some()
     }
 }
 

@@ -1,17 +1,23 @@
 //! The methods of parallel iterators whose length is known.
 
+use super::IntoParallelIterator;
+use super::make::{RepeatN, repeat_n};
 use super::method::ParallelIterator;
-use super::{IntoParallelIterator, ParallelExtend};
-use crate::pool::enter;
+use crate::pool::{current_num_threads, enter};
 use core::cmp::Ordering as Order;
 use underpin_core::pool::iter::{
-    Enumerate, ExactSource, Groups, Interleave, Map, Rev, Source, StepBy, Zip, collect,
+    Adapted, Blocks, Copies, Enumerate, ExactSource, FilterMap, Groups, Interleave, Map, MapWith,
+    Numbered, Rev, Source, StepBy, Zip, collect,
 };
 
 /// A parallel iterator whose length is known.
 pub trait IndexedParallelIterator: ExactSource {
     /// How many items there are.
+    ///
+    /// # Panics
+    /// If they are more than a `usize` counts, as those of `0..=u64::MAX` are. So do all methods here that rest on the length.
     fn len(&self) -> usize {
+        assert!(self.fits(), "more items than usize can count");
         self.weight()
     }
 
@@ -25,7 +31,7 @@ pub trait IndexedParallelIterator: ExactSource {
     /// # Panics
     /// If `step` is 0.
     fn step_by(self, step: usize) -> StepBy<Self> {
-        StepBy::new(self, step)
+        StepBy::new(counted(self), step)
     }
 
     /// Vectors of `size` items, the last perhaps shorter.
@@ -33,7 +39,7 @@ pub trait IndexedParallelIterator: ExactSource {
     /// # Panics
     /// If `size` is 0.
     fn chunks(self, size: usize) -> Groups<Self> {
-        Groups::new(self, size)
+        Groups::new(counted(self), size)
     }
 
     /// What each `size` items fold into, starting from what `identity` makes.
@@ -59,7 +65,12 @@ pub trait IndexedParallelIterator: ExactSource {
     ///
     /// # Panics
     /// If `size` is 0.
-    fn fold_chunks_with<T, F>(self, size: usize, value: T, fold: F) -> impl ExactSource<Item = T>
+    fn fold_chunks_with<T, F>(
+        self,
+        size: usize,
+        value: T,
+        fold: F,
+    ) -> MapWith<Groups<Self>, Copies<T>, impl Fn(&mut T, Vec<Self::Item>) -> T + Send + Sync>
     where
         T: Clone + Send,
         F: Fn(T, Self::Item) -> T + Send + Sync,
@@ -76,7 +87,7 @@ pub trait IndexedParallelIterator: ExactSource {
         O: IntoParallelIterator<Item = Self::Item>,
         O::Iter: ExactSource,
     {
-        Interleave::new(self, other.into_par_iter())
+        Interleave::new(counted(self), counted(other.into_par_iter()))
     }
 
     /// Items of this and of `other` by turns, until it is the turn of one that has no more.
@@ -95,19 +106,31 @@ pub trait IndexedParallelIterator: ExactSource {
     }
 
     /// `separator` between each two items.
-    fn intersperse(self, separator: Self::Item) -> impl Source<Item = Self::Item>
+    fn intersperse(self, separator: Self::Item) -> Interleave<Self, RepeatN<Self::Item>>
     where
-        Self::Item: Clone + Sync,
+        Self::Item: Clone,
     {
-        self.enumerate().flat_map_iter(move |(index, item)| {
-            let before = (index > 0).then(|| separator.clone());
-            before.into_iter().chain(Some(item))
-        })
+        let between = self.len().saturating_sub(1);
+        Interleave::new(self, repeat_n(separator, between))
+    }
+
+    /// The items in blocks of `size`, each of which is done before the next one begins.
+    ///
+    /// # Panics
+    /// If `size` is 0.
+    fn by_uniform_blocks(self, size: usize) -> Blocks<Self> {
+        Blocks::new(counted(self), size, 1)
+    }
+
+    /// The items in blocks, each twice as long as the one before and done before the next one begins: a search for what is near
+    /// the start looks at little else.
+    fn by_exponential_blocks(self) -> Blocks<Self> {
+        Blocks::new(counted(self), current_num_threads().max(1), 2)
     }
 
     /// Items with their positions.
     fn enumerate(self) -> Enumerate<Self> {
-        Enumerate::new(self)
+        Adapted::new(counted(self), Numbered::START)
     }
 
     /// Pairs with the items of `other`, as long as both last.
@@ -116,7 +139,7 @@ pub trait IndexedParallelIterator: ExactSource {
         O: IntoParallelIterator,
         O::Iter: ExactSource,
     {
-        Zip::new(self, other.into_par_iter())
+        Zip::new(counted(self), counted(other.into_par_iter()))
     }
 
     /// As [`zip`](Self::zip) with one that is as long.
@@ -225,18 +248,14 @@ pub trait IndexedParallelIterator: ExactSource {
         self.partial_cmp(other).is_some_and(Order::is_ge)
     }
 
-    /// Writes the parts of pairs, in order, to the two vectors, after clearing them.
+    /// Puts the parts of pairs, in order, in the place of what the two vectors held.
     fn unzip_into_vecs<A, B>(self, first: &mut Vec<A>, second: &mut Vec<B>)
     where
         Self: Source<Item = (A, B)>,
         A: Send,
         B: Send,
     {
-        first.clear();
-        second.clear();
-        let (a, b): (Vec<A>, Vec<B>) = self.unzip();
-        first.par_extend(a);
-        second.par_extend(b);
+        (*first, *second) = self.unzip();
     }
 
     /// The position of the last item that `f` accepts. All are looked at.
@@ -249,7 +268,10 @@ pub trait IndexedParallelIterator: ExactSource {
     }
 
     /// The positions of all items that `f` accepts.
-    fn positions<F>(self, f: F) -> impl Source<Item = usize>
+    fn positions<F>(
+        self,
+        f: F,
+    ) -> FilterMap<Enumerate<Self>, impl Fn((usize, Self::Item)) -> Option<usize> + Send + Sync>
     where
         F: Fn(Self::Item) -> bool + Sync + Send,
     {
@@ -262,18 +284,18 @@ pub trait IndexedParallelIterator: ExactSource {
     where
         Self::Seq: DoubleEndedIterator,
     {
-        Rev(self)
+        Rev(counted(self))
     }
 
     /// Without the first `count`.
     fn skip(self, count: usize) -> Self {
-        let at = count.min(self.weight());
+        let at = count.min(self.len());
         self.split_at(at).1
     }
 
     /// The first `count`.
     fn take(self, count: usize) -> Self {
-        let at = count.min(self.weight());
+        let at = count.min(self.len());
         self.split_at(at).0
     }
 
@@ -303,3 +325,9 @@ pub trait IndexedParallelIterator: ExactSource {
 }
 
 impl<S: ExactSource> IndexedParallelIterator for S {}
+
+/// The source, whose length is asked for, so that it can be relied on.
+fn counted<S: ExactSource>(source: S) -> S {
+    let _fits = source.len();
+    source
+}

@@ -1,12 +1,12 @@
 //! What becomes a parallel iterator.
 
-use core::ops::Range;
+use core::convert::identity;
+use core::ops::{Range, RangeInclusive};
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, HashSet, LinkedList, VecDeque};
 use underpin_core::pool::iter::{
-    Bounded, Bridge, Chain, CharIndexIter, CharIter, Chunks, ChunksMut, Cloned, Enumerate,
-    ExactSource, Filter, FilterMap, FlatMap, Fold, Groups, Interleave, LineIter, Map, MapWith,
-    OwnedIter, PanicFuse, Pieces, RChunks, RChunksMut, RangeIter, Rev, SliceIter, SliceIterMut,
-    Source, StepBy, TryFold, Until, Windows, Zip,
+    Adapted, Blocks, Bridge, Chain, CharIndexIter, CharIter, Chunks, ChunksMut, ExactSource,
+    FlatMap, Flattened, Groups, Interleave, LineIter, OwnedIter, Pieces, RChunks, RChunksMut,
+    RangeIter, Rev, Single, SliceIter, SliceIterMut, Source, Split, StepBy, Tree, Windows, Zip,
 };
 
 /// Becomes a parallel iterator, by value.
@@ -36,38 +36,32 @@ macro_rules! itself {
 }
 
 itself! {
-    ['a, T] SliceIter<'a, T>;
-    ['a, T] SliceIterMut<'a, T>;
+    [S, A] Adapted<S, A>;
+    [S] Blocks<S>;
+    [I, P: underpin_core::platform::Park] Bridge<I, P>;
+    [A, B] Chain<A, B>;
+    ['a] CharIndexIter<'a>;
+    ['a] CharIter<'a>;
     ['a, T] Chunks<'a, T>;
     ['a, T] ChunksMut<'a, T>;
-    ['a, T] Windows<'a, T>;
-    [T] OwnedIter<T>;
-    ['a] CharIter<'a>;
+    [S: Source, U, F] FlatMap<S, U, F>;
+    [S] Groups<S>;
+    [A, B] Interleave<A, B>;
     ['a] LineIter<'a>;
-    [S, F] Map<S, F>;
-    [S, F] Filter<S, F>;
-    [S, F] FilterMap<S, F>;
-    [S, F] FlatMap<S, F>;
-    [S] Cloned<S>;
-    [S] Enumerate<S>;
-    [S] Rev<S>;
-    [S] Bounded<S>;
-    [A, B] Zip<A, B>;
-    [A, B] Chain<A, B>;
-    [N] RangeIter<N>;
+    [T] OwnedIter<T>;
+    [C, P] Pieces<C, P>;
     ['a, T] RChunks<'a, T>;
     ['a, T] RChunksMut<'a, T>;
-    ['a] CharIndexIter<'a>;
-    [C, P] Pieces<C, P>;
+    [N] RangeIter<N>;
+    [S] Rev<S>;
+    [T] Single<T>;
+    ['a, T] SliceIter<'a, T>;
+    ['a, T] SliceIterMut<'a, T>;
+    [D, F] Split<D, F>;
     [S] StepBy<S>;
-    [S] Groups<S>;
-    [S] PanicFuse<S>;
-    [A, B] Interleave<A, B>;
-    [S, F] Until<S, F>;
-    [S, M, F] MapWith<S, M, F>;
-    [S, M, F] Fold<S, M, F>;
-    [S, M, F] TryFold<S, M, F>;
-    [I, P: underpin_core::platform::Park] Bridge<I, P>;
+    [N, F] Tree<N, F>;
+    ['a, T] Windows<'a, T>;
+    [A, B] Zip<A, B>;
 }
 
 /// Over references to the items.
@@ -112,36 +106,32 @@ where
     }
 }
 
-impl<'a, T: Sync> IntoParallelIterator for &'a [T] {
-    type Iter = SliceIter<'a, T>;
-    type Item = &'a T;
-    fn into_par_iter(self) -> Self::Iter {
-        SliceIter(self)
-    }
+/// Slices, and what holds one.
+macro_rules! slices {
+    ($([$($size:tt)*] $slice:ty;)*) => {$(
+        impl<'a, T: Sync, $($size)*> IntoParallelIterator for &'a $slice {
+            type Iter = SliceIter<'a, T>;
+            type Item = &'a T;
+            fn into_par_iter(self) -> Self::Iter {
+                SliceIter(self)
+            }
+        }
+
+        impl<'a, T: Send, $($size)*> IntoParallelIterator for &'a mut $slice {
+            type Iter = SliceIterMut<'a, T>;
+            type Item = &'a mut T;
+            fn into_par_iter(self) -> Self::Iter {
+                SliceIterMut(self)
+            }
+        }
+    )*};
 }
 
-impl<'a, T: Send> IntoParallelIterator for &'a mut [T] {
-    type Iter = SliceIterMut<'a, T>;
-    type Item = &'a mut T;
-    fn into_par_iter(self) -> Self::Iter {
-        SliceIterMut(self)
-    }
-}
-
-impl<'a, T: Sync, const N: usize> IntoParallelIterator for &'a [T; N] {
-    type Iter = SliceIter<'a, T>;
-    type Item = &'a T;
-    fn into_par_iter(self) -> Self::Iter {
-        SliceIter(self)
-    }
-}
-
-impl<'a, T: Send, const N: usize> IntoParallelIterator for &'a mut [T; N] {
-    type Iter = SliceIterMut<'a, T>;
-    type Item = &'a mut T;
-    fn into_par_iter(self) -> Self::Iter {
-        SliceIterMut(self)
-    }
+slices! {
+    [] [T];
+    [const N: usize] [T; N];
+    [] Vec<T>;
+    [] Box<[T]>;
 }
 
 impl<T: Send> IntoParallelIterator for Vec<T> {
@@ -149,22 +139,6 @@ impl<T: Send> IntoParallelIterator for Vec<T> {
     type Item = T;
     fn into_par_iter(self) -> Self::Iter {
         OwnedIter::new(self)
-    }
-}
-
-impl<'a, T: Sync> IntoParallelIterator for &'a Vec<T> {
-    type Iter = SliceIter<'a, T>;
-    type Item = &'a T;
-    fn into_par_iter(self) -> Self::Iter {
-        SliceIter(self)
-    }
-}
-
-impl<'a, T: Send> IntoParallelIterator for &'a mut Vec<T> {
-    type Iter = SliceIterMut<'a, T>;
-    type Item = &'a mut T;
-    fn into_par_iter(self) -> Self::Iter {
-        SliceIterMut(self)
     }
 }
 
@@ -187,16 +161,47 @@ impl<T: Send> IntoParallelIterator for Box<[T]> {
 /// Two at once, as [`zip`](super::IndexedParallelIterator::zip) has them.
 impl<A, B> IntoParallelIterator for (A, B)
 where
-    A: IntoParallelIterator,
-    B: IntoParallelIterator,
-    A::Iter: ExactSource,
-    B::Iter: ExactSource,
+    A: IntoParallelIterator<Iter: ExactSource>,
+    B: IntoParallelIterator<Iter: ExactSource>,
 {
     type Iter = Zip<A::Iter, B::Iter>;
     type Item = (A::Item, B::Item);
     fn into_par_iter(self) -> Self::Iter {
         Zip::new(self.0.into_par_iter(), self.1.into_par_iter())
     }
+}
+
+/// More at once: pairs of pairs, made flat.
+macro_rules! zipped {
+    ($($n:literal: $($item:ident $at:tt)*;)*) => {$(
+        impl<$($item),*> IntoParallelIterator for ($($item,)*)
+        where
+            $($item: IntoParallelIterator<Iter: ExactSource>),*
+        {
+            type Iter = Adapted<zipped!(@type $($item)*), Flattened<$n>>;
+            type Item = ($($item::Item,)*);
+            fn into_par_iter(self) -> Self::Iter {
+                Adapted::new(zipped!(@value self $($at)*), Flattened)
+            }
+        }
+    )*};
+    (@type $first:ident $($rest:ident)*) => { zipped!(@nest <$first as IntoParallelIterator>::Iter; $($rest)*) };
+    (@nest $nested:ty;) => { $nested };
+    (@nest $nested:ty; $next:ident $($rest:ident)*) => { zipped!(@nest Zip<$nested, <$next as IntoParallelIterator>::Iter>; $($rest)*) };
+    (@value $tuple:ident $first:tt $($rest:tt)*) => {{
+        let nested = $tuple.$first.into_par_iter();
+        $(let nested = Zip::new(nested, $tuple.$rest.into_par_iter());)*
+        nested
+    }};
+}
+
+zipped! {
+    3: A 0 B 1 C 2;
+    4: A 0 B 1 C 2 D 3;
+    5: A 0 B 1 C 2 D 3 E 4;
+    6: A 0 B 1 C 2 D 3 E 4 F 5;
+    7: A 0 B 1 C 2 D 3 E 4 F 5 G 6;
+    8: A 0 B 1 C 2 D 3 E 4 F 5 G 6 H 7;
 }
 
 /// Collections without random access: their items are listed first.
@@ -230,36 +235,47 @@ listed!(['a, T: Sync] &'a LinkedList<T> => &'a T);
 listed!(['a, T: Send] &'a mut LinkedList<T> => &'a mut T);
 listed!([T: Ord + Send] BinaryHeap<T> => T);
 listed!(['a, T: Ord + Sync] &'a BinaryHeap<T> => &'a T);
-listed!([T: Send, X: Send] Result<T, X> => T);
-listed!([T: Send] Option<T> => T);
-listed!(['a, T: Sync] &'a Option<T> => &'a T);
 
-/// Ranges, and ranges that include their end.
-macro_rules! ranges {
-    ($($number:ty)*) => {$(
-        impl IntoParallelIterator for Range<$number> {
-            type Iter = RangeIter<$number>;
-            type Item = $number;
+/// An item or none.
+macro_rules! single {
+    ([$($generics:tt)*] $holder:ty => $item:ty, $option:expr) => {
+        impl<$($generics)*> IntoParallelIterator for $holder {
+            type Iter = Single<$item>;
+            type Item = $item;
             fn into_par_iter(self) -> Self::Iter {
-                RangeIter(self)
+                Single($option(self))
             }
         }
-
-        impl IntoParallelIterator for core::ops::RangeInclusive<$number> {
-            type Iter = Chain<RangeIter<$number>, OwnedIter<$number>>;
-            type Item = $number;
-            fn into_par_iter(self) -> Self::Iter {
-                let (start, end) = (*self.start(), *self.end());
-                // The end by itself, since one more may not be a number of this type.
-                let last = if self.is_empty() { Vec::new() } else { vec![end] };
-                Chain::new(RangeIter(start..end), OwnedIter::new(last))
-            }
-        }
-    )*};
+    };
 }
 
-// `char` ranges have a hole where surrogates are: their characters are listed.
-listed!([] Range<char> => char);
-listed!([] core::ops::RangeInclusive<char> => char);
+single!([T: Send] Option<T> => T, identity);
+single!(['a, T: Sync] &'a Option<T> => &'a T, Option::as_ref);
+single!(['a, T: Send] &'a mut Option<T> => &'a mut T, Option::as_mut);
+single!([T: Send, X] Result<T, X> => T, Result::ok);
+single!(['a, T: Sync, X] &'a Result<T, X> => &'a T, |it: &'a Result<T, X>| it.as_ref().ok());
+single!(['a, T: Send, X] &'a mut Result<T, X> => &'a mut T, |it: &'a mut Result<T, X>| it.as_mut().ok());
 
-ranges!(u8 u16 u32 u64 usize i8 i16 i32 i64 isize);
+impl<N: Send> IntoParallelIterator for Range<N>
+where
+    RangeIter<N>: Source<Item = N>,
+{
+    type Iter = RangeIter<N>;
+    type Item = N;
+    fn into_par_iter(self) -> Self::Iter {
+        RangeIter(self)
+    }
+}
+
+impl<N: Copy + PartialOrd + Send> IntoParallelIterator for RangeInclusive<N>
+where
+    RangeIter<N>: Source<Item = N>,
+{
+    type Iter = Chain<RangeIter<N>, Single<N>>;
+    type Item = N;
+    fn into_par_iter(self) -> Self::Iter {
+        // The end by itself, since one more may not be a number of this type.
+        let last = (!self.is_empty()).then_some(*self.end());
+        Chain::new(RangeIter(*self.start()..*self.end()), Single(last))
+    }
+}

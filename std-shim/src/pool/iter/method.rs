@@ -1,7 +1,7 @@
 //! The methods of parallel iterators.
 
 use super::consume::{Any, First, Last, Products, Sums, Try, With};
-use super::from::{FromParallelIterator, parts};
+use super::from::{FromParallelIterator, Whole, parts};
 use super::{Either, IntoParallelIterator, ParallelExtend};
 use crate::pool::{current_num_threads, enter};
 use core::cmp::Ordering as Order;
@@ -11,8 +11,9 @@ use core::ops::ControlFlow;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::collections::LinkedList;
 use underpin_core::pool::iter::{
-    Attempt, Bounded, CancelToken, Chain, Cloned, Copies, Filter, FilterMap, FlatMap, Fold, Made,
-    Map, MapWith, PanicFuse, Source, TryFold, Until, drive, drive_fixed,
+    Accepted, Accepting, Adapted, Attempt, Bounded, CancelToken, Chain, Cloned, Copied, Copies,
+    Each, EachWith, Filter, FilterMap, FlatMap, FlatMapIter, Fold, Folded, Fused, Given, Listed,
+    Made, Map, MapWith, PanicFuse, Source, TryFold, TryFolded, Until, Within, drive, drive_fixed,
 };
 
 /// What [`cancel_on`](ParallelIterator::cancel_on) makes.
@@ -23,7 +24,11 @@ pub type WhileSome<S, T> = Until<S, fn(Option<T>) -> Option<T>>;
 
 /// A parallel iterator: everything that splits.
 ///
-/// Closures may run on any thread of the pool, at the same time. If one panics, the others' blocks end, and the panic reaches the caller.
+/// Closures may run on any thread of the pool, at the same time. If one panics, the other parts run to their end, unless there is a
+/// [`panic_fuse`](Self::panic_fuse), and then the panic reaches the caller.
+///
+/// A *part* is some neighbouring items, with which one worker is busy for some microseconds: on one thread, too, a loop has several.
+/// Methods that make a value for each part make about so many.
 pub trait ParallelIterator: Source {
     /// Each item through `f`.
     fn map<F, R>(self, f: F) -> Map<Self, F>
@@ -31,7 +36,7 @@ pub trait ParallelIterator: Source {
         F: Fn(Self::Item) -> R + Send + Sync,
         R: Send,
     {
-        Map::new(self, f)
+        Adapted::new(self, Each::new(f))
     }
 
     /// The items that `f` accepts.
@@ -39,7 +44,7 @@ pub trait ParallelIterator: Source {
     where
         F: Fn(&Self::Item) -> bool + Send + Sync,
     {
-        Filter::new(self, f)
+        Adapted::new(self, Accepted::new(f))
     }
 
     /// What `f` gives for each item, where it gives something.
@@ -48,40 +53,52 @@ pub trait ParallelIterator: Source {
         F: Fn(Self::Item) -> Option<R> + Send + Sync,
         R: Send,
     {
-        FilterMap::new(self, f)
+        Adapted::new(self, Given::new(f))
     }
 
     /// All items of the plain iterators that `f` gives; each of those runs in one piece.
-    fn flat_map_iter<F, U>(self, f: F) -> FlatMap<Self, F>
+    fn flat_map_iter<F, U>(self, f: F) -> FlatMapIter<Self, F>
     where
         F: Fn(Self::Item) -> U + Send + Sync,
         U: IntoIterator,
         U::Item: Send,
     {
-        FlatMap::new(self, f)
+        Adapted::new(self, Listed::new(f))
     }
 
-    /// As [`flat_map_iter`](Self::flat_map_iter): the inner iterators run in one piece each.
-    fn flat_map<F, U>(self, f: F) -> FlatMap<Self, F>
+    /// All items of the parallel iterators that `f` gives; those are split, too.
+    fn flat_map<F, U>(
+        self,
+        f: F,
+    ) -> FlatMap<Self, U::Iter, impl Fn(Self::Item) -> U::Iter + Send + Sync>
     where
         F: Fn(Self::Item) -> U + Send + Sync,
-        U: IntoIterator,
-        U::Item: Send,
+        U: IntoParallelIterator,
     {
-        FlatMap::new(self, f)
+        FlatMap::new(self, move |item| f(item).into_par_iter())
     }
 
-    /// All items of the items.
-    #[allow(
-        clippy::type_complexity,
-        reason = "a function that returns its argument"
-    )]
-    fn flatten(self) -> FlatMap<Self, fn(Self::Item) -> Self::Item>
+    /// All items of the items, which are split, too.
+    fn flatten(
+        self,
+    ) -> FlatMap<
+        Self,
+        <Self::Item as IntoParallelIterator>::Iter,
+        impl Fn(Self::Item) -> <Self::Item as IntoParallelIterator>::Iter + Send + Sync,
+    >
+    where
+        Self::Item: IntoParallelIterator,
+    {
+        self.flat_map(identity)
+    }
+
+    /// All items of the items; each of those runs in one piece.
+    fn flatten_iter(self) -> FlatMapIter<Self, impl Fn(Self::Item) -> Self::Item + Send + Sync>
     where
         Self::Item: IntoIterator,
         <Self::Item as IntoIterator>::Item: Send,
     {
-        FlatMap::new(self, identity as fn(Self::Item) -> Self::Item)
+        self.flat_map_iter(identity)
     }
 
     /// Copies of what the items refer to.
@@ -90,7 +107,7 @@ pub trait ParallelIterator: Source {
         T: Clone + Send + Sync + 'a,
         Self: Source<Item = &'a T>,
     {
-        Cloned(self)
+        Adapted::new(self, Copied)
     }
 
     /// Copies of what the items refer to.
@@ -99,7 +116,7 @@ pub trait ParallelIterator: Source {
         T: Copy + Send + Sync + 'a,
         Self: Source<Item = &'a T>,
     {
-        Cloned(self)
+        Adapted::new(self, Copied)
     }
 
     /// Calls `f` with each item on its way.
@@ -107,7 +124,7 @@ pub trait ParallelIterator: Source {
     where
         F: Fn(&Self::Item) + Send + Sync,
     {
-        Map::new(self, move |item| {
+        self.map(move |item| {
             f(&item);
             item
         })
@@ -118,7 +135,7 @@ pub trait ParallelIterator: Source {
     where
         F: Fn(&mut Self::Item) + Send + Sync,
     {
-        Map::new(self, move |mut item| {
+        self.map(move |mut item| {
             f(&mut item);
             item
         })
@@ -131,7 +148,7 @@ pub trait ParallelIterator: Source {
         F: Fn(&mut T, Self::Item) -> R + Send + Sync,
         R: Send,
     {
-        MapWith::new(self, Copies(value), f)
+        Adapted::new(self, EachWith::new(Copies(value), f))
     }
 
     /// Each item through `f`, which may change a value that `init` makes, one for each part.
@@ -141,7 +158,7 @@ pub trait ParallelIterator: Source {
         F: Fn(&mut T, Self::Item) -> R + Send + Sync,
         R: Send,
     {
-        MapWith::new(self, Made::new(init), f)
+        Adapted::new(self, EachWith::new(Made::new(init), f))
     }
 
     /// What each part folds into, starting from what `identity` makes: fewer items, which another method then brings together.
@@ -151,7 +168,7 @@ pub trait ParallelIterator: Source {
         I: Fn() -> T + Send + Sync,
         F: Fn(T, Self::Item) -> T + Send + Sync,
     {
-        Fold::new(self, Made::new(identity), fold)
+        Adapted::new(self, Folded::new(Made::new(identity), fold))
     }
 
     /// As [`fold`](Self::fold), starting from clones of `value`.
@@ -160,7 +177,7 @@ pub trait ParallelIterator: Source {
         T: Clone + Send,
         F: Fn(T, Self::Item) -> T + Send + Sync,
     {
-        Fold::new(self, Copies(value), fold)
+        Adapted::new(self, Folded::new(Copies(value), fold))
     }
 
     /// As [`fold`](Self::fold) with a function that may fail: the items are results.
@@ -170,7 +187,7 @@ pub trait ParallelIterator: Source {
         F: Fn(T, Self::Item) -> R + Send + Sync,
         R: Attempt<Output = T> + Send,
     {
-        TryFold::new(self, Made::new(identity), fold)
+        Adapted::new(self, TryFolded::new(Made::new(identity), fold))
     }
 
     /// As [`try_fold`](Self::try_fold), starting from clones of `value`.
@@ -180,7 +197,7 @@ pub trait ParallelIterator: Source {
         F: Fn(T, Self::Item) -> R + Send + Sync,
         R: Attempt<Output = T> + Send,
     {
-        TryFold::new(self, Copies(value), fold)
+        Adapted::new(self, TryFolded::new(Copies(value), fold))
     }
 
     /// The items, until `token` is cancelled: no item is begun after that, and the loop ends as if there were no more.
@@ -197,7 +214,7 @@ pub trait ParallelIterator: Source {
     /// assert!(token.is_cancelled());
     /// ```
     fn cancel_on(self, token: &CancelToken) -> UntilCancelled<Self> {
-        Until::new(
+        until(
             self,
             Some as fn(Self::Item) -> Option<Self::Item>,
             token.clone(),
@@ -209,7 +226,7 @@ pub trait ParallelIterator: Source {
     where
         Self: Source<Item = Option<T>>,
     {
-        Until::new(
+        until(
             self,
             identity as fn(Option<T>) -> Option<T>,
             CancelToken::new(),
@@ -224,7 +241,7 @@ pub trait ParallelIterator: Source {
     where
         F: Fn(&Self::Item) -> bool + Send + Sync,
     {
-        Until::new(
+        until(
             self,
             move |item| f(&item).then_some(item),
             CancelToken::new(),
@@ -237,7 +254,7 @@ pub trait ParallelIterator: Source {
         count: usize,
     ) -> Until<Self, impl Fn(Self::Item) -> Option<Self::Item> + Send + Sync> {
         let left = AtomicUsize::new(count);
-        Until::new(
+        until(
             self,
             move |item| draw(&left).then_some(item),
             CancelToken::new(),
@@ -247,7 +264,7 @@ pub trait ParallelIterator: Source {
     /// All but some `count` items, whichever come first.
     fn skip_any(self, count: usize) -> Filter<Self, impl Fn(&Self::Item) -> bool + Send + Sync> {
         let left = AtomicUsize::new(count);
-        Filter::new(self, move |_: &Self::Item| !draw(&left))
+        self.filter(move |_: &Self::Item| !draw(&left))
     }
 
     /// All items once `f` has refused one, on any thread.
@@ -256,7 +273,7 @@ pub trait ParallelIterator: Source {
         F: Fn(&Self::Item) -> bool + Send + Sync,
     {
         let refused = AtomicBool::new(false);
-        Filter::new(self, move |item: &Self::Item| {
+        self.filter(move |item: &Self::Item| {
             if !refused.load(Ordering::Relaxed) && f(item) {
                 return false;
             }
@@ -267,20 +284,7 @@ pub trait ParallelIterator: Source {
 
     /// Stops all parts once one of them panicked. Without it they run to their end, and then the panic goes on.
     fn panic_fuse(self) -> PanicFuse<Self> {
-        PanicFuse::new(self)
-    }
-
-    /// As [`flatten`](Self::flatten): the inner iterators run in one piece each.
-    #[allow(
-        clippy::type_complexity,
-        reason = "a function that returns its argument"
-    )]
-    fn flatten_iter(self) -> FlatMap<Self, fn(Self::Item) -> Self::Item>
-    where
-        Self::Item: IntoIterator,
-        <Self::Item as IntoIterator>::Item: Send,
-    {
-        self.flatten()
+        Adapted::new(self, Fused::new(std::thread::panicking))
     }
 
     /// These items, then those of `other`.
@@ -293,12 +297,12 @@ pub trait ParallelIterator: Source {
 
     /// Parts of at least `min` items. Rarely needed.
     fn with_min_len(self, min: usize) -> Bounded<Self> {
-        Bounded::new(self, min, usize::MAX)
+        Adapted::new(self, Within::new(min, usize::MAX))
     }
 
     /// Parts of at most `max` items. Rarely needed.
     fn with_max_len(self, max: usize) -> Bounded<Self> {
-        Bounded::new(self, 1, max)
+        Adapted::new(self, Within::new(1, max))
     }
 
     /// Calls `f` with each item.
@@ -656,7 +660,7 @@ pub trait ParallelIterator: Source {
     where
         C: FromParallelIterator<Self::Item>,
     {
-        C::from_par_iter(self)
+        C::from_par_iter(Whole(self))
     }
 
     /// All items in order, in the pieces in which they were found: no copy into one place.
@@ -665,23 +669,19 @@ pub trait ParallelIterator: Source {
     }
 
     /// The items that `f` accepts, and the others.
-    fn partition<F>(self, f: F) -> (Vec<Self::Item>, Vec<Self::Item>)
+    fn partition<A, B, F>(self, f: F) -> (A, B)
     where
+        A: Default + ParallelExtend<Self::Item>,
+        B: Default + ParallelExtend<Self::Item>,
         F: Fn(&Self::Item) -> bool + Sync + Send,
     {
-        fold_merge(
-            self,
-            || (Vec::new(), Vec::new()),
-            |(mut yes, mut no), item| {
-                if f(&item) { &mut yes } else { &mut no }.push(item);
-                (yes, no)
-            },
-            |(mut a, mut b), (c, d)| {
-                a.extend(c);
-                b.extend(d);
-                (a, b)
-            },
-        )
+        self.partition_map(|item| {
+            if f(&item) {
+                Either::Left(item)
+            } else {
+                Either::Right(item)
+            }
+        })
     }
 
     /// What `f` puts left, and what it puts right.
@@ -693,18 +693,9 @@ pub trait ParallelIterator: Source {
         L: Send,
         R: Send,
     {
-        extend_both(fold_merge(
-            self,
-            || (Vec::new(), Vec::new()),
-            |mut both, item| {
-                match f(item) {
-                    Either::Left(item) => both.0.push(item),
-                    Either::Right(item) => both.1.push(item),
-                }
-                both
-            },
-            append_both,
-        ))
+        let mut both = (A::default(), B::default());
+        both.par_extend(Whole(self.map(f)));
+        both
     }
 
     /// The first and the second parts of pairs.
@@ -716,38 +707,15 @@ pub trait ParallelIterator: Source {
         A: Send,
         B: Send,
     {
-        extend_both(fold_merge(
-            self,
-            || (Vec::new(), Vec::new()),
-            |mut both, (a, b)| {
-                both.0.push(a);
-                both.1.push(b);
-                both
-            },
-            append_both,
-        ))
+        let mut both = (FromA::default(), FromB::default());
+        both.par_extend(Whole(self));
+        both
     }
 }
 
-type Both<A, B> = (Vec<A>, Vec<B>);
-
-fn append_both<A, B>(mut left: Both<A, B>, mut right: Both<A, B>) -> Both<A, B> {
-    left.0.append(&mut right.0);
-    left.1.append(&mut right.1);
-    left
-}
-
-fn extend_both<A, B, FromA, FromB>((a, b): Both<A, B>) -> (FromA, FromB)
-where
-    FromA: Default + ParallelExtend<A>,
-    FromB: Default + ParallelExtend<B>,
-    A: Send,
-    B: Send,
-{
-    let mut both = (FromA::default(), FromB::default());
-    both.0.par_extend(a);
-    both.1.par_extend(b);
-    both
+/// The items through `f`, until it refuses one or `token` is cancelled.
+pub(super) fn until<S: Source, F>(source: S, f: F, token: CancelToken) -> Until<S, F> {
+    Adapted::new(source, Accepting::new(f, token))
 }
 
 /// Draws one of what is left.

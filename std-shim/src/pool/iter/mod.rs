@@ -13,6 +13,10 @@
 //! [`reduce_fixed`](ParallelIterator::reduce_fixed) and [`sum_fixed`](ParallelIterator::sum_fixed) give the same bits for any number
 //! of threads, also in floating point.
 #![forbid(unsafe_code)]
+#![allow(
+    clippy::type_complexity,
+    reason = "what an adaptor returns names the sources it is made of, so that it fits where a parallel iterator is wanted"
+)]
 
 mod bridge;
 mod consume;
@@ -21,6 +25,7 @@ mod extend;
 mod from;
 mod indexed;
 mod into;
+mod make;
 mod method;
 mod scan;
 mod slice;
@@ -32,6 +37,9 @@ pub use extend::{ParallelDrainFull, ParallelDrainRange, ParallelExtend};
 pub use from::FromParallelIterator;
 pub use indexed::IndexedParallelIterator;
 pub use into::{IntoParallelIterator, IntoParallelRefIterator, IntoParallelRefMutIterator};
+pub use make::{
+    RepeatN, empty, once, repeat, repeat_n, split, walk_tree, walk_tree_postfix, walk_tree_prefix,
+};
 pub use method::{ParallelIterator, UntilCancelled, WhileSome};
 pub use slice::{ParallelSlice, ParallelSliceMut};
 pub use text::{ParallelString, Pattern};

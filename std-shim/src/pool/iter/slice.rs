@@ -1,10 +1,10 @@
 //! Parts of slices, and sorts.
 
-use super::IndexedParallelIterator;
+use super::ParallelIterator;
 use crate::pool::enter;
 use core::cmp::Ordering;
 use underpin_core::pool::iter::{
-    Chunks, ChunksMut, Cut, Pieces, RChunks, RChunksMut, Runs, SliceIter, Where, Windows,
+    Chunks, ChunksMut, Cut, Map, Pieces, RChunks, RChunksMut, Runs, SliceIter, Where, Windows,
 };
 use underpin_core::pool::sort;
 
@@ -19,6 +19,23 @@ pub trait ParallelSlice<T: Sync> {
     /// If `size` is 0.
     fn par_windows(&self, size: usize) -> Windows<'_, T> {
         Windows::new(self.as_parallel_slice(), size)
+    }
+
+    /// All neighbouring `N` items.
+    ///
+    /// # Panics
+    /// If `N` is 0.
+    fn par_array_windows<'a, const N: usize>(
+        &'a self,
+    ) -> Map<Windows<'a, T>, impl Fn(&'a [T]) -> &'a [T; N] + Send + Sync>
+    where
+        T: 'a,
+    {
+        self.par_windows(N).map(|window| {
+            window
+                .first_chunk()
+                .expect("a window has as many items as were asked for")
+        })
     }
 
     /// Parts of exactly `N` items; what is left over is left out.
@@ -39,9 +56,7 @@ pub trait ParallelSlice<T: Sync> {
     /// # Panics
     /// If `size` is 0.
     fn par_chunks_exact(&self, size: usize) -> Chunks<'_, T> {
-        let all = Chunks::new(self.as_parallel_slice(), size);
-        let whole = all.whole();
-        all.take(whole)
+        Chunks::new(self.as_parallel_slice(), size).exact().0
     }
 
     /// Parts of `size` items from the end on, the last perhaps shorter.
@@ -57,9 +72,7 @@ pub trait ParallelSlice<T: Sync> {
     /// # Panics
     /// If `size` is 0.
     fn par_rchunks_exact(&self, size: usize) -> RChunks<'_, T> {
-        let all = RChunks::new(self.as_parallel_slice(), size);
-        let whole = all.whole();
-        all.take(whole)
+        RChunks::new(self.as_parallel_slice(), size).exact().0
     }
 
     /// Parts between the items that `is_separator` accepts.
@@ -115,9 +128,7 @@ pub trait ParallelSliceMut<T: Send> {
     /// # Panics
     /// If `size` is 0.
     fn par_chunks_exact_mut(&mut self, size: usize) -> ChunksMut<'_, T> {
-        let all = ChunksMut::new(self.as_parallel_slice_mut(), size);
-        let whole = all.whole();
-        all.take(whole)
+        ChunksMut::new(self.as_parallel_slice_mut(), size).exact().0
     }
 
     /// Exclusive parts of `size` items from the end on, the last perhaps shorter.
@@ -133,9 +144,9 @@ pub trait ParallelSliceMut<T: Send> {
     /// # Panics
     /// If `size` is 0.
     fn par_rchunks_exact_mut(&mut self, size: usize) -> RChunksMut<'_, T> {
-        let all = RChunksMut::new(self.as_parallel_slice_mut(), size);
-        let whole = all.whole();
-        all.take(whole)
+        RChunksMut::new(self.as_parallel_slice_mut(), size)
+            .exact()
+            .0
     }
 
     /// Exclusive parts between the items that `is_separator` accepts.

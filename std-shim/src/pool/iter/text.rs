@@ -1,9 +1,15 @@
 //! Parts of strings.
 
 use super::ParallelIterator;
+use core::array;
+use core::iter::Take;
 use underpin_core::pool::iter::{
-    CharIndexIter, CharIter, Cloned, Cut, LineIter, Pieces, SliceIter, Source, Where,
+    Adapted, CharIndexIter, CharIter, Cloned, Copied, Cut, Filter, FilterMap, FlatMapIter,
+    LineIter, Pieces, SliceIter, Where,
 };
+
+/// The parts of a string between characters that a function accepts.
+type Parts<'a, F> = Pieces<&'a str, Where<F>>;
 
 /// Which characters are meant: one, several, or those that a function accepts.
 pub trait Pattern: Send + Sync {
@@ -45,7 +51,7 @@ fn pieces<P: Pattern>(
     text: &str,
     pattern: P,
     cut: Cut,
-) -> Pieces<&str, Where<impl Fn(char) -> bool + Send + Sync>> {
+) -> Parts<'_, impl Fn(char) -> bool + Send + Sync> {
     Pieces::new(text, Where(move |found| pattern.accepts(found)), cut)
 }
 
@@ -66,11 +72,14 @@ pub trait ParallelString {
 
     /// The bytes.
     fn par_bytes(&self) -> Cloned<SliceIter<'_, u8>> {
-        Cloned(SliceIter(self.as_parallel_string().as_bytes()))
+        Adapted::new(SliceIter(self.as_parallel_string().as_bytes()), Copied)
     }
 
     /// The string in UTF-16.
-    fn par_encode_utf16(&self) -> impl Source<Item = u16> {
+    fn par_encode_utf16(
+        &self,
+    ) -> FlatMapIter<CharIter<'_>, impl Fn(char) -> Take<array::IntoIter<u16, 2>> + Send + Sync>
+    {
         self.par_chars().flat_map_iter(|found| {
             let mut units = [0; 2];
             let count = found.encode_utf16(&mut units).len();
@@ -84,10 +93,7 @@ pub trait ParallelString {
     }
 
     /// The parts between the characters of `pattern`.
-    fn par_split<P: Pattern>(
-        &self,
-        pattern: P,
-    ) -> Pieces<&str, Where<impl Fn(char) -> bool + Send + Sync>> {
+    fn par_split<P: Pattern>(&self, pattern: P) -> Parts<'_, impl Fn(char) -> bool + Send + Sync> {
         pieces(self.as_parallel_string(), pattern, Cut::Between)
     }
 
@@ -95,7 +101,7 @@ pub trait ParallelString {
     fn par_split_inclusive<P: Pattern>(
         &self,
         pattern: P,
-    ) -> Pieces<&str, Where<impl Fn(char) -> bool + Send + Sync>> {
+    ) -> Parts<'_, impl Fn(char) -> bool + Send + Sync> {
         pieces(self.as_parallel_string(), pattern, Cut::Inclusive)
     }
 
@@ -103,24 +109,40 @@ pub trait ParallelString {
     fn par_split_terminator<P: Pattern>(
         &self,
         pattern: P,
-    ) -> Pieces<&str, Where<impl Fn(char) -> bool + Send + Sync>> {
+    ) -> Parts<'_, impl Fn(char) -> bool + Send + Sync> {
         pieces(self.as_parallel_string(), pattern, Cut::Terminator)
     }
 
     /// The words between white space.
-    fn par_split_whitespace(&self) -> impl Source<Item = &str> {
+    fn par_split_whitespace<'a>(
+        &'a self,
+    ) -> Filter<
+        Parts<'a, impl Fn(char) -> bool + Send + Sync>,
+        impl Fn(&&'a str) -> bool + Send + Sync,
+    > {
         self.par_split(char::is_whitespace)
             .filter(|word| !word.is_empty())
     }
 
     /// The words between ASCII white space.
-    fn par_split_ascii_whitespace(&self) -> impl Source<Item = &str> {
+    fn par_split_ascii_whitespace<'a>(
+        &'a self,
+    ) -> Filter<
+        Parts<'a, impl Fn(char) -> bool + Send + Sync>,
+        impl Fn(&&'a str) -> bool + Send + Sync,
+    > {
         self.par_split(|found: char| found.is_ascii_whitespace())
             .filter(|word| !word.is_empty())
     }
 
     /// The characters of `pattern` where they occur, each with its place.
-    fn par_match_indices<P: Pattern>(&self, pattern: P) -> impl Source<Item = (usize, &str)> {
+    fn par_match_indices<'a, P: Pattern>(
+        &'a self,
+        pattern: P,
+    ) -> FilterMap<
+        CharIndexIter<'a>,
+        impl Fn((usize, char)) -> Option<(usize, &'a str)> + Send + Sync,
+    > {
         let text = self.as_parallel_string();
         self.par_char_indices().filter_map(move |(at, found)| {
             pattern
@@ -130,8 +152,16 @@ pub trait ParallelString {
     }
 
     /// The characters of `pattern` where they occur.
-    fn par_matches<P: Pattern>(&self, pattern: P) -> impl Source<Item = &str> {
-        self.par_match_indices(pattern).map(|(_, found)| found)
+    fn par_matches<'a, P: Pattern>(
+        &'a self,
+        pattern: P,
+    ) -> FilterMap<CharIndexIter<'a>, impl Fn((usize, char)) -> Option<&'a str> + Send + Sync> {
+        let text = self.as_parallel_string();
+        self.par_char_indices().filter_map(move |(at, found)| {
+            pattern
+                .accepts(found)
+                .then(|| &text[at..at + found.len_utf8()])
+        })
     }
 }
 

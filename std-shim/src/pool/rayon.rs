@@ -1,0 +1,42 @@
+//! For those who come from Rayon (1.12): what is here under the same name, and what is not, on purpose.
+//!
+//! # Here
+//!
+//! | of Rayon | here |
+//! |---|---|
+//! | functions | `join`, `join_context`, `scope`, `scope_fifo`, `in_place_scope`, `in_place_scope_fifo`, `spawn`, `spawn_fifo`, `broadcast`, `yield_now`, `yield_local`, `current_num_threads`, `current_thread_index` |
+//! | `ParallelIterator`, `IndexedParallelIterator` | every method but those below |
+//! | `iter::` functions | `once`, `empty`, `repeat`, `repeat_n`, `split`, `walk_tree`, `walk_tree_prefix`, `walk_tree_postfix` |
+//! | `ParallelSlice`, `ParallelSliceMut`, `ParallelString` | every method |
+//! | `IntoParallelIterator` | slices, arrays, `Vec`, `Box<[T]>`, `Option`, `Result`, ranges of every integer and of `char`, tuples of two to eight, all collections of the standard library, by value and by reference |
+//! | `FromParallelIterator`, `ParallelExtend` | every target |
+//! | `ParallelDrainRange`, `ParallelDrainFull` | every collection |
+//!
+//! # Other than there
+//!
+//! | | |
+//! |---|---|
+//! | a call from outside the pool | runs on the caller, which works as a guest; `install` alone hands over |
+//! | a wait | runs what it waits for and nothing else, so that a lock held across it cannot deadlock |
+//! | `yield_now`, `yield_local` | say with a `bool` whether a job was run |
+//! | `broadcast` | hands the thread's index over, not a context |
+//! | `fold`, `map_init`, `map_with`, `for_each_with` | make a value for each part, and a part is some microseconds of a loop, also on one thread |
+//! | `min`, `max` and their like | say which of equals it is: the first, the last |
+//! | `par_drain` | takes the items out at once, whether or not the iterator is used |
+//! | `rev` | needs a plain iterator that goes backwards: not after `interleave` |
+//! | ranges of `u64` and `i64` | know their length, so that `zip` and `enumerate` take them; on machines of 32 bits one that is too long panics |
+//!
+//! # Not here
+//!
+//! | name | why |
+//! |---|---|
+//! | `find`, `position` | deprecated there |
+//! | `drive`, `drive_unindexed`, `with_producer`, `opt_len`, `plumbing` | sources split here instead: [`Source`](underpin_core::pool::iter::Source) is what one implements |
+//! | `intersperse` of an iterator of unknown length | nobody knows whether a part is the first that is not empty; collect before |
+//! | `remainder` of exact chunks | the standard library's `as_chunks` and `chunks_exact` say it without a loop |
+//! | `current_thread_has_pending_tasks`, `max_num_threads` | figures about the inside of the pool; `metrics` has more of them |
+//! | `spawn_broadcast`, on pools and scopes | `broadcast` lends what it needs and waits |
+//! | `ThreadPoolBuilder::{spawn_handler, use_current_thread, build_scoped}` | [`run_worker`](super::ThreadPool::run_worker) lends any thread to a pool; dropping a pool waits for its threads |
+//! | `Clone` of iterators, tuples of more than eight | not yet |
+//! | `par_iter` over references of tuples | `(&a, &mut b)` says it |
+#![forbid(unsafe_code)]
