@@ -292,11 +292,7 @@ impl Heap {
     /// Takes a few slices; none are spare.
     fn take_spare<P: Platform>(&mut self, space: &Space<P>) -> Option<()> {
         let mut state = space.lock();
-        let run = space.take(&mut state, TAKEN_SLICES, 1);
-        let (run, count) = match run {
-            Some((run, _)) => (run, TAKEN_SLICES),
-            None => (space.take(&mut state, 1, 1)?.0, 1),
-        };
+        let (run, count) = space.take_some(&mut state, TAKEN_SLICES)?;
         let first = space.index(run);
         for index in (first..first + count).rev() {
             let slice = space.line(index);

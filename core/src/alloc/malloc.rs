@@ -507,9 +507,7 @@ impl<P: Platform, W: ThreadWords> Allocator<P, W> {
         }
         // SAFETY: I1; nothing below enters the allocator again.
         huge::free_own(&self.space, unsafe { &*heap.cast() }, run);
-        if !self.space.has_purger() {
-            self.look_after(self.space.bytes_of_run(run));
-        }
+        self.look_after(self.space.bytes_of_run(run));
     }
 
     #[cold]
@@ -529,7 +527,7 @@ impl<P: Platform, W: ThreadWords> Allocator<P, W> {
     /// Calls the purger if there is enough to give back, with `more` that may be in a cache.
     #[inline]
     fn look_after(&self, more: usize) {
-        if self.space.returnable_bytes() + more >= DIRTY_BYTES_MIN {
+        if !self.space.has_purger() && self.space.returnable_bytes() + more >= DIRTY_BYTES_MIN {
             self.space.call_purger(self.hooks.purger_start);
         }
     }

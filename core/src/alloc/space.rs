@@ -369,6 +369,16 @@ impl<P: Platform> Space<P> {
         Some((self.taken(first, count), true))
     }
 
+    /// Takes up to `most` slices side by side: of the shortest free run, so that the range does not grow while there are any.
+    pub(super) fn take_some(&self, state: &mut State, most: u32) -> Option<(&Slab, u32)> {
+        let count = match self.find(state, 1) {
+            Some(run) => run.slices.load(Relaxed).min(most),
+            None => most,
+        };
+        let taken = self.take(state, count, 1).map(|(run, _)| (run, count));
+        taken.or_else(|| self.take(state, 1, 1).map(|(run, _)| (run, 1)))
+    }
+
     fn taken(&self, first: u32, count: u32) -> &Slab {
         let line = self.line(first);
         line.kind.store(kind::NONE, Relaxed);
