@@ -378,3 +378,25 @@ fn a_poisoned_database_gives_its_directory_free_when_it_is_closed() {
     db.put(b"k", b"w", WriteLevel::Full).unwrap();
     db.close().unwrap();
 }
+
+#[test]
+fn a_close_waits_for_an_ingest_and_ends_it() {
+    let scratch = Scratch::new("ingest");
+    let db = scratch.open(small()).unwrap();
+    let closer = db.clone();
+    let mut closing = None;
+    // Endless, were it not for the close.
+    let pairs = (0u32..).map(|number| {
+        if number == 1000 {
+            let db = closer.clone();
+            closing = Some(std::thread::spawn(move || db.close()));
+        }
+        (number.to_be_bytes(), [7; 100])
+    });
+    assert_eq!(db.ingest(pairs), Err(Error::Closed));
+    closing.unwrap().join().unwrap().unwrap();
+    assert_eq!(db.ingest([(b"k", b"v")]), Err(Error::Closed));
+    drop((db, closer));
+    let db = scratch.open(small()).unwrap();
+    assert_eq!((db.stats().tables, db.get(&[0; 4])), (0, Ok(None)));
+}

@@ -25,6 +25,31 @@ use super::version::{LEVELS, Manifest, Version};
 use crate::platform::Files;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::sync::atomic::Ordering;
+
+/// A call that goes on. The directory stays ours until it is dropped.
+struct Ingesting<'a, P: Files>(&'a Shared<P>);
+
+impl<'a, P: Files> Ingesting<'a, P> {
+    fn begin(shared: &'a Shared<P>) -> Result<Self> {
+        let mut commit = shared.commit.lock();
+        commit.check()?;
+        // Set under this lock.
+        if shared.closing.load(Ordering::Relaxed) {
+            return Err(Error::Closed);
+        }
+        commit.ingesting += 1;
+        Ok(Self(shared))
+    }
+}
+
+impl<P: Files> Drop for Ingesting<'_, P> {
+    fn drop(&mut self) {
+        let mut commit = self.0.commit.lock();
+        commit.ingesting -= 1;
+        self.0.wake_sleepers(&commit);
+    }
+}
 
 /// Tables that nothing refers to yet. Dropped with them, it has their files removed.
 struct Made<P: Files>(Vec<Arc<Table<P>>>);
@@ -42,7 +67,7 @@ impl<P: Files> Shared<P> {
         keyspace: KeyspaceId,
         pairs: impl Iterator<Item = (K, V)>,
     ) -> Result<u64> {
-        self.commit.lock().check()?;
+        let _ingesting = Ingesting::begin(self)?;
         let mut made = self.build_ingested(keyspace, pairs)?;
         if made.0.is_empty() {
             return Ok(0);
@@ -97,6 +122,9 @@ impl<P: Files> Shared<P> {
             self.open_built(&info)
         };
         for (key, value) in pairs {
+            if self.closing.load(Ordering::Relaxed) {
+                return Err(Error::Closed);
+            }
             let (key, value) = (key.as_ref(), value.as_ref());
             for (what, found, max) in [
                 ("key", key.len(), KEY_BYTES_MAX),

@@ -444,8 +444,12 @@ impl<P: Files> Shared<P> {
     pub(super) fn close(&self) -> Result<()> {
         // A merge stops soon. It must have ended before another process may be in the directory.
         // Under the lock that a keeper comes in with: either it sees this, or it is seen and woken.
-        let commit = self.commit.lock();
+        let mut commit = self.commit.lock();
         self.closing.store(true, Ordering::Relaxed);
+        // They see it soon, and no others begin.
+        while commit.ingesting > 0 {
+            commit = self.sleep(commit);
+        }
         drop(commit);
         self.ask_keeper();
         let _turn = self.merging.lock();

@@ -216,7 +216,7 @@ impl<P: Files> Db<P> {
     /// all together or not at all, as durable as at [`WriteLevel::Full`]. For a first load, or a large one. Says how many there were.
     ///
     /// Pairs replace what was written before the call. Writes to the same keys while it goes on may count as later; locks of
-    /// transactions are not looked at. While `pairs` is walked no lock is held. It takes eight bytes of memory a pair.
+    /// transactions are not looked at. While `pairs` is walked no lock is held, but [`close`](Self::close) waits for the walk. It takes eight bytes of memory a pair.
     ///
     /// # Errors
     /// [`Error::Invalid`] if the keys do not ascend; [`Error::Limit`]; [`Error::Io`]: nothing came in, or, if the database is then

@@ -73,6 +73,8 @@ pub(super) struct Commit<P: Files> {
     /// Maintenance was asked for, and the memtables have been full since.
     asked: bool,
     pub(super) refusal: Option<Refusal>,
+    /// Calls of `ingest` that go on: they make files, so the directory is not given free before they end.
+    pub(super) ingesting: usize,
     pub(super) counts: Counts,
 }
 
@@ -108,6 +110,7 @@ impl<P: Files> Commit<P> {
             ahead_ns: 0,
             asked: false,
             refusal: None,
+            ingesting: 0,
             counts: Counts::default(),
         }
     }
@@ -350,7 +353,7 @@ impl<P: Files> Shared<P> {
     }
 
     /// Waits until somebody's turn ends.
-    fn sleep<'a>(&'a self, mut commit: Guard<'a, P>) -> Guard<'a, P> {
+    pub(super) fn sleep<'a>(&'a self, mut commit: Guard<'a, P>) -> Guard<'a, P> {
         commit.sleeping += 1;
         let mut commit = self.committed.wait(commit);
         commit.sleeping -= 1;
