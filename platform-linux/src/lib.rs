@@ -26,6 +26,7 @@ mod datagram;
 mod directory;
 mod entropy;
 mod error;
+mod fence_others;
 mod file;
 mod local;
 mod map;

@@ -320,6 +320,11 @@ unsafe impl Threads for Linux {
     }
 
     #[inline]
+    fn fence_others(&self) -> bool {
+        crate::fence_others::fence_others()
+    }
+
+    #[inline]
     fn yield_now(&self) {
         rustix::thread::sched_yield();
     }

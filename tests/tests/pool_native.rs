@@ -438,6 +438,55 @@ fn a_thread_that_cannot_be_lent_is_told_so() {
 }
 
 #[test]
+fn a_thread_of_the_pool_that_is_lent_to_it_takes_nobodys_place() {
+    let pool = pool_of(3);
+    let (inside, stop, met) = (Barrier::new(2), AtomicBool::new(false), Barrier::new(2));
+    let asked = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let lent = scope.spawn(|| {
+            pool.install(|| {
+                pool.run_worker(|| {
+                    if !asked.swap(true, Ordering::SeqCst) {
+                        inside.wait();
+                    }
+                    stop.load(Ordering::SeqCst)
+                })
+            })
+        });
+        inside.wait();
+        // Each half waits for the other; the first join of a worker wakes another, which must not find itself one too many.
+        pool.install(|| pool::join(|| met.wait(), || met.wait()));
+        stop.store(true, Ordering::SeqCst);
+        while !lent.is_finished() {
+            pool.nudge();
+            std::thread::yield_now();
+        }
+        lent.join()
+            .expect("no panic")
+            .expect("a worker has a place");
+    });
+}
+
+#[test]
+fn what_guests_that_block_leave_behind_is_taken() {
+    const GUESTS: usize = 2;
+    let pool = pool_of(GUESTS);
+    let (taken, open) = (Barrier::new(2 * GUESTS), Barrier::new(2 * GUESTS));
+    std::thread::scope(|scope| {
+        for _ in 0..GUESTS {
+            scope.spawn(|| {
+                let half = || {
+                    taken.wait();
+                    open.wait();
+                };
+                // All four halves have to run at once, two of them on the threads whose places the guests have.
+                pool.join(|| pool.block_in_place(half), half);
+            });
+        }
+    });
+}
+
+#[test]
 fn a_panic_deep_in_a_dense_tree_runs_every_second_half() {
     /// A chain of joins; each but the deepest has a second half that is counted.
     fn chain(worker: Worker<'_>, depth: u32, ended: &AtomicUsize) {

@@ -65,7 +65,10 @@ fn count(default: u64) -> u64 {
 }
 
 fn builder(seed: u64, threads: usize) -> (Sim, Builder<SimEnv>) {
-    let sim = Sim::with_host(SimOptions::new(seed), native());
+    let mut options = SimOptions::new(seed);
+    // Both with and without fences on the hot paths.
+    options.fence_others = !seed.is_multiple_of(4);
+    let sim = Sim::with_host(options, native());
     let env = SimEnv(sim.clone());
     // Spinning is a step of the scheduler here: short spins reach the sleeps, long ones the searches.
     let spin_ns = [0, 5_000, 50_000][seed as usize % 3];

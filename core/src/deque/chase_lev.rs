@@ -142,6 +142,15 @@ impl<T: Slot> ChaseLev<T> {
         self.ends.pop(self.buffer())
     }
 
+    /// See [`Ends::pop_unless_alone`].
+    ///
+    /// # Safety
+    /// As for [`push`](Self::push); and `alone` tells the truth.
+    #[inline(always)]
+    pub(super) unsafe fn pop_unless_alone(&self, alone: impl FnOnce() -> bool) -> Option<T> {
+        self.ends.pop_unless_alone(self.buffer(), alone)
+    }
+
     /// Takes the oldest value, from any thread.
     pub fn steal(&self) -> Steal<T> {
         self.steal_if(|_| true)
@@ -156,7 +165,12 @@ impl<T: Slot> ChaseLev<T> {
     /// Whether `wanted` accepts one of the values, from any thread. It may see values that are gone or torn between their two words;
     /// one that is there throughout is seen whole. Linear in the length.
     pub fn holds(&self, wanted: impl Fn(T) -> bool) -> bool {
-        self.ends.holds(|| self.buffer(), wanted)
+        self.ends.holds(usize::MAX, || self.buffer(), wanted)
+    }
+
+    /// As [`holds`](Self::holds), of the oldest value alone.
+    pub fn offers(&self, wanted: impl Fn(T) -> bool) -> bool {
+        self.ends.holds(1, || self.buffer(), wanted)
     }
 
     /// Steals up to half of the values, at most `limit`, oldest first, and hands each to `take`. Returns how many.

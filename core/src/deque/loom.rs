@@ -1,7 +1,9 @@
 //! The deque under the model checker: every interleaving of an owner and thieves, with the orderings as written.
 #![allow(unsafe_code, reason = "owner calls are promises")]
 
-use super::{ChaseLev, FixedDeque, Steal};
+use super::{BiasedDeque, ChaseLev, FixedDeque, Steal};
+use crate::sync::asymmetric::{self, Meeting};
+use crate::sync::light_fence;
 use ::loom::sync::Arc;
 use ::loom::sync::atomic::{AtomicUsize, Ordering};
 use ::loom::thread;
@@ -94,5 +96,100 @@ fn loom_deque_grows_under_a_thief() {
         }
         all.sort_unstable();
         assert_eq!(all, [[1, 11], [2, 12], [3, 13]]);
+    });
+}
+
+/// The owner pops, pushes again and pops while a thief arrives, with the fence of all threads at each place where it can come: each
+/// value is had exactly once, and the thief sees values whole.
+fn one_taker(fence_after_arrival: bool) {
+    // Light fences: one in each pop that finds something, and one between calls.
+    for point in 0..6 {
+        ::loom::model(move || {
+            let deque = Arc::new(BiasedDeque::<[usize; 2]>::with_capacity(2, true));
+            let mut all: Vec<[usize; 2]> = Vec::new();
+            let meeting = Meeting::at(point);
+            // SAFETY: this thread is the owner.
+            unsafe { deque.push([1, 11]) };
+            let thief = {
+                let deque = deque.clone();
+                thread::spawn(move || {
+                    if !fence_after_arrival {
+                        meeting.fence_others();
+                    }
+                    let fence = || {
+                        if fence_after_arrival {
+                            meeting.fence_others();
+                        }
+                    };
+                    // SAFETY: the only other thread passes a fence (or the model is to fail); a visit has a beginning and an end.
+                    unsafe {
+                        deque.arrive(fence);
+                        let stolen = [deque.steal().success(), deque.steal().success()];
+                        deque.leave();
+                        stolen
+                    }
+                })
+            };
+            light_fence();
+            // SAFETY: as above.
+            all.extend(unsafe { deque.pop() });
+            light_fence();
+            // SAFETY: as above.
+            unsafe { deque.push([2, 12]) };
+            light_fence();
+            // SAFETY: as above.
+            all.extend(unsafe { deque.pop() });
+            asymmetric::finish();
+            all.extend(thief.join().unwrap().into_iter().flatten());
+            // SAFETY: as above.
+            all.extend(unsafe { deque.pop() });
+            all.sort_unstable();
+            assert_eq!(all, [[1, 11], [2, 12]]);
+        });
+    }
+}
+
+#[test]
+fn loom_biased_deque_each_value_has_one_taker() {
+    one_taker(true);
+}
+
+/// The model can fail: a fence before the arrival does not help.
+#[test]
+#[should_panic(expected = "left == right")]
+fn loom_biased_deque_wants_the_fence_after_the_arrival() {
+    one_taker(false);
+}
+
+/// An owner that sees a thief gone sees what it took.
+#[test]
+fn loom_biased_deque_departures_are_seen() {
+    ::loom::model(|| {
+        let deque = Arc::new(BiasedDeque::<usize>::with_capacity(2, true));
+        let meeting = Meeting::at(0);
+        // SAFETY: this thread is the owner.
+        unsafe {
+            deque.push(1);
+            deque.push(2);
+        }
+        let thief = {
+            let deque = deque.clone();
+            thread::spawn(move || {
+                // SAFETY: as above.
+                unsafe {
+                    deque.arrive(|| meeting.fence_others());
+                    let stolen = [deque.steal().success(), deque.steal().success()];
+                    deque.leave();
+                    stolen
+                }
+            })
+        };
+        light_fence();
+        // SAFETY: as above.
+        let popped = unsafe { [deque.pop(), deque.pop()] };
+        let stolen = thief.join().unwrap();
+        let mut all: Vec<usize> = popped.into_iter().chain(stolen).flatten().collect();
+        all.sort_unstable();
+        assert_eq!(all, [1, 2]);
     });
 }

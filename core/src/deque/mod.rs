@@ -3,11 +3,14 @@
 //! | type | capacity | allocates |
 //! |---|---|---|
 //! | [`ChaseLev`] | doubles as needed, keeps old buffers until it is dropped | yes (feature `alloc`) |
+//! | [`BiasedDeque`] | as `ChaseLev`, without fences while no thief is there | yes (feature `alloc`) |
 //! | [`FixedDeque`] | a power of two, in the type | no |
 //! | [`Injector`] | bounded by an option | yes (feature `alloc`) |
 //!
 //! The protocol and why it is right: `README.md` beside this file. Models of its races: `loom.rs`.
 
+#[cfg(feature = "alloc")]
+mod biased;
 mod chase_lev;
 #[cfg(feature = "alloc")]
 mod injector;
@@ -18,6 +21,8 @@ mod slot;
 #[cfg(all(test, not(loom)))]
 mod tests;
 
+#[cfg(feature = "alloc")]
+pub use biased::BiasedDeque;
 #[cfg(feature = "alloc")]
 pub use chase_lev::ChaseLev;
 pub use chase_lev::FixedDeque;

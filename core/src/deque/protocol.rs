@@ -44,7 +44,7 @@ impl<T> Steal<T> {
 /// Keeps the two ends on lines of their own: thieves write one, the owner the other.
 #[repr(align(128))]
 #[derive(Debug)]
-struct Line<T>(T);
+pub(super) struct Line<T>(pub(super) T);
 
 /// The two ends.
 #[derive(Debug)]
@@ -99,6 +99,19 @@ impl Ends {
 
     /// Owner: takes the newest value.
     pub(super) fn pop<T: Slot>(&self, buffer: &[Cell]) -> Option<T> {
+        self.pop_unless_alone(buffer, || {
+            fence(Ordering::SeqCst);
+            false
+        })
+    }
+
+    /// Owner: takes the newest value. `alone` says whether no thief can be between its two reads now, and passes a fence if one can.
+    #[inline(always)]
+    pub(super) fn pop_unless_alone<T: Slot>(
+        &self,
+        buffer: &[Cell],
+        alone: impl FnOnce() -> bool,
+    ) -> Option<T> {
         let bottom = self.bottom.0.load(Ordering::Relaxed);
         // Empty is the common case for a worker that looks around; it needs no fence, since top never falls.
         if distance(bottom, self.top.0.load(Ordering::Relaxed)) <= 0 {
@@ -108,12 +121,15 @@ impl Ends {
         self.bottom.0.store(last, Ordering::Relaxed);
         // Between lowering bottom and reading top, as a thief's fence is between reading top and reading bottom: one of the two
         // sees the other's write, so both cannot take the last value unawares.
-        fence(Ordering::SeqCst);
+        let alone = alone();
         let top = self.top.0.load(Ordering::Relaxed);
+        let value = || buffer[last & (buffer.len() - 1)].load();
         match distance(last, top) {
-            1.. => Some(buffer[last & (buffer.len() - 1)].load()),
+            1.. => Some(value()),
+            // Nobody else can want it, and bottom stays lowered.
+            0 if alone => Some(value()),
             0 => {
-                let value = buffer[last & (buffer.len() - 1)].load();
+                let value = value();
                 let won = self
                     .top
                     .0
@@ -134,10 +150,11 @@ impl Ends {
         }
     }
 
-    /// Anyone: whether one of the values is `wanted`, seen as in [`steal`](Self::steal).
+    /// Anyone: whether one of the oldest `depth` values is `wanted`, seen as in [`steal`](Self::steal).
     #[cfg(feature = "alloc")]
     pub(super) fn holds<'a, T: Slot>(
         &self,
+        depth: usize,
         buffer: impl FnOnce() -> &'a [Cell],
         wanted: impl Fn(T) -> bool,
     ) -> bool {
@@ -145,7 +162,7 @@ impl Ends {
         let bottom = self.bottom.0.load(Ordering::Acquire);
         let buffer = buffer();
         let count = distance(bottom, top).max(0).unsigned_abs();
-        (0..count.min(buffer.len()))
+        (0..count.min(buffer.len()).min(depth))
             .any(|step| wanted(buffer[top.wrapping_add(step) & (buffer.len() - 1)].load()))
     }
 

@@ -160,4 +160,13 @@ pub unsafe trait Threads: Platform {
 
     /// Lets another thread run.
     fn yield_now(&self);
+
+    /// Has every other thread of the process pass a sequentially consistent fence, wherever it is, before this returns, and the
+    /// caller too. False if the system cannot, and then no thread did; the answer is the same at each call.
+    ///
+    /// It is the dear side of an asymmetric fence, some microseconds and an interrupt to each processor; the cheap
+    /// side is [`light_fence`](crate::sync::light_fence).
+    fn fence_others(&self) -> bool {
+        false
+    }
 }

@@ -6,7 +6,8 @@
 //! ```
 //!
 //! So a worker that spawned and ran jobs before allocates nothing, and a million jobs at once leave no more than
-//! [`KEPT_MAX`] blocks a worker behind.
+//! [`KEPT_MAX`] blocks a worker behind. A kept block keeps its chunk: blocks that come from as many chunks hold 64 MiB in the worst case, which takes
+//! a worker that ran one job of each.
 //!
 //! # Invariants
 //! - K1: a chunk's `live` counts its blocks that were not given back to it: those in use, in free lists, and not cut yet.

@@ -5,7 +5,9 @@ use super::latch::Latch;
 use super::sleep::{Parker, Sleep};
 use super::split::{Memo, SplitStack, Stolen};
 use crate::platform::{Instant, Park, Woken};
+use crate::sync::asymmetric::{self, Meeting};
 use crate::sync::atomic::{AtomicU32, AtomicUsize, Ordering, fence};
+use crate::sync::light_fence;
 use ::loom::sync::Arc;
 use ::loom::thread;
 use std::vec::Vec;
@@ -300,4 +302,54 @@ fn loom_sleep_misses_no_work() {
         publisher.join().unwrap();
         assert_eq!(shared.sleep.counts(), (0, 0));
     });
+}
+
+/// As above for a publisher without a fence, which the sleeper's fence of all threads meets at each place where it can.
+#[test]
+fn loom_sleep_misses_no_work_of_a_publisher_without_fences() {
+    struct Shared {
+        sleep: Sleep,
+        parker: Parker,
+        work: AtomicUsize,
+        park: LoomPark,
+    }
+    // Before the publication, between it and the look, after the look.
+    for point in 0..3 {
+        ::loom::model(move || {
+            let shared = Arc::new(Shared {
+                sleep: Sleep::new(1, 1),
+                parker: Parker::new(),
+                work: AtomicUsize::new(0),
+                park: LoomPark::new(),
+            });
+            let meeting = Meeting::at(point);
+            let sleeper = {
+                let shared = shared.clone();
+                thread::spawn(move || {
+                    shared.sleep.start_search();
+                    shared.sleep.announce_park(0, &shared.parker);
+                    // Before the announcement it would not do: the model then ends in a deadlock.
+                    meeting.fence_others();
+                    if shared.work.load(Ordering::Acquire) == 1 {
+                        shared.sleep.cancel_park(0, &shared.parker);
+                    } else {
+                        shared.parker.park(&shared.park, None);
+                        shared.sleep.cancel_park(0, &shared.parker);
+                        assert_eq!(shared.work.load(Ordering::Acquire), 1);
+                    }
+                    shared.sleep.end_search();
+                })
+            };
+            light_fence();
+            shared.work.store(1, Ordering::Release);
+            light_fence();
+            if !shared.sleep.is_all_busy() {
+                fence(Ordering::SeqCst);
+                shared.sleep.notify(|_| &shared.parker, &shared.park, false);
+            }
+            asymmetric::finish();
+            sleeper.join().unwrap();
+            assert_eq!(shared.sleep.counts(), (0, 0));
+        });
+    }
 }

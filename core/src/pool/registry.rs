@@ -13,8 +13,9 @@ use super::split::WORKERS_MAX;
 use super::worker::{State, Worker};
 use crate::deque::Injector;
 use crate::error::{Error, Kind, Operation, Result};
-use crate::platform::{Mutex, ThreadOptions, Threads};
+use crate::platform::{Mutex, Platform, ThreadOptions, Threads};
 use crate::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering, fence};
+use crate::sync::light_fence;
 use alloc::boxed::Box;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
@@ -37,6 +38,8 @@ pub(super) struct Registry<E: Env> {
     /// Jobs of high priority.
     pub(super) urgent: Injector<JobRef<E>, E::Platform>,
     settings: Settings,
+    /// Whether [`fence_all`](Self::fence_all) has all threads pass a fence, so that workers need none when they push and pop.
+    asymmetric: bool,
     ending: AtomicBool,
     /// Workers below this index have been in use: thieves look no further.
     used: AtomicUsize,
@@ -61,9 +64,12 @@ impl<E: Env> Registry<E> {
         let threads = settings.threads;
         let registry = Arc::new_cyclic(|weak: &Weak<Self>| {
             let platform = env.platform();
+            // A pool without threads has nobody to fence against but guests, and firmware has one thread.
+            let asymmetric = platform.fence_others();
             Self {
+                asymmetric,
                 workers: (0..count)
-                    .map(|index| State::new(index, weak.as_ptr(), platform))
+                    .map(|index| State::new(index, weak.as_ptr(), platform, asymmetric))
                     .collect(),
                 sleep: Sleep::new(count, threads),
                 injector: Injector::new(platform.clone()),
@@ -204,6 +210,29 @@ impl<E: Env> Registry<E> {
         self.notify(false);
     }
 
+    /// As [`published`](Self::published), for a worker's own deque. While nobody searches or sleeps it costs two loads: whoever goes to sleep after that has this
+    /// thread pass a fence before its last look.
+    pub(super) fn published_by_worker(&self) {
+        self.env.preempt();
+        if self.asymmetric {
+            light_fence();
+            if self.sleep.is_all_busy() {
+                return;
+            }
+        }
+        self.published();
+    }
+
+    /// The sleeper's and the thief's fence. Where it has all threads pass one, workers that push and pop have none.
+    pub(super) fn fence_all(&self) {
+        fence(Ordering::SeqCst);
+        if self.asymmetric && !self.env.platform().fence_others() {
+            self.env
+                .platform()
+                .fatal("threads cannot be fenced any more, though they could be");
+        }
+    }
+
     pub(super) fn ask_all(&self, except: usize) {
         for worker in &self.workers[..self.used()] {
             if worker.index != except {
@@ -255,7 +284,7 @@ impl<E: Env> Registry<E> {
         if self.used.load(Ordering::Relaxed) <= state.index {
             self.used.fetch_max(state.index + 1, Ordering::AcqRel);
         }
-        self.sleep.guest_enters();
+        state.displace();
         state.outer.set(self.env.current().cast());
         self.env.set_current((&raw const *state).cast());
         state.stack.fatten();
@@ -340,15 +369,23 @@ impl<E: Env> Registry<E> {
 
     /// Around a job that blocks: a spare thread works in its place meanwhile.
     pub(super) fn block<R>(&self, state: &State<E>, f: impl FnOnce() -> R) -> R {
-        struct Unblock<'a>(&'a AtomicU32);
-        impl Drop for Unblock<'_> {
+        struct Unblock<'a, E: Env> {
+            state: &'a State<E>,
+            displaced: bool,
+        }
+        impl<E: Env> Drop for Unblock<'_, E> {
             fn drop(&mut self) {
-                self.0.fetch_sub(1, Ordering::SeqCst);
+                let blocked = &self.state.registry().blocked;
+                blocked.fetch_sub(1, Ordering::SeqCst);
+                if self.displaced {
+                    self.state.displace();
+                }
             }
         }
         state.trace(Event::Block);
         let blocked = self.blocked.fetch_add(1, Ordering::SeqCst) + 1;
-        let _unblock = Unblock(&self.blocked);
+        let displaced = state.stand_aside();
+        let _unblock = Unblock { state, displaced };
         state.share_all();
         if self.spares.load(Ordering::SeqCst) < blocked && !self.notify(false) {
             self.start_spare();
@@ -425,8 +462,9 @@ impl<E: Env> Drop for Leave<'_, E> {
                 state.inject(job);
             }
         }
+        state.leave();
         registry.env.set_current(state.outer.get().cast());
-        registry.sleep.guest_leaves();
+        state.stand_aside();
         state.taken.store(false, Ordering::Release);
     }
 }
@@ -484,6 +522,7 @@ unsafe extern "C" fn thread_main<E: Env>(argument: *mut u8) {
             registry.spares.fetch_sub(1, Ordering::SeqCst);
         }
     }
+    state.leave();
     settings.exit(&registry.env, state.index);
     registry.trace(state.index, Event::Exit);
     registry.env.set_current(core::ptr::null());

@@ -116,9 +116,10 @@ impl<'scope, E: Env> Scope<'scope, E> {
         }
     }
 
-    /// After a publication and its fence: the home worker said that it sleeps before it looked for the last time, so either that
+    /// After a publication: the home worker said that it sleeps before it looked for the last time, so either that
     /// look found the job or this finds the bit.
     fn wake_home(&self, registry: &Registry<E>) {
+        fence(Ordering::SeqCst);
         if self.word.load(Ordering::SeqCst) & ASLEEP != 0 {
             registry.workers[self.home]
                 .parker

@@ -5,7 +5,7 @@
 //! - P2: a worker's bit is set from before its last look around until it, or one waker, clears it; whoever clears it moves the worker from
 //!   `parked` to `searching`.
 //! - P3: between setting its bit and its last look, and between publishing work and reading the counts, there is a sequentially
-//!   consistent fence: one side sees the other.
+//!   consistent fence: one side sees the other. Where the sleeper has all threads pass one, a publisher that finds nobody idle has none.
 //!
 //! # Bounds
 //! A publication wakes at most one worker, and none while one is searching; that one wakes the next if it finds work and more is left.
@@ -100,6 +100,11 @@ impl Sleep {
     pub(super) fn is_crowded(&self) -> bool {
         let guests = self.guests();
         guests != 0 && self.parked.0.load(Ordering::Relaxed) < guests
+    }
+
+    /// Whether nobody searches and nobody sleeps for want of work.
+    pub(super) fn is_all_busy(&self) -> bool {
+        self.counts() == (0, 0)
     }
 
     pub(super) fn counts(&self) -> (u32, u32) {

@@ -142,14 +142,16 @@ impl<E: Env> Pool<E> {
         let panic = Cell::new(None);
         let entered = self.registry.enter(|worker| {
             // It works for the pool, so it takes nobody's place.
-            self.registry.sleep.guest_leaves();
+            let displaced = worker.state.stand_aside();
             worker.state.work(|| {
                 env.catch(&until).unwrap_or_else(|payload| {
                     panic.set(Some(payload));
                     true
                 })
             });
-            self.registry.sleep.guest_enters();
+            if displaced {
+                worker.state.displace();
+            }
         });
         let entered = entered.map_err(|_| Error::new(Operation::Spawn, Kind::Limit));
         if let Some(payload) = panic.into_inner() {

@@ -263,7 +263,8 @@ impl<T> SplitStack<T> {
     /// Anyone: asks the owner to share.
     pub(super) fn ask(&self) {
         if !self.is_asked() {
-            self.limit.0.store(0, Ordering::Relaxed);
+            // Not a store: it and the owner's exchange come one after the other.
+            self.limit.0.swap(0, Ordering::Relaxed);
         }
     }
 

@@ -6,6 +6,7 @@
 //! - W2: a worker that waits for a half runs descendants of that half and nothing else; one that waits for a scope runs that scope's
 //!   jobs and nothing else. So what its frames hold locked cannot be wanted by what runs on top of them, unless the
 //!   program's own subtree wants it.
+//! - W3: a worker is a thief at one other's deque at most, and leaves it before it sleeps or ends.
 #![allow(unsafe_code, reason = "runs jobs by raw pointer")]
 
 use super::block::Blocks;
@@ -16,7 +17,7 @@ use super::registry::Registry;
 use super::scope::home_of;
 use super::sleep::Parker;
 use super::split::{Line, Memo, SplitStack, Stolen};
-use crate::deque::{ChaseLev, Injector, Steal};
+use crate::deque::{BiasedDeque, Injector, Steal};
 use crate::platform::{Clock, ClockId};
 use crate::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
 use core::cell::{Cell, UnsafeCell};
@@ -59,7 +60,11 @@ pub(super) struct State<E: Env> {
     /// What this thread was before it became a guest here; null for a thread of the pool.
     pub(super) outer: Cell<*const Self>,
     blocks: UnsafeCell<Blocks<E>>,
-    pub(super) deque: ChaseLev<JobRef<E>>,
+    pub(super) deque: BiasedDeque<JobRef<E>>,
+    /// Whether it is a guest that counts as one, and so takes the place of a thread of the pool.
+    displaces: Cell<bool>,
+    /// At whose deque this worker is as a thief, plus one (W3).
+    visiting: Cell<usize>,
     /// Jobs for this worker only.
     pub(super) mail: Injector<JobRef<E>, E::Platform>,
     pub(super) parker: Line<Parker>,
@@ -104,7 +109,12 @@ pub(super) enum Task<E: Env> {
 }
 
 impl<E: Env> State<E> {
-    pub(super) fn new(index: usize, registry: *const Registry<E>, platform: &E::Platform) -> Self {
+    pub(super) fn new(
+        index: usize,
+        registry: *const Registry<E>,
+        platform: &E::Platform,
+        asymmetric: bool,
+    ) -> Self {
         Self {
             stack: SplitStack::new(),
             eager: Cell::new(true),
@@ -117,7 +127,9 @@ impl<E: Env> State<E> {
             registry,
             outer: Cell::new(core::ptr::null()),
             blocks: UnsafeCell::new(Blocks::new()),
-            deque: ChaseLev::with_capacity(64),
+            deque: BiasedDeque::with_capacity(64, asymmetric),
+            displaces: Cell::new(false),
+            visiting: Cell::new(0),
             mail: Injector::new(platform.clone()),
             parker: Line(Parker::new()),
             helper: AtomicU32::new(0),
@@ -197,8 +209,12 @@ impl<E: Env> State<E> {
     /// After a publication and a fence: first whoever waits for a half that runs here, else one who has nothing to do.
     fn wake_for_halves(&self) {
         let registry = self.registry();
-        let helper = self.helper.load(Ordering::Relaxed);
-        if helper != 0 && self.helper.swap(0, Ordering::AcqRel) == helper {
+        // Who put itself there between the load and the swap is woken instead: it asked later.
+        let helper = match self.helper.load(Ordering::Relaxed) {
+            0 => 0,
+            _ => self.helper.swap(0, Ordering::AcqRel),
+        };
+        if helper != 0 {
             self.count(Counter::Wakes);
             registry.workers[helper as usize - 1]
                 .parker
@@ -310,6 +326,8 @@ impl<E: Env> State<E> {
     /// Sleeps in a wait, until unparked. Mail unparks the worker that it was sent to; a guest whose thread is another pool's looks for it
     /// now and then.
     pub(super) fn park(&self) {
+        self.leave();
+        let displaced = self.stand_aside();
         self.count(Counter::Parks);
         let elsewhere = !core::ptr::eq(self.first(), self);
         let until = elsewhere.then(|| {
@@ -317,13 +335,49 @@ impl<E: Env> State<E> {
             now.saturating_add(MAIL_PERIOD)
         });
         self.parker.0.park(self.platform(), until);
+        if displaced {
+            self.displace();
+        }
+    }
+
+    /// A guest begins to work, in the place of a thread of the pool.
+    pub(super) fn displace(&self) {
+        self.displaces.set(true);
+        self.registry().sleep.guest_enters();
+    }
+
+    /// A guest that sleeps, blocks or leaves takes nobody's place. Whether it did.
+    pub(super) fn stand_aside(&self) -> bool {
+        let displaced = self.displaces.replace(false);
+        if displaced {
+            self.registry().sleep.guest_leaves();
+        }
+        displaced
     }
 
     /// Adds a spawned job, and sees to it that somebody runs it whatever this worker does next.
     pub(super) fn push(&self, job: JobRef<E>) {
         // SAFETY: W1.
         unsafe { self.deque.push(job) };
-        self.registry().published();
+        self.registry().published_by_worker();
+    }
+
+    /// Becomes a thief at the victim's deque, until it is one elsewhere or [leaves](Self::leave).
+    fn visit(&self, victim: &Self) {
+        if self.visiting.get() != victim.index + 1 {
+            self.leave();
+            // SAFETY: the registry's fence is one of all threads where its deques are asymmetric.
+            unsafe { victim.deque.arrive(|| self.registry().fence_all()) };
+            self.visiting.set(victim.index + 1);
+        }
+    }
+
+    /// Is no thief any more: the other may do without fences.
+    pub(super) fn leave(&self) {
+        if let Some(index) = self.visiting.replace(0).checked_sub(1) {
+            // SAFETY: it arrived there, and says so no longer.
+            unsafe { self.registry().workers[index].deque.leave() };
+        }
     }
 
     /// Makes every half public, before this worker blocks.
@@ -367,8 +421,10 @@ impl<E: Env> State<E> {
                 continue;
             }
             let victim = &workers[index];
-            loop {
-                match victim.deque.steal() {
+            while !victim.deque.is_empty() {
+                self.visit(victim);
+                // SAFETY: this worker is a thief there.
+                match unsafe { victim.deque.steal() } {
                     Steal::Success(job) => {
                         self.stole(index);
                         return Some(Task::Spawned(job));
@@ -532,16 +588,19 @@ impl<E: Env> State<E> {
             if index == self.index {
                 continue;
             }
-            let mut deep = last && victim.deque.holds(|job| job.scope() == scope);
-            loop {
-                match victim.deque.steal_if(|job| deep || job.scope() == scope) {
+            let ours = |job: JobRef<E>| job.scope() == scope;
+            let mut deep = last && victim.deque.holds(ours);
+            while deep || victim.deque.offers(ours) {
+                self.visit(victim);
+                // SAFETY: this worker is a thief there.
+                match unsafe { victim.deque.steal_if(|job| deep || ours(job)) } {
                     Steal::Success(job) if job.scope() == scope => {
                         self.stole(index);
                         return Some(job);
                     }
                     Steal::Success(job) => {
                         self.inject(job);
-                        deep = victim.deque.holds(|job| job.scope() == scope);
+                        deep = victim.deque.holds(ours);
                     }
                     Steal::Retry => self.env().relax(),
                     Steal::Empty => break,
@@ -575,7 +634,7 @@ impl<E: Env> State<E> {
                 }
                 sleep.announce_park(self.index, &self.parker.0);
                 registry.ask_all(self.index);
-                fence(Ordering::SeqCst);
+                registry.fence_all();
                 if let Some(task) = self.find(true) {
                     sleep.cancel_park(self.index, &self.parker.0);
                     break Some(task);
@@ -586,6 +645,7 @@ impl<E: Env> State<E> {
                 }
                 self.count(Counter::Parks);
                 self.trace(Event::Park);
+                self.leave();
                 self.parker.0.park(self.platform(), None);
                 // A late unpark of an earlier sleep leaves the bit set.
                 sleep.cancel_park(self.index, &self.parker.0);

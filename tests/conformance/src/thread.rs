@@ -17,6 +17,7 @@ use placement::{
 use underpin_core::Result;
 use underpin_core::platform::{ThreadOptions, Threads};
 use underpin_core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use underpin_core::sync::light_fence;
 
 cases!("thread", Threads:
     entry_runs_once_with_its_argument,
@@ -29,6 +30,7 @@ cases!("thread", Threads:
     ids_are_unique_and_never_zero,
     parallelism_is_at_least_one,
     yielding_returns,
+    fencing_others_orders_what_they_do,
     names_answer_as_the_caps_say,
     spawn_takes_any_name,
     small_stack_is_rounded_up,
@@ -281,6 +283,56 @@ fn yielding_returns<P: Threads>(cx: &Context<'_, P>) -> Verdict {
     for _ in 0..100 {
         cx.p.yield_now();
     }
+    Ok(())
+}
+
+/// "Has every other thread of the process pass a sequentially consistent fence": of two threads that write and then look, one sees
+/// what the other wrote, though one of them has no fence of its own.
+fn fencing_others_orders_what_they_do<P: Threads>(cx: &Context<'_, P>) -> Verdict {
+    const ROUNDS: u32 = 300;
+    if !cx.p.fence_others() {
+        ensure!(!cx.p.fence_others(), "now it can");
+        return Ok(());
+    }
+    let [round, done, dear, cheap, saw] = [const { AtomicU32::new(0) }; 5];
+    let wait_for = |word: &AtomicU32, value| {
+        while word.load(Ordering::Acquire) != value {
+            cx.p.yield_now();
+        }
+    };
+    let both_blind = crew(
+        cx.p,
+        1,
+        &|_| {
+            for number in 1..=ROUNDS {
+                wait_for(&round, number);
+                cheap.store(number, Ordering::Relaxed);
+                light_fence();
+                let seen = dear.load(Ordering::Relaxed) == number;
+                saw.store(u32::from(seen), Ordering::Relaxed);
+                done.store(number, Ordering::Release);
+            }
+        },
+        || {
+            (1..=ROUNDS).find(|&number| {
+                round.store(number, Ordering::Release);
+                dear.store(number, Ordering::Relaxed);
+                let can = cx.p.fence_others();
+                let seen = cheap.load(Ordering::Relaxed) == number;
+                wait_for(&done, number);
+                let blind = !can || !seen && saw.load(Ordering::Relaxed) == 0;
+                if blind {
+                    // The other thread ends with its last round.
+                    for number in number + 1..=ROUNDS {
+                        round.store(number, Ordering::Release);
+                        wait_for(&done, number);
+                    }
+                }
+                blind
+            })
+        },
+    )?;
+    ensure_eq!(both_blind, None);
     Ok(())
 }
 

@@ -128,6 +128,7 @@ macro_rules! forward_threads {
                 fn thread_id(&self) -> u64;
                 fn parallelism(&self) -> usize;
                 fn yield_now(&self);
+                fn fence_others(&self) -> bool;
             }
         }
 

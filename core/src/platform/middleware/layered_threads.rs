@@ -45,6 +45,9 @@ unsafe impl<P: Threads, L: Layer> Threads for Layered<P, L> {
     fn yield_now(&self) {
         self.inner().yield_now();
     }
+    fn fence_others(&self) -> bool {
+        self.inner().fence_others()
+    }
 }
 
 // SAFETY: as above; values are the inner platform's.

@@ -28,6 +28,8 @@ pub struct SimOptions {
     /// Processors, as [`Threads::parallelism`](crate::platform::Threads::parallelism) tells; threads still run one at a time.
     /// Default 4.
     pub processors: usize,
+    /// Whether [`Threads::fence_others`](crate::platform::Threads::fence_others) can. Default: yes.
+    pub fence_others: bool,
     /// The wall clock at the monotonic clock's zero, in nanoseconds since 1970. Default: the start of 2026.
     pub real_base_ns: u64,
     /// The power goes at this call of the seam, counted from 1, before it does anything. Default: never.
@@ -62,6 +64,7 @@ impl SimOptions {
             poison_decommitted: false,
             granularity_bytes: 64 << 10,
             processors: 4,
+            fence_others: true,
             real_base_ns: 1_767_225_600_000_000_000,
             power_loss_at_call: None,
             power_loss_at_disk_call: None,

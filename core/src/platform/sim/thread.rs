@@ -142,4 +142,12 @@ unsafe impl Threads for Sim {
         let state = self.step(Operation::Yield);
         drop(self.yield_to_any(state));
     }
+
+    /// Threads run one at a time here, so their writes are in one order already.
+    fn fence_others(&self) -> bool {
+        if self.0.options.fence_others {
+            self.yield_now();
+        }
+        self.0.options.fence_others
+    }
 }
