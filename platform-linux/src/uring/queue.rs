@@ -73,7 +73,7 @@ const _: () = assert!(size_of::<Entry>() == 64 && size_of::<Done>() == 16);
 /// The queues. See the module's invariants.
 #[derive(Debug)]
 pub(super) struct Queue {
-    fd: OwnedFd,
+    pub(super) fd: OwnedFd,
     rings: NonNull<c_void>,
     rings_bytes: usize,
     entries: NonNull<Entry>,
