@@ -7,6 +7,7 @@ use crate::platform::refused;
 use alloc::sync::{Arc, Weak};
 use core::mem::MaybeUninit;
 use core::net::SocketAddr;
+use core::time::Duration;
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::io::{Errno, IoSlice, retry_on_intr};
 use rustix::net::{
@@ -39,11 +40,19 @@ pub(crate) enum SocketKind {
     Listener,
     Stream,
     Datagram,
+    /// Something else, which its user reads and writes himself.
+    Watched,
 }
 
 impl Socket {
     pub(crate) fn new(fd: OwnedFd, kind: SocketKind) -> Self {
         Self(Arc::new(Descriptor { fd, kind }))
+    }
+
+    /// A pipe, a process or whatever else rings can watch ([`Op::Ready`](underpin_core::platform::Op::Ready)); the calls of [`Net`] are not for it.
+    #[must_use]
+    pub fn watched(fd: OwnedFd) -> Self {
+        Self::new(fd, SocketKind::Watched)
     }
 
     pub(crate) fn kind(&self) -> SocketKind {
@@ -56,7 +65,9 @@ impl Socket {
         self.as_fd().as_raw_fd()
     }
 
-    pub(crate) fn as_fd(&self) -> BorrowedFd<'_> {
+    /// The descriptor, for calls that the seam does not have.
+    #[must_use]
+    pub fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.fd.as_fd()
     }
 
@@ -122,6 +133,30 @@ pub(crate) fn finish_connect(socket: &Socket) -> Result<()> {
     }
 }
 
+#[inline]
+fn receive(socket: &Socket, buffer: &mut [MaybeUninit<u8>], flags: RecvFlags) -> Result<usize> {
+    if buffer.is_empty() {
+        return Ok(0);
+    }
+    retry_on_intr(|| {
+        rustix::net::recv(socket.as_fd(), &mut *buffer, flags)
+            .map(|((received, _), _)| received.len())
+    })
+    .map_err(|errno| error(Operation::Receive, errno))
+}
+
+/// Options of connections are not for listeners, where Linux takes them all the same.
+fn option(
+    socket: &Socket,
+    set: impl FnOnce(BorrowedFd<'_>) -> rustix::io::Result<()>,
+) -> Result<()> {
+    const OP: Operation = Operation::SocketOption;
+    if socket.kind() != SocketKind::Stream {
+        return Err(Error::new(OP, Kind::InvalidInput));
+    }
+    set(socket.as_fd()).map_err(|errno| error(OP, errno))
+}
+
 // SAFETY: the count is the kernel's, which fills what it counts and never more than it was given.
 unsafe impl Net for Linux {
     type Socket = Socket;
@@ -177,16 +212,13 @@ unsafe impl Net for Linux {
         }
     }
 
+    fn try_peek(&self, socket: &Socket, buffer: &mut [MaybeUninit<u8>]) -> Result<usize> {
+        receive(socket, buffer, RecvFlags::PEEK)
+    }
+
     #[inline]
     fn try_receive(&self, socket: &Socket, buffer: &mut [MaybeUninit<u8>]) -> Result<usize> {
-        if buffer.is_empty() {
-            return Ok(0);
-        }
-        retry_on_intr(|| {
-            rustix::net::recv(socket.as_fd(), &mut *buffer, RecvFlags::empty())
-                .map(|((received, _), _)| received.len())
-        })
-        .map_err(|errno| error(Operation::Receive, errno))
+        receive(socket, buffer, RecvFlags::empty())
     }
 
     #[inline]
@@ -248,10 +280,20 @@ unsafe impl Net for Linux {
     }
 
     fn set_no_delay(&self, socket: &Socket, on: bool) -> Result<()> {
-        const OP: Operation = Operation::SocketOption;
-        if socket.kind() != SocketKind::Stream {
-            return Err(Error::new(OP, Kind::InvalidInput));
-        }
-        sockopt::set_tcp_nodelay(socket.as_fd(), on).map_err(|errno| error(OP, errno))
+        option(socket, |fd| sockopt::set_tcp_nodelay(fd, on))
+    }
+
+    fn set_keep_alive(&self, socket: &Socket, after: Option<Duration>) -> Result<()> {
+        option(socket, |fd| {
+            if let Some(after) = after {
+                sockopt::set_tcp_keepidle(fd, after)?;
+                sockopt::set_tcp_keepintvl(fd, after)?;
+            }
+            sockopt::set_socket_keepalive(fd, after.is_some())
+        })
+    }
+
+    fn set_linger(&self, socket: &Socket, time: Option<Duration>) -> Result<()> {
+        option(socket, |fd| sockopt::set_socket_linger(fd, time))
     }
 }

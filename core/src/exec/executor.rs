@@ -136,7 +136,9 @@ impl<P: Reactor, H: Host> Shared<P, H> {
                     break;
                 }
                 self.budget.set(OPERATIONS_PER_POLL);
-                if !self.counters.timed(|| scheduler.run_one(), || self.now()) {
+                let name = || scheduler.next_name();
+                let run = || scheduler.run_one();
+                if !self.counters.timed(name, run, || self.now()) {
                     break;
                 }
             }
@@ -374,7 +376,7 @@ impl<P: Reactor, H: Host> Handle<P, H> {
         })
     }
 
-    /// Calls `report` with each poll that takes longer than `limit`, from now on; `None` stops that. Two clock readings a poll.
+    /// Calls `report` with each task whose poll takes longer than `limit`, from now on; `None` stops that. Two clock readings a poll.
     pub fn report_slow_polls(&self, limit: Option<SlowPolls>) {
         self.0.counters.set_slow(limit);
     }

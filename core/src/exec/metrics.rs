@@ -26,6 +26,8 @@ pub struct Metrics {
     pub sleeps: u64,
     /// Polls that took longer than the limit that was asked for.
     pub slow_polls: u64,
+    /// Time that polls took while slow ones were asked for.
+    pub poll_time: Duration,
 }
 
 /// What can be said of a task.
@@ -50,8 +52,8 @@ impl TaskInfo {
     }
 }
 
-/// From which time on a poll is slow, and what is told how long it took.
-pub type SlowPolls = (Duration, fn(Duration));
+/// From which time on a poll is slow, and what is told the type of the task's future and how long it took.
+pub type SlowPolls = (Duration, fn(&'static str, Duration));
 
 /// What the loop counts.
 pub(super) struct Counters {
@@ -59,6 +61,7 @@ pub(super) struct Counters {
     sleeps: Cell<u64>,
     slow_polls: Cell<u64>,
     slow: Cell<Option<SlowPolls>>,
+    poll_time: Cell<Duration>,
 }
 
 impl Counters {
@@ -68,6 +71,7 @@ impl Counters {
             sleeps: Cell::new(0),
             slow_polls: Cell::new(0),
             slow: Cell::new(None),
+            poll_time: Cell::new(Duration::ZERO),
         }
     }
 
@@ -83,18 +87,26 @@ impl Counters {
         self.slow.set(slow);
     }
 
-    /// Runs `poll`, and reports it if it was slow and somebody wants to know.
+    /// Runs `poll` on the task with this `name`, and reports it if it was slow and somebody wants to know.
     #[inline]
-    pub(super) fn timed(&self, poll: impl FnOnce() -> bool, now: impl Fn() -> Instant) -> bool {
+    pub(super) fn timed(
+        &self,
+        name: impl FnOnce() -> &'static str,
+        poll: impl FnOnce() -> bool,
+        now: impl Fn() -> Instant,
+    ) -> bool {
         let Some((limit, report)) = self.slow.get() else {
             return poll();
         };
+        let name = name();
         let start = now();
         let ran = poll();
         let took = now().saturating_duration_since(start);
+        self.poll_time
+            .set(self.poll_time.get().saturating_add(took));
         if ran && took > limit {
             self.slow_polls.set(self.slow_polls.get() + 1);
-            report(took);
+            report(name, took);
         }
         ran
     }
@@ -104,6 +116,7 @@ impl Counters {
             turns: self.turns.get(),
             sleeps: self.sleeps.get(),
             slow_polls: self.slow_polls.get(),
+            poll_time: self.poll_time.get(),
             ..metrics
         }
     }

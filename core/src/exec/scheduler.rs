@@ -274,6 +274,12 @@ impl Scheduler {
         }
     }
 
+    /// The type of the next task's future, if there is one.
+    #[cfg(feature = "alloc")]
+    pub(super) fn next_name(&self) -> &'static str {
+        self.queue.first().map_or("", Header::name)
+    }
+
     pub(super) fn has_ready(&self) -> bool {
         !self.queue.is_empty()
     }

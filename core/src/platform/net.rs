@@ -6,9 +6,10 @@
 )]
 
 use super::Platform;
-use crate::error::Result;
+use crate::error::{Error, Operation, Result};
 use core::mem::MaybeUninit;
 use core::net::SocketAddr;
+use core::time::Duration;
 
 /// How to listen.
 #[derive(Clone, Copy, Debug)]
@@ -47,7 +48,7 @@ pub enum ShutdownHow {
 /// Stream sockets.
 ///
 /// # Safety
-/// A `try_receive` that returns `Ok(n)` has `n <= buffer.len()` and has initialised the first `n` bytes.
+/// A `try_receive` or `try_peek` that returns `Ok(n)` has `n <= buffer.len()` and has initialised the first `n` bytes.
 pub unsafe trait Net: Platform {
     /// A socket: a listener or a connection. Clones are the same socket; it is closed when the last one is dropped.
     /// Never inherited by child processes; never blocks.
@@ -70,6 +71,15 @@ pub unsafe trait Net: Platform {
     /// # Errors
     /// `WouldBlock`; `ConnectionReset`, `NotConnected`.
     fn try_receive(&self, socket: &Self::Socket, buffer: &mut [MaybeUninit<u8>]) -> Result<usize>;
+
+    /// As [`try_receive`](Self::try_receive), and leaves the bytes for the next. A platform may lack it.
+    ///
+    /// # Errors
+    /// As `try_receive`; `Unsupported`.
+    fn try_peek(&self, socket: &Self::Socket, buffer: &mut [MaybeUninit<u8>]) -> Result<usize> {
+        let _ = (socket, buffer);
+        Err(Error::unsupported(Operation::Receive))
+    }
 
     /// Writes as much as fits now and returns how many bytes, at least 1 unless `bytes` is empty. Raises no signal.
     ///
@@ -111,4 +121,24 @@ pub unsafe trait Net: Platform {
     /// # Errors
     /// `InvalidInput` for a listener.
     fn set_no_delay(&self, socket: &Self::Socket, on: bool) -> Result<()>;
+
+    /// Asks a peer that says nothing whether it is still there, each time so long after it last did; `None` asks never. Whole seconds,
+    /// at least one. A platform may lack it.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a listener or a time that the system refuses; `Unsupported`.
+    fn set_keep_alive(&self, socket: &Self::Socket, after: Option<Duration>) -> Result<()> {
+        let _ = (socket, after);
+        Err(Error::unsupported(Operation::SocketOption))
+    }
+
+    /// How long the system goes on delivering what was written when the connection is closed: `None` as long as it takes, zero resets the
+    /// connection. Closing waits in no case but others of more than zero, where the system may let it wait. A platform may lack it.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a listener; `Unsupported`.
+    fn set_linger(&self, socket: &Self::Socket, time: Option<Duration>) -> Result<()> {
+        let _ = (socket, time);
+        Err(Error::unsupported(Operation::SocketOption))
+    }
 }

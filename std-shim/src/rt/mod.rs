@@ -35,6 +35,12 @@
 //! wait in an io_uring: one system call submits and waits. Bytes are moved by the same calls as over epoll, and files go to
 //! [`blocking`] either way.
 //!
+//! # Streams, processes, the console
+//!
+//! [`io`] has buffered readers and writers, lines and frames over every stream here; [`stdin`], [`stdout`] and [`stderr`] are such streams.
+//! On Linux `process` starts children and awaits their pipes and ends, and `signal` (feature `signals`) hears signals; elsewhere these two
+//! modules do not exist yet.
+//!
 //! # With others
 //!
 //! Features, each named with the version that it is of: `futures-io-v0_3` (`AsyncRead`, `AsyncWrite`), `futures-core-v0_3` (`Stream`),
@@ -54,9 +60,16 @@ mod host;
     feature = "hyper-v1"
 ))]
 mod interop;
+pub mod io;
 pub mod net;
 mod runtime;
+mod stdio;
 
+#[allow(
+    unused_imports,
+    reason = "systems without processes and signals have none"
+)]
+pub use crate::sys::events::*;
 pub use blocking::{BLOCKING_THREADS_MAX, Blocking, blocking};
 pub use host::ThreadHost;
 #[cfg(feature = "hyper-v1")]
@@ -65,6 +78,7 @@ pub use runtime::{
     Handle, Remote, Runtime, block_on, handle, interval, now, sleep, sleep_until, spawn, timeout,
     yield_now,
 };
+pub use stdio::{Stdin, Stdout, stderr, stdin, stdout};
 pub use underpin_core::exec::sync;
 pub use underpin_core::exec::{
     Elapsed, FutureSet, JoinError, JoinHandle, Lease, Metrics, MissedTick, Scope, ScopedJoin,
@@ -72,6 +86,7 @@ pub use underpin_core::exec::{
 };
 pub use underpin_core::{join, select, try_join};
 
+pub(crate) use runtime::with;
 use underpin_core::exec;
 
 /// Ends at a time; see [`sleep`].

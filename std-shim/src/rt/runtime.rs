@@ -80,7 +80,7 @@ pub fn handle() -> Handle {
     with(Handle::clone)
 }
 
-pub(super) fn with<R>(body: impl FnOnce(&Handle) -> R) -> R {
+pub(crate) fn with<R>(body: impl FnOnce(&Handle) -> R) -> R {
     CURRENT.with(|current| match &*current.borrow() {
         Some(handle) => body(handle),
         None => {

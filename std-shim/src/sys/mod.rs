@@ -15,6 +15,7 @@
 //! # }
 //! ```
 
+pub(crate) mod events;
 mod file_facts;
 mod handle_limit;
 mod io_error;

@@ -215,6 +215,64 @@ fn a_name_connects() {
     .expect("a runtime");
 }
 
+#[test]
+#[cfg(target_os = "linux")]
+fn a_peek_leaves_the_bytes_and_a_linger_of_zero_resets() {
+    rt::block_on(async {
+        let (one, mut other) = pair().await;
+        one.set_keepalive(Some(Duration::from_secs(60)))
+            .expect("set");
+        one.set_keepalive(None).expect("set");
+        let error = one
+            .set_keepalive(Some(Duration::ZERO))
+            .expect_err("no time");
+        assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput);
+        let mut one = one;
+        let mut buffer = [0; 8];
+        {
+            let waiting = core::pin::pin!(other.peek(&mut buffer));
+            assert!(futures_lite::future::poll_once(waiting).await.is_none());
+        }
+        one.write_all(b"bytes").await.expect("written");
+        for _ in 0..2 {
+            let count = other.peek(&mut buffer[..3]).await.expect("looked");
+            assert_eq!(&buffer[..count], b"byt");
+        }
+        assert_eq!(&*other.receive().await.expect("received"), b"bytes");
+        one.set_linger(Some(Duration::ZERO)).expect("set");
+        drop(one);
+        let error = other.receive().await.expect_err("reset");
+        assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+    })
+    .expect("a runtime");
+}
+
+#[test]
+fn a_slow_poll_is_told_with_the_name_of_its_task() {
+    std::thread_local! {
+        static TOLD: core::cell::RefCell<Vec<&'static str>> = const { core::cell::RefCell::new(Vec::new()) };
+    }
+    async fn dawdles() {
+        let start = std::time::Instant::now();
+        while start.elapsed() < Duration::from_millis(3) {}
+    }
+    rt::block_on(async {
+        let limit = Duration::from_millis(2);
+        let tell = |name, _| TOLD.with_borrow_mut(|told| told.push(name));
+        rt::handle().report_slow_polls(Some((limit, tell)));
+        rt::spawn(dawdles()).await.expect("no panic");
+        rt::handle().report_slow_polls(None);
+        rt::spawn(dawdles()).await.expect("no panic");
+        let told = TOLD.take();
+        // A busy machine may make others slow too.
+        assert!(told.iter().any(|name| name.contains("dawdles")), "{told:?}");
+        assert!(told.iter().filter(|name| name.contains("dawdles")).count() == 1);
+        let metrics = rt::handle().metrics();
+        assert!(metrics.slow_polls >= 1 && metrics.poll_time >= limit);
+    })
+    .expect("a runtime");
+}
+
 /// An error of a datagram socket is one message, and not its end.
 #[test]
 #[cfg(target_os = "linux")]

@@ -14,9 +14,11 @@ mod listener;
 mod local;
 mod readiness;
 mod stream;
+mod watched;
 
 pub use connect::Connect;
 pub use datagram::UdpSocket;
 pub use listener::TcpListener;
 pub use local::LocalListener;
 pub use stream::{ReadHalf, TcpStream, WriteHalf};
+pub use watched::Watched;

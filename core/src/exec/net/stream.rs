@@ -16,6 +16,7 @@ use core::future::poll_fn;
 use core::mem::MaybeUninit;
 use core::net::SocketAddr;
 use core::task::{Context, Poll, ready};
+use core::time::Duration;
 
 /// Both directions of a connection share this.
 struct Connection<P: Reactor, H: Host> {
@@ -261,6 +262,39 @@ impl<P: Reactor, H: Host> TcpStream<P, H> {
     /// `Io`.
     pub fn set_no_delay(&self, on: bool) -> Result<()> {
         self.0.handle.platform().set_no_delay(&self.0.socket, on)
+    }
+}
+
+impl<P: Reactor, H: Host> TcpStream<P, H> {
+    /// As [`read`](Self::read), and leaves the bytes for the next read. Cancel-safe.
+    ///
+    /// # Errors
+    /// As `read`; `Unsupported` on platforms that cannot look.
+    pub fn peek(&mut self, buffer: &mut [u8]) -> impl Future<Output = Result<usize>> {
+        poll_fn(|cx| {
+            // SAFETY: initialised bytes are also maybe initialised ones, and `try_peek` writes nothing but bytes.
+            let buffer = unsafe { &mut *(core::ptr::from_mut(buffer) as *mut [MaybeUninit<u8>]) };
+            let (shared, socket) = (&*self.0.handle.0, &self.0.socket);
+            let peek = || shared.platform.try_peek(socket, buffer);
+            self.0.read.poll(shared, socket, cx, |_| false, peek)
+        })
+    }
+
+    /// As [`Net::set_keep_alive`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn set_keep_alive(&self, after: Option<Duration>) -> Result<()> {
+        let platform = self.0.handle.platform();
+        platform.set_keep_alive(&self.0.socket, after)
+    }
+
+    /// As [`Net::set_linger`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn set_linger(&self, time: Option<Duration>) -> Result<()> {
+        self.0.handle.platform().set_linger(&self.0.socket, time)
     }
 }
 

@@ -11,14 +11,19 @@
 //!
 //! When the wheel comes to a slot of a higher level, its entries move to lower ones; each moves at most 5 times.
 //!
+//! # Lanes
+//! With a million timers every entry is a miss of the cache, and in one list each miss waits for the one before. So a slot has several
+//! lists, filled by turns and emptied by turns: taking an entry out writes to the one behind it, which fetches it while the other lanes
+//! are at work.
+//!
 //! # Units
 //! A tick is 2^16 ns, about 65.5 us. Deadlines are rounded up, so nothing fires early, and at most a tick late.
 //! What lies further away than the top level (about 50 days) waits in its farthest slot and is placed again from there.
 //!
 //! # Invariants
-//! W1: an entry that stands in slot s of level l is in the doubly linked list of that slot, and `place` says so. Its memory stays
+//! W1: an entry that stands in a lane of slot s of level l is in the doubly linked list of that lane, and `place` says so. Its memory stays
 //!     where it is until it is removed: the future that holds it is pinned and removes it when dropped.
-//! W2: bit s of `occupied[l]` is set exactly if the list of slot s of level l is not empty.
+//! W2: bit s of `occupied[l]` is set exactly if a lane of slot s of level l is not empty.
 //! W3: no entry in the wheel has a tick that the wheel has passed.
 //! W4: foreign code (a waker) runs only while the wheel is consistent, so it may insert and remove.
 #![allow(unsafe_code, reason = "an intrusive list")]
@@ -33,6 +38,13 @@ use core::task::Waker;
 const LEVELS: usize = 6;
 const SLOTS: usize = 64;
 const SLOT_BITS: u32 = 6;
+/// Lists of a slot. Small machines have few timers, little memory and no cache.
+const LANES: usize = if cfg!(target_pointer_width = "64") {
+    4
+} else {
+    1
+};
+const LISTS: usize = LEVELS * SLOTS * LANES;
 const TICK_SHIFT: u32 = 16;
 /// Slots ahead that the top level can name.
 const TOP_AHEAD_MAX: u64 = SLOTS as u64 - 1;
@@ -49,7 +61,7 @@ const PLACE_MASK: u64 = (1 << PLACE_BITS) - 1;
 pub(super) struct Entry {
     previous: Cell<*const Entry>,
     next: Cell<*const Entry>,
-    /// The tick, and in the low 16 bits the slot (level * 64 + slot), `IDLE` or `FIRED`.
+    /// The tick, and in the low 16 bits the list ((level * 64 + slot) * lanes + lane), `IDLE` or `FIRED`.
     place: Cell<u64>,
     waker: WakerCell,
 }
@@ -96,11 +108,13 @@ unsafe impl TimerSource for &Timers {
 
 /// The timers of one executor.
 pub struct Timers {
-    slots: [Cell<*const Entry>; LEVELS * SLOTS],
+    lists: [Cell<*const Entry>; LISTS],
     occupied: [Cell<u64>; LEVELS],
     /// The tick that the wheel has come to.
     elapsed: Cell<u64>,
     count: Cell<usize>,
+    /// The lane that comes next.
+    lane: Cell<usize>,
 }
 
 /// The last tick there is: `place` has 48 bits for it. The end of time is rounded down to it.
@@ -116,10 +130,11 @@ impl Timers {
     #[must_use]
     pub const fn new() -> Self {
         Self {
-            slots: [const { Cell::new(null()) }; LEVELS * SLOTS],
+            lists: [const { Cell::new(null()) }; LISTS],
             occupied: [const { Cell::new(0) }; LEVELS],
             elapsed: Cell::new(0),
             count: Cell::new(0),
+            lane: Cell::new(0),
         }
     }
 
@@ -163,10 +178,13 @@ impl Timers {
     unsafe fn link(&self, entry: &Entry, tick: u64) {
         let place = self.place(tick);
         let (level, slot) = (place / SLOTS, place % SLOTS);
-        let first = self.slots[place].get();
+        let lane = self.lane.get();
+        self.lane.set((lane + 1) % LANES);
+        let list = place * LANES + lane;
+        let first = self.lists[list].get();
         entry.previous.set(null());
         entry.next.set(first);
-        entry.place.set((tick << PLACE_BITS) | place as u64);
+        entry.place.set((tick << PLACE_BITS) | list as u64);
         // SAFETY: W1.
         match unsafe { first.as_ref() } {
             Some(first) => first.previous.set(entry),
@@ -175,22 +193,22 @@ impl Timers {
                 occupied.set(occupied.get() | 1 << slot);
             }
         }
-        self.slots[place].set(entry);
+        self.lists[list].set(entry);
     }
 
     /// Takes an entry out of its slot, if it is in one, and forgets whom it was to wake.
     #[inline]
     pub(super) fn remove(&self, entry: &Entry) {
-        let place = (entry.place.get() & PLACE_MASK) as usize;
-        if place < LEVELS * SLOTS {
-            self.unlink(entry, place);
+        let list = (entry.place.get() & PLACE_MASK) as usize;
+        if list < LISTS {
+            self.unlink(entry, list);
             self.count.set(self.count.get() - 1);
         }
         entry.place.set(IDLE);
         drop(entry.waker.take());
     }
 
-    fn unlink(&self, entry: &Entry, place: usize) {
+    fn unlink(&self, entry: &Entry, list: usize) {
         let (previous, next) = (entry.previous.get(), entry.next.get());
         // SAFETY: W1: neighbours in a list are alive.
         unsafe {
@@ -202,11 +220,25 @@ impl Timers {
                 return;
             }
         }
-        self.slots[place].set(next);
+        self.lists[list].set(next);
         if next.is_null() {
+            let place = list / LANES;
+            if Self::lanes(place).any(|list| !self.lists[list].get().is_null()) {
+                return;
+            }
             let occupied = &self.occupied[place / SLOTS];
             occupied.set(occupied.get() & !(1 << (place % SLOTS)));
         }
+    }
+
+    /// The lists of a slot.
+    fn lanes(place: usize) -> core::ops::Range<usize> {
+        place * LANES..(place + 1) * LANES
+    }
+
+    /// Whether a slot has entries.
+    fn is_occupied(&self, place: usize) -> bool {
+        self.occupied[place / SLOTS].get() >> (place % SLOTS) & 1 == 1
     }
 
     /// The next slot that has entries, and the tick at which it begins.
@@ -246,27 +278,39 @@ impl Timers {
                 break;
             }
             self.elapsed.set(tick.max(self.elapsed.get()));
-            // One at a time, from the slot itself: W4.
-            while let Some(entry) = NonNull::new(self.slots[place].get().cast_mut()) {
-                // SAFETY: W1.
-                let entry = unsafe { entry.as_ref() };
-                self.unlink(entry, place);
-                let due = entry.place.get() >> PLACE_BITS;
-                if due > self.elapsed.get() {
-                    // SAFETY: it was just taken out, and W1 holds for it as before.
-                    unsafe { self.link(entry, due) }
-                    continue;
-                }
-                entry.place.set(FIRED);
-                self.count.set(self.count.get() - 1);
-                fired += 1;
-                if let Some(waker) = entry.waker.take() {
-                    waker.wake();
+            // One at a time, from the lists themselves: W4.
+            while self.is_occupied(place) {
+                for list in Self::lanes(place) {
+                    fired += usize::from(self.take_first(list));
                 }
             }
         }
         self.elapsed.set(now.max(self.elapsed.get()));
         fired
+    }
+
+    /// Takes the first entry out of a list of a slot that the wheel has come to, and fires it or gives it its next slot. Says whether it
+    /// fired.
+    #[inline]
+    fn take_first(&self, list: usize) -> bool {
+        let Some(entry) = NonNull::new(self.lists[list].get().cast_mut()) else {
+            return false;
+        };
+        // SAFETY: W1.
+        let entry = unsafe { entry.as_ref() };
+        self.unlink(entry, list);
+        let due = entry.place.get() >> PLACE_BITS;
+        if due > self.elapsed.get() {
+            // SAFETY: it was just taken out, and W1 holds for it as before.
+            unsafe { self.link(entry, due) }
+            return false;
+        }
+        entry.place.set(FIRED);
+        self.count.set(self.count.get() - 1);
+        if let Some(waker) = entry.waker.take() {
+            waker.wake();
+        }
+        true
     }
 }
 
@@ -298,13 +342,16 @@ mod tests {
     /// W2 and the counter.
     fn check(timers: &Timers) {
         let mut count = 0;
-        for (place, slot) in timers.slots.iter().enumerate() {
-            let mut next = slot.get();
-            let bit = timers.occupied[place / SLOTS].get() >> (place % SLOTS) & 1;
-            assert_eq!(bit == 1, !next.is_null(), "slot {place}");
+        for place in 0..LEVELS * SLOTS {
+            let mut lanes = Timers::lanes(place);
+            let some = lanes.any(|list| !timers.lists[list].get().is_null());
+            assert_eq!(timers.is_occupied(place), some, "slot {place}");
+        }
+        for (list, first) in timers.lists.iter().enumerate() {
+            let mut next = first.get();
             // SAFETY: W1.
             while let Some(entry) = unsafe { next.as_ref() } {
-                assert_eq!(entry.place.get() & PLACE_MASK, place as u64);
+                assert_eq!(entry.place.get() & PLACE_MASK, list as u64);
                 assert!(entry.place.get() >> PLACE_BITS > timers.elapsed.get(), "W3");
                 count += 1;
                 next = entry.next.get();

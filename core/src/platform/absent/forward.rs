@@ -230,6 +230,9 @@ macro_rules! forward_net {
                 fn local_address(&self, socket: &P::Socket) -> Result<core::net::SocketAddr>;
                 fn peer_address(&self, socket: &P::Socket) -> Result<core::net::SocketAddr>;
                 fn set_no_delay(&self, socket: &P::Socket, on: bool) -> Result<()>;
+                fn try_peek(&self, socket: &P::Socket, buffer: &mut [MaybeUninit<u8>]) -> Result<usize>;
+                fn set_keep_alive(&self, socket: &P::Socket, after: Option<core::time::Duration>) -> Result<()>;
+                fn set_linger(&self, socket: &P::Socket, time: Option<core::time::Duration>) -> Result<()>;
             }
         }
 

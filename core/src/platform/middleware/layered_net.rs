@@ -9,6 +9,7 @@ use crate::platform::{
 };
 use core::mem::MaybeUninit;
 use core::net::SocketAddr;
+use core::time::Duration;
 
 // SAFETY: a receive that succeeds is one of the inner platform into a prefix of the same buffer.
 unsafe impl<P: Net, L: Layer> Net for Layered<P, L> {
@@ -29,6 +30,13 @@ unsafe impl<P: Net, L: Layer> Net for Layered<P, L> {
         self.transfer(call, |inner, limit| {
             let bytes = buffer.len().min(limit);
             inner.try_receive(socket, &mut buffer[..bytes])
+        })
+    }
+    fn try_peek(&self, socket: &P::Socket, buffer: &mut [MaybeUninit<u8>]) -> Result<usize> {
+        let call = Call::over(Operation::Receive, 0, buffer.len() as u64);
+        self.transfer(call, |inner, limit| {
+            let bytes = buffer.len().min(limit);
+            inner.try_peek(socket, &mut buffer[..bytes])
         })
     }
     fn try_send(&self, socket: &P::Socket, bytes: &[u8]) -> Result<usize> {
@@ -68,6 +76,16 @@ unsafe impl<P: Net, L: Layer> Net for Layered<P, L> {
     fn set_no_delay(&self, socket: &P::Socket, on: bool) -> Result<()> {
         self.pass(Call::of(Operation::SocketOption), |inner| {
             inner.set_no_delay(socket, on)
+        })
+    }
+    fn set_keep_alive(&self, socket: &P::Socket, after: Option<Duration>) -> Result<()> {
+        self.pass(Call::of(Operation::SocketOption), |inner| {
+            inner.set_keep_alive(socket, after)
+        })
+    }
+    fn set_linger(&self, socket: &P::Socket, time: Option<Duration>) -> Result<()> {
+        self.pass(Call::of(Operation::SocketOption), |inner| {
+            inner.set_linger(socket, time)
         })
     }
 }

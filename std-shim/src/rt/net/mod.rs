@@ -167,6 +167,32 @@ impl TcpStream {
     pub fn set_nodelay(&self, on: bool) -> io::Result<()> {
         self.0.set_no_delay(on).into_io()
     }
+
+    /// Asks a peer that says nothing whether it is still there, each time so long after it last did; `None` asks never. Linux alone has it
+    /// yet.
+    ///
+    /// # Errors
+    /// A time below a second or above what the system takes; `Unsupported`.
+    pub fn set_keepalive(&self, after: Option<Duration>) -> io::Result<()> {
+        self.0.set_keep_alive(after).into_io()
+    }
+
+    /// What becomes of bytes that are not delivered when the connection is closed: `None`, the default, delivers them; zero resets the
+    /// connection; another time lets closing wait so long. Linux alone has it yet.
+    ///
+    /// # Errors
+    /// The system's; `Unsupported`.
+    pub fn set_linger(&self, time: Option<Duration>) -> io::Result<()> {
+        self.0.set_linger(time).into_io()
+    }
+
+    /// As [`read`](Self::read), and leaves the bytes for the next read. Cancel-safe. Linux alone has it yet.
+    ///
+    /// # Errors
+    /// The connection's; `Unsupported`.
+    pub async fn peek(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.peek(buffer).await.into_io()
+    }
 }
 
 impl ReadHalf {
