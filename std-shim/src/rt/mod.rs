@@ -62,7 +62,7 @@ mod host;
 mod interop;
 pub mod io;
 pub mod net;
-mod runtime;
+pub(crate) mod runtime;
 mod stdio;
 
 #[allow(
@@ -86,7 +86,6 @@ pub use underpin_core::exec::{
 };
 pub use underpin_core::{join, select, try_join};
 
-pub(crate) use runtime::with;
 use underpin_core::exec;
 
 /// Ends at a time; see [`sleep`].

@@ -1,7 +1,8 @@
 //! A descriptor that this thread's runtime watches: pipes, processes, whatever `epoll` takes.
 #![forbid(unsafe_code)]
 
-use crate::rt::{ThreadHost, with};
+use crate::rt::ThreadHost;
+use crate::rt::runtime::with;
 use crate::sys::{Error, Interest, Kind, Native, Operation, ResultExt};
 use core::task::{Context, Poll};
 use std::io;
