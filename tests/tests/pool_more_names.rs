@@ -664,3 +664,65 @@ fn items_that_nobody_takes_are_dropped_once() {
         assert!(live.load(Ordering::SeqCst) - before <= N);
     });
 }
+
+/// A piece of text in two, where there is a space.
+fn halve(text: &str) -> (&str, Option<&str>) {
+    let middle = text.len() / 2;
+    match text[middle..].find(' ') {
+        Some(space) => (&text[..middle + space], Some(&text[middle + space + 1..])),
+        None => (text, None),
+    }
+}
+
+#[test]
+fn what_has_no_exact_weight_stays_whole_before_and_after_others() {
+    let below = |node: &usize| -> Vec<usize> {
+        let children = [node * 2, node * 2 + 1];
+        children.into_iter().filter(|child| *child < 400).collect()
+    };
+    pools(|| {
+        let words = |pieces: Vec<&str>| -> Vec<String> {
+            let words = pieces.iter().flat_map(|piece| piece.split(' '));
+            words.map(str::to_owned).collect()
+        };
+        let pieces: Vec<&str> = split("one two three four", halve)
+            .chain(split("five", halve))
+            .chain(split("six seven", halve))
+            .collect();
+        assert_eq!(
+            words(pieces),
+            ["one", "two", "three", "four", "five", "six", "seven"]
+        );
+        let walk: Vec<usize> = walk_tree(1, below).collect();
+        let walks: Vec<usize> = walk_tree(1, below)
+            .chain(walk_tree(399, below))
+            .chain(walk_tree(1, below))
+            .collect();
+        assert_eq!(walks, [&walk[..], &[399], &walk[..]].concat());
+        let nested: Vec<u32> = (0..3)
+            .into_par_iter()
+            .flat_map(|_| 0..100u32)
+            .chain(1000..2000)
+            .chain((0..2).into_par_iter().flat_map(|_| 0..10u32))
+            .collect();
+        let expected: Vec<u32> = (0..3)
+            .flat_map(|_| 0..100)
+            .chain(1000..2000)
+            .chain((0..2).flat_map(|_| 0..10))
+            .collect();
+        assert_eq!(nested, expected);
+        let text = "a b\nc\n\nd e";
+        let parts: Vec<String> = text
+            .par_lines()
+            .chain("f\ng".par_lines())
+            .chain(text.par_split(' '))
+            .map(str::to_owned)
+            .collect();
+        let expected: Vec<&str> = text
+            .lines()
+            .chain("f\ng".lines())
+            .chain(text.split(' '))
+            .collect();
+        assert_eq!(parts, expected);
+    });
+}

@@ -60,7 +60,9 @@ where
     }
 
     fn split_at(self, at: usize) -> (Self, Self) {
+        let at = at.min(self.budget);
         let (left, right) = match self.data {
+            data if at == self.budget => (data, None),
             Some(data) if at > 0 => {
                 let (left, right) = (self.f)(data);
                 (Some(left), right)
@@ -73,7 +75,6 @@ where
             most: self.most,
             f: self.f.clone(),
         };
-        let at = at.min(self.budget);
         (part(left, at), part(right, self.budget - at))
     }
 
@@ -187,7 +188,11 @@ where
 
     fn split_at(mut self, at: usize) -> (Self, Self) {
         let at = at.min(self.budget);
-        let left = if at < self.budget / 2 {
+        let left = if at == self.budget {
+            core::mem::take(&mut self.pending)
+        } else if at == 0 {
+            Vec::new()
+        } else if at < self.budget / 2 {
             // A few nodes from the front: they are listed.
             let mut rest = TreeSeq(self);
             let mut nodes: Vec<_> = rest.by_ref().take(at).map(Pending::Node).collect();

@@ -7,6 +7,7 @@
 use super::function::Function;
 use super::owned::{OwnedIter, OwnedSeq};
 use super::source::{Limits, Source};
+use alloc::vec::Vec;
 use core::fmt;
 
 /// What an outer item weighs, so that blocks of a few of them are not larger than blocks usually are.
@@ -73,6 +74,22 @@ where
     }
 
     fn split_at(self, at: usize) -> (Self, Self) {
+        if at == 0 || at >= self.weight() {
+            let (f, f_none) = self.f.divide();
+            let (whole, none) = (
+                Self { f, ..self },
+                Self {
+                    part: Part::Listed(OwnedIter::new(Vec::new())),
+                    span: 0,
+                    f: f_none,
+                },
+            );
+            return if at == 0 {
+                (none, whole)
+            } else {
+                (whole, none)
+            };
+        }
         // A part of one outer item becomes one of what the function makes of it, which weighs what it weighs.
         let (mut whole, mut at) = (self.part, at);
         if let Part::Outer(base) = whole {

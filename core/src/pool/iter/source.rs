@@ -2,7 +2,9 @@
 //!
 //! # Invariants
 //! - A split at `n` gives a front of weight `n` and the rest, in order, if the source is [exact](Source::EXACT); another source may
-//!   split near `n`, or not at all (then one side has weight 0).
+//!   split near `n`, or not at all (then one side has weight 0 and gives nothing).
+//! - A split at 0 leaves the front empty and one at the weight or beyond leaves the rest empty, of every source: [`Chain`](super::Chain)
+//!   splits so the one of its two that is to stay whole.
 #![allow(
     unsafe_code,
     reason = "exact sources are a promise that collecting relies on"
