@@ -603,6 +603,8 @@ impl Heap {
             self.drain_ready(space);
             spin_hint();
         }
+        // Slabs that became empty just now.
+        self.return_spare(space);
         let mut state = space.lock();
         // SAFETY: as above.
         while let Some(slab) = unsafe { self.owned.as_ref() } {
