@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 use super::cache::BlockCache;
+use super::commit::Refusal;
 use super::directory::Directory;
 use super::error::{Error, Result};
 use super::file_name::FileName;
@@ -138,6 +139,10 @@ impl<P: Files> Shared<P> {
                 self.directory.file_bytes(name)?
             };
             logs.push((name, copy(&self.directory, name, bytes, target)?));
+        }
+        // A sync that failed meanwhile may have taken from a log what was written to it.
+        if self.lock_quiet().refusal == Some(Refusal::Poisoned) {
+            return Err(Error::Poisoned);
         }
         Ok(Moment {
             manifest: state.manifest.clone(),
