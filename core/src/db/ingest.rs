@@ -8,8 +8,8 @@
 //! The commit lock is held over the switch of the manifest, which is durable at once: no write may come between that a loss of power
 //! could take while the pairs stay. Writes that came in since the flush lie above the pairs: they count as later.
 //!
-//! Where no table overlaps the pairs they go to the last level, from where they need not move. Else they are one more table of level
-//! 0, as a flush would make it.
+//! A table of pairs that no other overlaps goes to the last level, from where it need not move. The others are tables of level 0, as a
+//! flush would make them; so are all while a merge goes on.
 #![forbid(unsafe_code)]
 
 use super::compact;
@@ -180,19 +180,19 @@ impl<P: Files> Shared<P> {
         let view = self.reads.lock().view.clone();
         let tree = view.tree(keyspace)?;
         let mut levels = tree.version.levels.clone();
-        let overlaps = tree.version.tables().any(|table| {
-            tables
-                .iter()
-                .any(|fresh| compact::overlap(fresh.info(), table.info()))
-        });
         let leveled = self.options.compaction == Compaction::Leveled;
-        if leveled && !overlaps && no_merge.is_some() {
-            let level = &mut levels[LEVELS - 1];
-            level.extend(tables.iter().cloned());
-            level.sort_unstable_by(|a, b| a.info().smallest.cmp(&b.info().smallest));
-        } else {
-            levels[0].splice(..0, tables.iter().cloned());
-        }
+        let settles = |fresh: &&Arc<Table<P>>| {
+            let mut held = tree.version.tables();
+            leveled
+                && no_merge.is_some()
+                && !held.any(|table| compact::overlap(fresh.info(), table.info()))
+        };
+        // They overlap none of each other, so each goes where it may.
+        let (settled, above): (Vec<_>, Vec<_>) = tables.iter().partition(settles);
+        let level = &mut levels[LEVELS - 1];
+        level.extend(settled.into_iter().cloned());
+        level.sort_unstable_by(|a, b| a.info().smallest.cmp(&b.info().smallest));
+        levels[0].splice(..0, above.into_iter().cloned());
         let version = Version { levels };
         let mut manifest = Manifest {
             next_number: state.next_number,

@@ -93,14 +93,18 @@ impl<P: Files> Shared<P> {
 
     /// Merges all tables that each keyspace has now into its last level.
     pub(super) fn compact(&self) -> Result<()> {
-        let turn = self.merging.lock();
+        let mut turn = self.merging.lock();
         let all = Wanted::Everything(self.maintenance.lock().next_number);
         loop {
             match self.merge(&turn, all)? {
                 Ended::Done => {}
                 Ended::Idle => return Ok(()),
-                // A keeper that is leaving waits for this lock perhaps.
-                Ended::Cancelled => self.pause(Duration::from_millis(1)),
+                // Until a keeper that is to leave has left, merges end early; and it may wait for this lock.
+                Ended::Cancelled => {
+                    drop(turn);
+                    self.pause(Duration::from_millis(1));
+                    turn = self.merging.lock();
+                }
             }
         }
     }

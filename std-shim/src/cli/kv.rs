@@ -78,9 +78,12 @@ enum Verb {
 }
 
 impl Verb {
-    /// Whether it writes so much that tables have to be merged, or is asked to merge them.
+    /// Whether it makes tables, which have to be merged some time, or is asked to merge them.
     const fn merges(&self) -> bool {
-        matches!(self, Self::Load | Self::Compact | Self::Repair)
+        matches!(
+            self,
+            Self::Put { .. } | Self::Del { .. } | Self::Load | Self::Compact | Self::Repair
+        )
     }
 }
 
