@@ -107,7 +107,7 @@ pub fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) ->
         stage: Mutex::new((Stage::Waiting(Box::new(work)), None)),
     });
     LANE.submit(work.clone(), start_thread);
-    Blocking(work)
+    Blocking(Some(work))
 }
 
 impl Lane {
@@ -187,13 +187,19 @@ fn start_thread() -> bool {
 
 /// Waits for blocking work; see [`blocking`].
 #[must_use = "dropping it takes the work back"]
-pub struct Blocking<T>(Arc<Work<T>>);
+pub struct Blocking<T>(
+    /// `None` once it is detached.
+    Option<Arc<Work<T>>>,
+);
 
 impl<T> Future for Blocking<T> {
     type Output = T;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
-        let mut stage = lock(&self.0.stage);
+        let Some(work) = &self.0 else {
+            return Poll::Pending;
+        };
+        let mut stage = lock(&work.stage);
         if !matches!(stage.0, Stage::Done(_)) {
             let old = stage.1.replace(cx.waker().clone());
             drop(stage);
@@ -210,9 +216,17 @@ impl<T> Future for Blocking<T> {
     }
 }
 
+impl<T> Blocking<T> {
+    /// Has the work done also if it has not begun; nobody hears how it ended.
+    pub(super) fn detach(mut self) {
+        self.0 = None;
+    }
+}
+
 impl<T> Drop for Blocking<T> {
     fn drop(&mut self) {
-        let mut stage = lock(&self.0.stage);
+        let Some(work) = &self.0 else { return };
+        let mut stage = lock(&work.stage);
         let old = core::mem::replace(&mut stage.0, Stage::Over);
         let waker = stage.1.take();
         drop(stage);
@@ -303,7 +317,7 @@ mod tests {
         let taken_back = unwanted.clone();
         *lock(&unwanted.stage) = (
             Stage::Waiting(Box::new(move || {
-                drop(Blocking(taken_back));
+                drop(Blocking(Some(taken_back)));
                 std::panic::panic_any(Panics)
             })),
             None,
@@ -319,7 +333,7 @@ mod tests {
                 None,
             )),
         });
-        drop(Blocking::<()>(work.clone()));
+        drop(Blocking::<()>(Some(work.clone())));
         work.run();
         assert!(matches!(lock(&work.stage).0, Stage::Over));
     }

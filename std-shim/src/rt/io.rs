@@ -239,7 +239,7 @@ impl<R: PollRead> BufReader<R> {
                 _ => line,
             };
             // One more while it may be the `\r` of the end.
-            if line.len() > bytes_max + usize::from(!is_whole) {
+            if line.len() > bytes_max.saturating_add(usize::from(!is_whole)) {
                 return Poll::Ready(Err(too_long()));
             }
             if is_whole {

@@ -67,6 +67,7 @@ mod stdio;
 
 #[allow(
     unused_imports,
+    unreachable_pub,
     reason = "systems without processes and signals have none"
 )]
 pub use crate::sys::events::*;

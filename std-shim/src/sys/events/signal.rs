@@ -35,11 +35,10 @@ pub fn signal(number: i32) -> io::Result<Signal> {
     }
     let (events, handler) = UnixStream::pair()?;
     events.set_nonblocking(true)?;
+    // First: it panics where there is no runtime, and then the signal must do what it did before.
+    let events = Watched::new(OwnedFd::from(events));
     let registered = signal_hook::low_level::pipe::register(number, handler)?;
-    Ok(Signal {
-        events: Watched::new(OwnedFd::from(events)),
-        registered,
-    })
+    Ok(Signal { events, registered })
 }
 
 /// Waits for `SIGINT`, which the console's Ctrl-C sends.
