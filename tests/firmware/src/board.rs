@@ -17,6 +17,7 @@
 use core::cell::{Cell, UnsafeCell};
 use core::mem::MaybeUninit;
 use core::sync::atomic::{AtomicBool, Ordering};
+use core::task::Waker;
 use cortex_m::interrupt::{self, Mutex};
 use cortex_m::peripheral::syst::SystClkSource;
 use cortex_m::peripheral::{SCB, SYST};
@@ -82,6 +83,25 @@ fn SysTick() {
         let ticks = TICKS.borrow(cs);
         ticks.set(ticks.get() + 1);
     });
+    let waker = interrupt::free(|cs| AT_TICK.borrow(cs).take());
+    if let Some(waker) = waker {
+        waker.wake();
+    }
+}
+
+/// Whom the next tick wakes.
+static AT_TICK: Mutex<Cell<Option<Waker>>> = Mutex::new(Cell::new(None));
+
+/// Has the next tick wake `waker`, in place of whom it would have woken.
+pub(crate) fn wake_at_tick(waker: &Waker) {
+    let waker = Some(waker.clone());
+    let old = interrupt::free(|cs| AT_TICK.borrow(cs).replace(waker));
+    drop(old);
+}
+
+/// Ticks since the start.
+pub(crate) fn ticks() -> u64 {
+    interrupt::free(|cs| TICKS.borrow(cs).get())
 }
 
 impl SysTick {

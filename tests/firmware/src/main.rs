@@ -1,4 +1,4 @@
-//! A Cortex-M4F image that runs the portable part of the conformance suite and the heap over given memory, and says what came of it.
+//! A Cortex-M4F image that runs the portable part of the conformance suite, the heap over given memory and the executor, and says what came of it.
 //!
 //! Output and exit code go through semihosting: 0 if every contract is kept, else 1. [`board`] is the platform,
 //! the worked example of `PORTING.md`.
@@ -7,6 +7,7 @@
 #![deny(unsafe_code)]
 
 mod board;
+mod executor;
 mod heap;
 
 use core::fmt;
@@ -39,6 +40,16 @@ fn main() -> ! {
         ),
         Err(what) => {
             hprintln!("heap: {}", what);
+            finish(false);
+        }
+    }
+    match executor::check() {
+        Ok(rings) => hprintln!(
+            "executor: tasks slept, ticked, joined and ended; interrupts rang {} times",
+            rings
+        ),
+        Err(what) => {
+            hprintln!("executor: {}", what);
             finish(false);
         }
     }

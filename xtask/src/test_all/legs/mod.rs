@@ -262,7 +262,7 @@ pub(super) const LEGS: &[Leg] = &[
     },
     Leg {
         name: "firmware",
-        proves: "a Cortex-M4F image passes the portable part of the conformance suite, and a heap in its memory",
+        proves: "a Cortex-M4F image passes the portable part of the conformance suite, a heap in its memory, and tasks and timers without an allocator",
         how: How::Emulated,
         lane: Lane::Apart,
         quick: false,
