@@ -186,6 +186,9 @@ impl<E: Env> Pool<E> {
 
     /// Runs `f`, which is about to block, and has a spare thread work meanwhile in this worker's place. On a thread
     /// that is no worker, just runs it.
+    ///
+    /// What waits in this worker's queues is done by the spare thread; the second halves of joins around the call need not be, as
+    /// a join deep in a tree that nobody asked for keeps its second half to itself. So `f` must not wait for one of those.
     pub fn block_in_place<R>(&self, f: impl FnOnce() -> R) -> R {
         match self.registry.here() {
             Some(worker) => self.registry.block(worker.state, f),

@@ -212,7 +212,8 @@ pub fn yield_local() -> bool {
     with_current(&Std, |worker| worker.is_some_and(Worker::yield_local))
 }
 
-/// Runs `f`, which is about to block, while a spare thread works in this worker's place.
+/// Runs `f`, which is about to block, while a spare thread works in this worker's place. `f` must not wait for the second half of a join
+/// that it was called from: that half may be this thread's alone.
 pub fn block_in_place<R>(f: impl FnOnce() -> R) -> R {
     with_current(&Std, |worker| match worker {
         Some(worker) => worker.block_in_place(f),

@@ -112,7 +112,8 @@ impl ThreadPool {
         self.0.metrics()
     }
 
-    /// Runs `f`, which is about to block, while a spare thread works in this worker's place.
+    /// Runs `f`, which is about to block, while a spare thread works in this worker's place. `f` must not wait for the second half of a join
+    /// that it was called from: that half may be this thread's alone.
     pub fn block_in_place<R>(&self, f: impl FnOnce() -> R) -> R {
         self.0.block_in_place(f)
     }
