@@ -3,10 +3,13 @@
 
 extern crate alloc;
 
+mod pools;
+
 use alloc::borrow::Cow;
 use alloc::collections::{BTreeMap, BTreeSet, BinaryHeap, LinkedList, VecDeque};
 use alloc::rc::Rc;
 use core::sync::atomic::{AtomicUsize, Ordering};
+use pools::pools;
 use std::collections::{HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
 use underpin::pool::iter::*;
@@ -14,24 +17,6 @@ use underpin::pool::{
     ThreadPoolBuilder, broadcast, current_num_threads, current_thread_index, in_place_scope,
     in_place_scope_fifo, join_context, spawn_fifo,
 };
-
-/// Runs `check` in pools of no, one and three threads.
-fn pools(check: impl Fn() + Sync) {
-    ThreadPoolBuilder::new()
-        .without_threads()
-        .build()
-        .expect("a pool")
-        .enter(|_| check());
-    for threads in [1, 3] {
-        let pool = ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .build()
-            .expect("threads");
-        for _ in 0..5 {
-            pool.install(&check);
-        }
-    }
-}
 
 const N: usize = 2_000;
 

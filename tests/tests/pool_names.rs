@@ -2,30 +2,15 @@
 
 extern crate alloc;
 
+mod pools;
+
 use alloc::collections::{BTreeMap, BTreeSet, BinaryHeap, LinkedList, VecDeque};
 use core::ops::ControlFlow;
 use core::sync::atomic::{AtomicUsize, Ordering};
+use pools::pools;
 use std::collections::{HashMap, HashSet};
+use underpin::pool::CancelToken;
 use underpin::pool::iter::*;
-use underpin::pool::{CancelToken, ThreadPoolBuilder};
-
-/// Runs `check` in pools of no, one and three threads.
-fn pools(check: impl Fn() + Sync) {
-    ThreadPoolBuilder::new()
-        .without_threads()
-        .build()
-        .expect("a pool")
-        .enter(|_| check());
-    for threads in [1, 3] {
-        let pool = ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .build()
-            .expect("threads");
-        for _ in 0..5 {
-            pool.install(&check);
-        }
-    }
-}
 
 const N: usize = 3_000;
 
