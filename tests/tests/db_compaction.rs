@@ -152,3 +152,50 @@ fn a_queue_forgets_what_is_too_old() {
     assert_eq!(contents(&db).into_keys().next().unwrap(), b"new");
     assert_eq!(contents(&db).len(), 1);
 }
+
+#[test]
+fn a_scan_from_behind_a_key_never_begins_with_it() {
+    let sim = machine();
+    let mut options = options(Compaction::Leveled);
+    (options.level_bytes, options.level_factor) = (16 << 10, 2);
+    let db = Db::open(sim, b"/db", options).unwrap();
+    let key = |number: u32| format!("key{number:05}").into_bytes();
+    let fill = |numbers: core::ops::Range<u32>, step| {
+        for number in numbers.step_by(step) {
+            db.put(&key(number), &[7; 100], WriteLevel::Buffered)
+                .unwrap();
+        }
+    };
+    fill(0..2000, 1);
+    db.compact().unwrap();
+    assert!(db.stats().level_tables[6] > 4);
+    // Over a level that is full, so that the tables of the one above are cut within the range that each of them removes.
+    db.remove_range(&key(0), &key(9999), WriteLevel::Buffered)
+        .unwrap();
+    for start in 0..8 {
+        fill(start * 100..1500, 7);
+        db.flush().unwrap();
+    }
+    let stats = db.stats();
+    assert!(
+        stats.level_tables[1..6].iter().any(|&tables| tables > 1),
+        "{stats:?}"
+    );
+    let keys: Vec<_> = contents(&db).into_keys().collect();
+    let bound = |key| core::ops::Bound::Excluded(key);
+    for (index, key) in keys.iter().enumerate() {
+        let mut scan = db
+            .scan(bound(&key[..]), core::ops::Bound::Unbounded)
+            .unwrap();
+        let after = scan.next().unwrap().map(|(key, _)| key.to_vec());
+        assert_eq!(after.as_ref(), keys.get(index + 1));
+        let mut scan = db
+            .scan(core::ops::Bound::Unbounded, bound(&key[..]))
+            .unwrap();
+        let before = scan.next_back().unwrap().map(|(key, _)| key.to_vec());
+        assert_eq!(
+            before.as_ref(),
+            index.checked_sub(1).map(|index| &keys[index])
+        );
+    }
+}

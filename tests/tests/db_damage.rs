@@ -6,10 +6,13 @@
 )]
 
 use core::ops::Bound;
+use core::ops::Range;
 use std::collections::BTreeMap;
-use underpin_core::db::{Batch, Db, Error, FileName, Options, WriteLevel};
+use underpin_core::db::{self, Batch, Db, Error, FileName, Options, WriteLevel};
+use underpin_core::platform::middleware::{Call, Layer, Layered, Verdict};
 use underpin_core::platform::sim::{DiskSnapshot, Sim, SimFaults, SimOptions};
 use underpin_core::platform::{Files, OpenOptions};
+use underpin_core::{Error as Failure, Kind, Operation};
 
 type Model = BTreeMap<Vec<u8>, Vec<u8>>;
 
@@ -242,4 +245,69 @@ fn a_missing_file_is_named() {
             Err(error) => panic!("{error}"),
         }
     }
+}
+
+/// Fails calls of one kind at some offsets.
+#[derive(Clone)]
+struct Failing(Operation, Range<u64>);
+
+impl Layer for Failing {
+    fn before(&self, call: &Call) -> Verdict {
+        if call.operation == self.0 && self.1.contains(&call.offset) {
+            return Verdict::Fail(Failure::new(self.0, Kind::Io));
+        }
+        Verdict::Proceed
+    }
+
+    fn after(&self, _: &Call, _: Result<u64, Failure>) {}
+}
+
+fn tables(sim: &Sim) -> usize {
+    let names = sim.disk_snapshot().list(b"/db").unwrap();
+    names
+        .iter()
+        .filter(|name| name.ends_with(b".table"))
+        .count()
+}
+
+#[test]
+fn opens_that_fail_pile_up_no_tables() {
+    let sim = machine(None);
+    let (db, states) = history(&sim, 3, WriteLevel::Full);
+    drop(db);
+    let before = tables(&sim);
+    for _ in 0..3 {
+        // The manifest's new name comes after the tables that hold what the log held.
+        let broken = Layered::new(sim.clone(), Failing(Operation::Rename, 0..1));
+        assert!(Db::open(broken, b"/db", options()).is_err());
+        assert_eq!(tables(&sim), before + 1);
+    }
+    let db = open(&sim).unwrap();
+    assert_eq!(contents(&db).unwrap(), states[3]);
+}
+
+#[test]
+fn a_repair_leaves_out_what_the_disk_does_not_give_back() {
+    let sim = machine(None);
+    let (db, states) = history(&sim, 3, WriteLevel::Full);
+    db.close().unwrap();
+    let broken = Layered::new(sim.clone(), Failing(Operation::ReadAt, 100..200));
+    let report = db::repair(broken, b"/db", &options()).unwrap();
+    assert!(
+        report.blocks_lost > 0 && report.tables_salvaged > 0,
+        "{report:?}"
+    );
+    let db = open(&sim).unwrap();
+    db.verify().unwrap();
+    let rest = contents(&db).unwrap();
+    assert!(!rest.is_empty() && rest.len() < states[3].len());
+}
+
+#[test]
+fn a_repair_of_no_database_makes_nothing() {
+    let sim = machine(None);
+    assert_eq!(db::create_directory(&sim, b"/db"), Ok(true));
+    let repaired = db::repair(sim.clone(), b"/db", &options());
+    assert_eq!(repaired, Err(Error::NotADatabase));
+    assert!(sim.disk_snapshot().list(b"/db").unwrap().is_empty());
 }

@@ -155,7 +155,7 @@ impl<P: Files> Directory<P> {
             .rename(&name.path(&self.path), &self.aside(name));
     }
 
-    /// Copies a damaged file to the name that [`set_aside`](Self::set_aside) would give it.
+    /// Copies a damaged file, durably but for its name, to the name that [`set_aside`](Self::set_aside) would give it.
     pub(super) fn copy_aside(&self, name: FileName) -> Result<()> {
         let from = self.open_existing(name)?;
         let open = OpenOptions::read_write()
@@ -173,7 +173,7 @@ impl<P: Files> Directory<P> {
             self.write(name, &to, &part, done)?;
             done += part.len() as u64;
         }
-        Ok(())
+        self.sync(name, &to, Durability::Full)
     }
 
     /// Cuts a file off.

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 use super::file_name::FileName;
+use crate::error::Kind;
 use core::fmt;
 
 /// Result of a database call.
@@ -77,6 +78,15 @@ pub enum Error {
 impl Error {
     pub(super) const fn io(file: FileName, error: crate::Error) -> Self {
         Self::Io { file, error }
+    }
+
+    /// Whether what was asked for is lost: it makes no sense, or the disk does not give it back.
+    pub(super) fn is_lost(&self) -> bool {
+        match self {
+            Self::Corrupt(_) => true,
+            Self::Io { error, .. } => error.kind() == Kind::Io,
+            _ => false,
+        }
     }
 
     pub(super) const fn corrupt(

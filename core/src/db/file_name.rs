@@ -41,7 +41,8 @@ impl FileName {
         if digits.len() < 6 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
             return None;
         }
-        let number = digits.parse().ok()?;
+        // Far more than there will ever be, and new numbers, which are greater, stay within range.
+        let number = digits.parse().ok().filter(|&number| number < 1 << 62)?;
         let parsed = match kind {
             "log" => Self::Log(number),
             "table" => Self::Table(number),
@@ -103,6 +104,7 @@ mod tests {
             "000001.table.bak",
             "lock",
             "99999999999999999999.log",
+            "18446744073709551615.table",
             "",
             "a.log",
         ] {

@@ -9,7 +9,7 @@
 //! could take while the pairs stay. Writes that came in since the flush lie above the pairs: they count as later.
 //!
 //! A table of pairs that no other overlaps goes to the last level, from where it need not move. The others are tables of level 0, as a
-//! flush would make them; so are all while a merge goes on.
+//! flush would make them; so are one or two of them while a merge goes on, and for its end more of them wait.
 #![forbid(unsafe_code)]
 
 use super::compact;
@@ -22,10 +22,13 @@ use super::ranges::RemovedRanges;
 use super::shared::Shared;
 use super::table::{Table, TableBuilder};
 use super::version::{LEVELS, Manifest, Version};
-use crate::platform::Files;
+use crate::platform::{Files, MutexGuard};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
+
+/// With more tables than these it waits for a merge that goes on, so that they need not all become tables of level 0.
+const LEVEL0_MAX: usize = 2;
 
 /// A call that goes on. The directory stays ours until it is dropped.
 struct Ingesting<'a, P: Files>(&'a Shared<P>);
@@ -72,16 +75,22 @@ impl<P: Files> Shared<P> {
         if made.0.is_empty() {
             return Ok(0);
         }
-        let mut state = loop {
+        let (mut state, turn) = loop {
             let Some(mut state) = self.lock_to_flush(|_| true)? else {
                 continue;
             };
             self.flush_locked(&mut state)?;
+            let mut turn = None;
+            if made.0.len() > LEVEL0_MAX {
+                drop(state);
+                turn = Some(self.merging.lock());
+                state = self.maintenance.lock();
+            }
             if self.has_table_room(&state) {
-                break state;
+                break (state, turn);
             }
         };
-        let installed = self.install_ingested(&mut state, keyspace, &made.0);
+        let installed = self.install_ingested(&mut state, turn, keyspace, &made.0);
         drop(state);
         // After a poisoning the manifest may have them or not: the next open tells.
         let keep = installed.is_ok() || self.commit.lock().check() == Err(Error::Poisoned);
@@ -171,11 +180,12 @@ impl<P: Files> Shared<P> {
     fn install_ingested(
         &self,
         state: &mut Guard<'_, P>,
+        turn: Option<MutexGuard<'_, (), P>>,
         keyspace: KeyspaceId,
         tables: &[Arc<Table<P>>],
     ) -> Result<()> {
         // The tables that a merge makes may span the gaps between those it takes in: beside one the last level is not for us.
-        let no_merge = self.merging.try_lock();
+        let no_merge = turn.or_else(|| self.merging.try_lock());
         let mut commit = self.lock_durable()?;
         let view = self.reads.lock().view.clone();
         let tree = view.tree(keyspace)?;

@@ -27,6 +27,7 @@ use super::watch::Event;
 use crate::platform::{ClockId, Files, MutexGuard};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::cmp::Reverse;
 use core::ops::ControlFlow;
 use core::sync::atomic::Ordering;
 use core::time::Duration;
@@ -230,7 +231,10 @@ impl<P: Files> Shared<P> {
         self.commit.lock().check()?;
         let view = self.reads.lock().view.clone();
         let now_ns = self.directory.platform.now(ClockId::Real).as_ns();
-        for tree in &view.trees {
+        // Flushes and writers of all keyspaces wait for the one with the most tables at level 0.
+        let mut trees: Vec<_> = view.trees.iter().collect();
+        trees.sort_by_key(|tree| Reverse(tree.version.levels[0].len()));
+        for tree in trees {
             let job = match wanted {
                 Wanted::Everything(_) if self.is_queue() => None,
                 Wanted::Everything(limit) => compact::manual(&tree.version, limit),

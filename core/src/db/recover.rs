@@ -58,6 +58,7 @@ pub(super) fn open<P: Files>(platform: P, path: &[u8], options: Options) -> Resu
         Some(manifest) => manifest,
         None => new_manifest(&directory, &names)?,
     };
+    remove_earlier_attempts(&directory, &names, &manifest)?;
     let cache = Arc::new(BlockCache::new(options.cache_bytes, &directory.platform));
     let mut recovery = Recovery::new(&directory, &options, manifest, &names);
     // Opened before anything is written: a damaged table stops the open with nothing changed.
@@ -217,6 +218,25 @@ fn new_manifest<P: Files>(directory: &Directory<P>, names: &[FileName]) -> Resul
         }
     }
     Ok(Manifest::new(Manifest::new_id(&directory.platform)))
+}
+
+/// Removes tables that an open made which then failed: there may be no space for this one's unless they go.
+fn remove_earlier_attempts<P: Files>(
+    directory: &Directory<P>,
+    names: &[FileName],
+    manifest: &Manifest,
+) -> Result<()> {
+    let is_leftover = |name: &&FileName| match **name {
+        FileName::Table(number) => manifest.tables().all(|table| table.number != number),
+        _ => false,
+    };
+    let mut leftovers = names.iter().filter(is_leftover).peekable();
+    if leftovers.peek().is_some() {
+        // The manifest that was read must be the one that a loss of power leaves.
+        directory.sync_names()?;
+    }
+    leftovers.for_each(|name| directory.remove(*name));
+    Ok(())
 }
 
 fn remove_leftovers<P: Files>(directory: &Directory<P>, names: &[FileName], manifest: &Manifest) {

@@ -59,6 +59,10 @@ impl RepairReport {
 pub fn repair<P: Files>(platform: P, directory: &[u8], options: &Options) -> Result<RepairReport> {
     options.check()?;
     let directory = Directory::new(platform, directory);
+    if !directory.exists(FileName::Manifest)? {
+        // Not even a lock is made.
+        return Err(Error::NotADatabase);
+    }
     let _lock = take_lock(&directory)?;
     let Some(mut manifest) = Manifest::load(&directory)? else {
         return Err(Error::NotADatabase);
@@ -119,7 +123,7 @@ fn repair_table<P: Files>(
     let cache = Arc::new(BlockCache::new(0, &directory.platform));
     let table = match Table::open(directory, &info, &cache) {
         Ok(table) => table,
-        Err(Error::Corrupt(_) | Error::Format { .. }) => {
+        Err(error) if error.is_lost() || matches!(error, Error::Format { .. }) => {
             report.tables_lost = report.tables_lost.saturating_add(1);
             return Ok(None);
         }
@@ -130,7 +134,7 @@ fn repair_table<P: Files>(
             report.tables_whole = report.tables_whole.saturating_add(1);
             return Ok(Some(info));
         }
-        Err(Error::Corrupt(_)) => {}
+        Err(error) if error.is_lost() => {}
         Err(error) => return Err(error),
     }
     let Salvaged { info, blocks_lost } = table.salvage(fresh, options, compressed)?;
@@ -183,6 +187,7 @@ fn cut_logs<P: Files>(
         None => {}
         Some(offset) if offset >= HEADER_BYTES as u64 && directory.exists(name)? => {
             directory.copy_aside(name)?;
+            directory.sync_names()?;
             let file = directory.open(name, &OpenOptions::read_write())?;
             directory.cut(name, &file, offset)?;
             directory.sync(name, &file, Durability::Full)?;

@@ -304,19 +304,24 @@ pub struct TransactionScan<'a, P: Files> {
 }
 
 impl<P: Files> TransactionScan<'_, P> {
-    /// The next key and its value, or `None` at the end.
+    /// The next key and its value, or `None` at the end and ever after.
     ///
     /// # Errors
-    /// As [`Scan::next`].
+    /// As [`Scan::next`]; the scan is then over.
     #[expect(clippy::should_implement_trait, reason = "errors first, as in a scan")]
     pub fn next(&mut self) -> Result<Option<(Vec<u8>, Vec<u8>)>> {
         loop {
             if self.held.is_none()
                 && let Some(below) = &mut self.below
             {
-                match below.next()? {
-                    Some((key, value)) => self.held = Some((key.to_vec(), value.to_vec())),
-                    None => self.below = None,
+                match below.next() {
+                    Ok(Some((key, value))) => self.held = Some((key.to_vec(), value.to_vec())),
+                    Ok(None) => self.below = None,
+                    Err(error) => {
+                        self.below = None;
+                        self.end = Bound::Excluded(Vec::new());
+                        return Err(error);
+                    }
                 }
             }
             let written = self.written();

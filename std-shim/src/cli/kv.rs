@@ -52,7 +52,7 @@ enum Verb {
         #[arg(long)]
         keys: bool,
     },
-    /// Read lines `key<TAB>value` from stdin, escaped as `dump` writes them, and put them
+    /// Read lines `key<TAB>value` from stdin, escaped as `dump` writes them, and put them; `compact` merges the tables that come of it
     Load,
     /// Write every key and value to stdout; bytes that are not printable ASCII, and `\`, are escaped
     Dump,
@@ -78,12 +78,9 @@ enum Verb {
 }
 
 impl Verb {
-    /// Whether it makes tables, which have to be merged some time, or is asked to merge them.
+    /// Whether it is asked to merge tables.
     const fn merges(&self) -> bool {
-        matches!(
-            self,
-            Self::Put { .. } | Self::Del { .. } | Self::Load | Self::Compact | Self::Repair
-        )
+        matches!(self, Self::Compact)
     }
 }
 
@@ -96,7 +93,8 @@ impl Kv {
         options.create = matches!(self.verb, Verb::Put { .. } | Verb::Load);
         options.read_only = self.read_only;
         if !self.verb.merges() {
-            // How the database's program has its tables merged is in no file: opening it to look must not do it another way.
+            // How the database's program has its tables merged is in no file: nothing here must do it another way. What is written here
+            // that program merges.
             options.compaction = Compaction::Fifo {
                 bytes_max: u64::MAX,
                 age_max: None,

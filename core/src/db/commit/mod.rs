@@ -148,7 +148,8 @@ impl<P: Files> Commit<P> {
 
     /// Memory of the memtables.
     fn weight(&self) -> usize {
-        self.memtables.iter().map(|(_, table)| table.weight()).sum()
+        let weights = self.memtables.iter().map(|(_, table)| table.weight());
+        weights.fold(0, usize::saturating_add)
     }
 
     /// Whether all writes of a batch can be applied.

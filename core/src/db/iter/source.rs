@@ -159,9 +159,14 @@ impl<P: Files> LevelCursor<P> {
                 .tables
                 .partition_point(|table| *table.info().smallest <= *key)
                 .checked_sub(1),
-            Bound::Included(key) | Bound::Excluded(key) => Some(
+            Bound::Included(key) => Some(
                 self.tables
                     .partition_point(|table| *table.info().largest < *key),
+            ),
+            // A removed range makes a table end with the very key that the next one begins with.
+            Bound::Excluded(key) => Some(
+                self.tables
+                    .partition_point(|table| *table.info().largest <= *key),
             ),
         };
         self.open(at);

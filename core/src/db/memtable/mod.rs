@@ -46,6 +46,8 @@ use core::ptr;
 const HEIGHT_MAX: usize = 12;
 /// Removed ranges in a memtable: each read looks at all of them, so with this many the memtable counts as full.
 pub(super) const RANGES_MAX: usize = 128;
+/// More than the options allow memtables to have.
+const FULL_BYTES: usize = 2 << 30;
 
 type Link = AtomicPtr<Node>;
 
@@ -122,7 +124,7 @@ impl Memtable {
     /// counts as full whatever its bound.
     pub(super) fn weight(&self) -> usize {
         if self.range_count() >= RANGES_MAX {
-            usize::MAX / 1024
+            self.bytes().max(FULL_BYTES)
         } else {
             self.bytes()
         }

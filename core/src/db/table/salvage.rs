@@ -53,7 +53,7 @@ impl<P: Files> Table<P> {
                         last = Some(entry.key.into());
                     }
                 }
-                Err(Error::Corrupt(_)) => false,
+                Err(error) if error.is_lost() => false,
                 Err(error) => return Err(error),
             };
             blocks_lost = blocks_lost.saturating_add(u64::from(!whole));

@@ -178,7 +178,8 @@ impl<P: Files> View<P> {
 
     /// Memory of the active memtables.
     pub(super) fn active_bytes(&self) -> usize {
-        self.trees.iter().map(|tree| tree.active.weight()).sum()
+        let weights = self.trees.iter().map(|tree| tree.active.weight());
+        weights.fold(0, usize::saturating_add)
     }
 
     /// The most tables that a keyspace has at level 0.
