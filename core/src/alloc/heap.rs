@@ -33,9 +33,27 @@ const CARVE_BYTES: u32 = 4096;
 const CARVE_COUNT_MIN: u32 = 64;
 /// Blocks from this size on, of which a slab has few, stay at hand when they are freed into a full slab, up to so many a class:
 /// else such slabs would leave and enter their queue all the time.
-const KEPT_BLOCK_BYTES_MIN: u32 = 4096;
-const KEPT_BYTES: u32 = 128 * 1024;
-const KEPT_COUNT: u32 = 8;
+const KEPT_BLOCK_BYTES_MIN: usize = size_class::SMALL_BYTES_MAX + 1;
+const KEPT_BYTES: usize = 256 * 1024;
+const KEPT_COUNT: usize = 8;
+/// How many by class.
+static KEPT: [u8; CLASSES] = {
+    let mut kept = [0; CLASSES];
+    let mut class = 0;
+    while class < CLASSES {
+        let bytes = size_class::bytes_of(class);
+        if bytes >= KEPT_BLOCK_BYTES_MIN {
+            let count = KEPT_BYTES / bytes;
+            kept[class] = (if count < KEPT_COUNT {
+                count
+            } else {
+                KEPT_COUNT
+            }) as u8;
+        }
+        class += 1;
+    }
+    kept
+};
 /// A full slab goes back into its queue when this share of it is free: that makes the next visit worth it.
 const REQUEUE_SHARE: u32 = 16;
 /// A slab in the queue that has no more than this share in use is left to whoever needs it, so that its free pages can go back
@@ -68,8 +86,6 @@ pub(super) struct Heap {
     ticks: u32,
     /// Bytes until the next sample of the heap profile; [`UNDRAWN`] at first.
     pub(super) until_sample: isize,
-    /// Whether blocks on their way back to their slabs must get there.
-    returning: bool,
     /// Whether a sample is being taken, which may allocate.
     pub(super) sampling: bool,
     /// What slabs of this heap carry: `VALUE`, or nothing for a thread's.
@@ -89,7 +105,6 @@ impl Heap {
             outgoing: Outgoing::new(),
             ticks: TICK_PERIOD,
             until_sample: UNDRAWN,
-            returning: false,
             sampling: false,
             slab_flags: 0,
         }
@@ -236,14 +251,14 @@ impl Heap {
             slab.extra.store(0, Relaxed);
             return local;
         }
-        let (carved, capacity) = (slab.carved.load(Relaxed), slab.capacity.load(Relaxed));
+        let (carved, capacity) = (slab.carved.load(Relaxed), slab.capacity().load(Relaxed));
         if carved == capacity {
             return null_mut();
         }
-        let bytes = slab.block_bytes.load(Relaxed);
+        let bytes = slab.block_bytes();
         let wanted = (CARVE_BYTES / bytes).min(carved.max(CARVE_COUNT_MIN));
         let count = wanted.clamp(1, capacity - carved);
-        let key = slab.key.load(Relaxed);
+        let mark = slab.mark();
         let first = space.start(slab).wrapping_add((carved * bytes) as usize);
         let mut block = first;
         for step in 1..=count {
@@ -255,7 +270,7 @@ impl Heap {
             // SAFETY: carved + count <= capacity, so the block lies within the slab, and nobody has it yet.
             unsafe {
                 Block(block).set_next(next);
-                Block(block).set_mark(key);
+                Block(block).set_mark(mark);
             }
             block = next;
         }
@@ -298,7 +313,7 @@ impl Heap {
             let slice = space.line(index);
             slice.key.store(KEY_NOBODY, Relaxed);
             slice.flags.store(0, Relaxed);
-            slice.slices.store(1, Relaxed);
+            slice.slices().store(1, Relaxed);
             // Under the lock, so that a fork finds no slice of no kind.
             slice.kind.store(kind::CACHED, Relaxed);
             self.spare[self.spare_count] = slice;
@@ -358,9 +373,6 @@ impl Heap {
     #[cold]
     pub(super) fn none_left<P: Platform>(&mut self, space: &Space<P>, slab: &Slab) {
         if slab.has(flag::FULL) {
-            if self.keep(space, slab) {
-                return;
-            }
             if !slab.remote().disarm() {
                 slab.set(flag::READY);
             }
@@ -374,33 +386,34 @@ impl Heap {
         }
     }
 
-    /// Puts the block that was freed into a full slab to those at hand; false, and no change, if there are enough.
-    #[inline]
-    fn keep<P: Platform>(&mut self, space: &Space<P>, slab: &Slab) -> bool {
-        let bytes = slab.block_bytes.load(Relaxed);
+    /// Puts the block that was freed into a slab of this heap, of which `left` came down to zero, to those at hand if the slab is
+    /// full; false, and no change, if it is not, or if there are enough.
+    #[inline(always)]
+    pub(super) fn keep<P: Platform>(&mut self, space: &Space<P>, slab: &Slab) -> bool {
+        let class = usize::from(slab.class.load(Relaxed));
         // Where samples are taken, what is at hand is what the heap has counted.
-        if bytes < KEPT_BLOCK_BYTES_MIN || self.returning || space.settings.careful.load(Relaxed) {
+        if !slab.has(flag::FULL) || space.settings.careful.load(Relaxed) {
             return false;
         }
+        let most = usize::from(KEPT[class]);
         let block = slab.local.load(Relaxed);
-        // SAFETY: I2, and the slab's list is this heap's; blocks of these sizes have a third word.
+        // SAFETY: I2, and the slab's list is this heap's; blocks of which any are kept have a third word.
         unsafe {
-            let link = self.heads.add(usize::from(slab.class.load(Relaxed)));
+            let link = self.heads.add(class);
             let head = *link;
             let count = if head.is_null() {
-                1
-            } else {
+                0
+            } else if most > 0 {
                 // Chance decides what it is for a block that came otherwise.
-                Block(head).third().wrapping_add(1)
+                Block(head).third()
+            } else {
+                return false;
             };
-            if count == 0
-                || count > (KEPT_BYTES / bytes).min(KEPT_COUNT) as usize
-                || !Block(block).next().is_null()
-            {
+            if count >= most || !Block(block).next().is_null() {
                 return false;
             }
             Block(block).set_next(head);
-            Block(block).set_third(count);
+            Block(block).set_third(count + 1);
             link.write(block);
         }
         slab.local.store(null_mut(), Relaxed);
@@ -414,7 +427,11 @@ impl Heap {
         slab.left.store(slab.used(), Relaxed);
         slab.extra.store(0, Relaxed);
         let class = usize::from(slab.class.load(Relaxed));
-        if self.is_value() || slab.has(flag::READY) || self.queues[class].is_among_first_two(slab) {
+        if self.is_value()
+            || slab.has(flag::READY)
+            || self.queues[class].is_among_first_two(slab)
+            || self.has_at_hand(space, slab, class)
+        {
             return;
         }
         self.queues[class].remove(slab);
@@ -423,10 +440,28 @@ impl Heap {
         leave(space, &mut space.lock(), slab, 0);
     }
 
+    /// Whether a block of `slab` is among those that were kept at hand when they were freed.
+    fn has_at_hand<P: Platform>(&self, space: &Space<P>, slab: &Slab, class: usize) -> bool {
+        if KEPT[class] == 0 {
+            // Those at hand come from the first slab in the queue.
+            return false;
+        }
+        // SAFETY: I2; the word is this heap's.
+        let mut block = unsafe { self.heads.add(class).read() };
+        while !block.is_null() {
+            if core::ptr::eq(space.line_for(block.addr()), slab) {
+                return true;
+            }
+            // SAFETY: I2.
+            block = unsafe { Block(block).next() };
+        }
+        false
+    }
+
     /// A full slab has blocks again.
     fn requeue(&mut self, slab: &Slab) {
         let used = slab.used();
-        let few = slab.capacity.load(Relaxed) / LEAVE_SHARE;
+        let few = slab.capacity().load(Relaxed) / LEAVE_SHARE;
         let extra = if used > few { few } else { 0 };
         slab.left.store(used - extra, Relaxed);
         slab.extra.store(extra, Relaxed);
@@ -500,7 +535,7 @@ impl Heap {
         // SAFETY: the caller's promise.
         unsafe {
             Block(block).set_next(slab.local.load(Relaxed));
-            Block(block).set_mark(slab.key.load(Relaxed));
+            Block(block).set_mark(slab.mark());
         }
         slab.local.store(block, Relaxed);
         let left = slab.left.load(Relaxed).wrapping_sub(1);
@@ -570,7 +605,6 @@ impl Heap {
 
     /// The same for one class.
     pub(super) fn return_head<P: Platform>(&mut self, space: &Space<P>, class: usize) {
-        self.returning = true;
         // SAFETY: I2; the word is this heap's.
         let mut block = unsafe { self.heads.add(class).replace(null_mut()) };
         while !block.is_null() {
@@ -581,7 +615,6 @@ impl Heap {
                 block = next;
             }
         }
-        self.returning = false;
     }
 
     /// The owner ends: every slab is given back, or left for others to adopt.
@@ -665,7 +698,7 @@ impl Heap {
             }
             let carved = slab.carved.load(Relaxed);
             let free = carved.wrapping_sub(slab.used());
-            if carved > slab.capacity.load(Relaxed) || free > carved {
+            if carved > slab.capacity().load(Relaxed) || free > carved {
                 return Err("a slab's counts do not fit");
             }
             let Some(listed) = free.checked_sub(holes::block_count(space, slab)) else {
@@ -696,6 +729,7 @@ impl Heap {
                 let slab = space.line_for(block.addr());
                 steps += 1;
                 if !space.is_block_of(slab, block)
+                    || slab.key.load(Relaxed) != self.key(space, slab)
                     || usize::from(slab.class.load(Relaxed)) != class
                     || steps > SLICE_BYTES
                 {
@@ -762,7 +796,7 @@ pub(super) fn leave<P: Platform>(space: &Space<P>, state: &mut State, slab: &Sla
     let used = slab.used();
     slab.left.store(used, Relaxed);
     slab.extra.store(0, Relaxed);
-    slab.key.store(space.key_without_owner(slab), Relaxed);
+    slab.key.store(KEY_NOBODY, Relaxed);
     slab.home().store(null_mut(), Relaxed);
     if used > 0 {
         let lasting = slab.flags.load(Relaxed) & flag::LASTING;
@@ -831,7 +865,7 @@ pub(super) unsafe fn take_apart<P: Platform>(space: &Space<P>, state: &mut State
             recount(space, slab);
             leave(space, state, slab, 0);
         }
-        index += space.line(index).slices.load(Relaxed).max(1);
+        index += space.line(index).slices().load(Relaxed).max(1);
     }
     heap.home().ready.store(null_mut(), Relaxed);
 }

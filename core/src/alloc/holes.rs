@@ -43,7 +43,7 @@ impl Grid {
             .contains(&(SLICE_BYTES / page_bytes))
             .then(|| Self {
                 page_bytes,
-                block_bytes: slab.block_bytes.load(Relaxed) as usize,
+                block_bytes: slab.block_bytes() as usize,
                 carved: slab.carved.load(Relaxed) as usize,
             })
     }
@@ -182,7 +182,7 @@ pub(super) fn fill<P: Platform>(space: &Space<P>, slab: &Slab) -> bool {
         }
     }
     let left = holes & !cleared;
-    let key = slab.key.load(Relaxed);
+    let mark = slab.mark();
     let mut list = slab.local.load(Relaxed);
     for index in (first..grid.carved).rev() {
         let pages = grid.pages(index);
@@ -191,7 +191,7 @@ pub(super) fn fill<P: Platform>(space: &Space<P>, slab: &Slab) -> bool {
             // SAFETY: I1: free, and in no list.
             unsafe {
                 Block(block).set_next(list);
-                Block(block).set_mark(key);
+                Block(block).set_mark(mark);
             }
             list = block;
         }

@@ -84,7 +84,7 @@ pub(super) fn free<P: Platform>(space: &Space<P>, heap: Option<&Heap>, run: &Sla
         let start = space.start(run);
         run.let_own(start, heap.token);
         // SAFETY: the first bytes of a block that nobody uses any more. A free slab block's mark says the same.
-        unsafe { Block(start).set_mark(run.key.load(Relaxed)) };
+        unsafe { Block(start).set_mark(run.mark()) };
         if heap.home().slots.push(run) {
             return;
         }
@@ -110,7 +110,7 @@ fn give<P: Platform>(space: &Space<P>, run: &Slab) {
     space.give(
         &mut state,
         space.index(run),
-        run.slices.load(Relaxed),
+        run.slices().load(Relaxed),
         false,
     );
     drop(state);
@@ -125,7 +125,7 @@ pub(super) fn resize_in_place<P: Platform>(space: &Space<P>, run: &Slab, size: u
     if run.has(flag::GUARDED) {
         return false;
     }
-    let slices = run.slices.load(Relaxed);
+    let slices = run.slices().load(Relaxed);
     let fits = if extent.slices == slices {
         true
     } else {
@@ -160,5 +160,5 @@ pub(super) unsafe fn carry<P: Platform>(space: &Space<P>, from: &Slab, to: *mut 
     }
     // SAFETY: the caller's promise.
     unsafe { to.copy_from_nonoverlapping(start, bytes) };
-    debug_assert!(bytes <= (from.slices.load(Relaxed) as usize) << SLICE_SHIFT);
+    debug_assert!(bytes <= (from.slices().load(Relaxed) as usize) << SLICE_SHIFT);
 }

@@ -2,12 +2,12 @@
 //!
 //! ```text
 //! malloc: size -> class -> pop the thread's list of that class -> empty? refill
-//! free:   address -> line -> is its key mine, and a block there? -> push on the slab's list -> the last one? look after the slab
+//! free:   address -> line -> is it a block of mine? -> push on the slab's list -> the last one? look after the slab
 //! ```
 //!
-//! No atomic read-modify-write and no call on either. One comparison does three things: a key is the slab's address mixed with
-//! its owner's thread, so an address that is not ours, a slab of another thread and a large block all differ, and a block
-//! whose second word holds that same key is free already (`slab.rs`, I4).
+//! No atomic read-modify-write and no call on either. One multiplication and comparison does four things: a key is the slab's address
+//! mixed with its owner's thread, so mixed with both an address that is not ours, one of another thread's slab, a large
+//! block and an address inside a block give no multiple of the block's size that is below a slab's (see `Starts`).
 //!
 //! # Invariants
 //! - I1: thread word [`HEAP_WORD`] is null, [`ENDED`], or the heap of the calling thread, whose `heads` are the words before it.
@@ -27,7 +27,7 @@ use super::secure::Secure;
 use super::size_class::{
     BLOCK_ALIGN, CLASSES, MEDIUM_BYTES_MAX, SMALL_BYTES_MAX, aligned_request, class_of,
 };
-use super::slab::{Block, SLICE_BYTES, Slab, flag, kind, starts_block};
+use super::slab::{Block, SLICE_BYTES, Slab, flag, kind};
 use super::space::{Space, State};
 use super::stats::Stats;
 use super::{holes, huge, misuse::Misuse, value};
@@ -42,9 +42,6 @@ const _: () = assert!(HEAP_WORD < THREAD_WORDS);
 
 /// In [`HEAP_WORD`] when the thread's hook has run.
 const ENDED: *mut u8 = core::ptr::without_provenance_mut(1);
-
-/// The bits of an address that take part in the comparison with a key: those of the slice.
-pub const KEY_MASK: usize = !(SLICE_BYTES - 1);
 
 /// What an allocator asks of whoever embeds it.
 #[derive(Clone, Copy, Debug)]
@@ -237,22 +234,19 @@ impl<P: Platform, W: ThreadWords> Allocator<P, W> {
     #[inline(always)]
     pub unsafe fn free(&self, address: *mut u8) {
         let line = self.space.line_for(address.addr());
-        let key = self.words.mix(address.addr() & KEY_MASK);
-        if line.key.load(Relaxed) != key {
+        // The distance from the first block if the slab is this thread's, else at least a slice, or odd.
+        let distance = self.words.mix(address.addr()) ^ line.key.load(Relaxed);
+        if !line.starts().has(distance) {
             return self.free_other(address);
         }
-        if !starts_block(line.inverse.load(Relaxed), address.addr() % SLICE_BYTES) {
-            return self.free_inside(address);
-        }
         let block = Block(address);
-        // SAFETY: the key matches, so the address lies in a slab of this thread, where a block may start; that there is one is the
-        // caller's promise.
+        // SAFETY: the address lies in a slab of this thread, where a block may start; that there is one is the caller's promise.
         unsafe {
-            if block.mark() == key {
+            if block.mark() == line.mark() {
                 return self.free_marked(address);
             }
             block.set_next(line.local.load(Relaxed));
-            block.set_mark(key);
+            block.set_mark(line.mark());
         }
         line.local.store(address, Relaxed);
         let left = line.left.load(Relaxed).wrapping_sub(1);
@@ -269,20 +263,13 @@ impl<P: Platform, W: ThreadWords> Allocator<P, W> {
     pub const MASK_OFFSET: usize =
         core::mem::offset_of!(Self, space) + core::mem::offset_of!(Space<P>, mask);
 
-    /// Where [`free`](Self::free) goes on for an address whose line has another key than its thread's; null is fine.
+    /// Where [`free`](Self::free) goes on for an address where no block of the calling thread's slabs starts; null is fine.
     ///
     /// # Safety
     /// As for `free`.
     #[inline(always)]
     pub unsafe fn free_elsewhere(&self, address: *mut u8) {
         self.pass_on(address);
-    }
-
-    /// Where [`free`](Self::free) goes on for an address at which no block starts, in a slice of the calling thread's.
-    #[cold]
-    #[inline(never)]
-    pub fn free_inside(&self, address: *mut u8) {
-        self.misuse("free of an address inside a block", address);
     }
 
     /// Where [`free`](Self::free) goes on for a block that is marked as free.
@@ -494,6 +481,15 @@ impl<P: Platform, W: ThreadWords> Allocator<P, W> {
         if line.is(kind::RUN) {
             return self.free_run(line);
         }
+        // SAFETY: the index is in range.
+        let heap = unsafe { self.words.load(self.words.base(), HEAP_WORD) };
+        if heap.addr() > ENDED.addr() && line.is(kind::SLAB) {
+            // SAFETY: I1; nothing below enters the allocator again.
+            let heap: &mut Heap = unsafe { &mut *heap.cast() };
+            if heap.keep(&self.space, line) {
+                return;
+            }
+        }
         self.free_last_of_slab(line);
     }
 
@@ -631,12 +627,12 @@ impl<P: Platform, W: ThreadWords> Allocator<P, W> {
         let block = Block(address);
         // SAFETY: a block of the slab; that it is the caller's is the caller's promise.
         unsafe {
-            if block.mark() == key && self.links_on(slab, block.next())
+            if block.mark() == slab.mark() && self.links_on(slab, block.next())
                 || holes::has(&self.space, slab, address)
             {
                 self.misuse("double free", address);
             }
-            block.set_mark(key);
+            block.set_mark(slab.mark());
             self.forget_sample(slab, address);
             match self.heap() {
                 Some(heap) if key == heap.key(&self.space, slab) => {
@@ -654,7 +650,7 @@ impl<P: Platform, W: ThreadWords> Allocator<P, W> {
         }
     }
 
-    /// The block looks free: its second word holds its slab's key. A program that has copied that word from free memory into the
+    /// The block looks free: its second word says so. A program that has copied that word from free memory into the
     /// same place of another block of the slab gets the benefit of the doubt: the first word must fit, too.
     #[cold]
     #[inline(never)]
@@ -700,7 +696,7 @@ impl<P: Platform, W: ThreadWords> Allocator<P, W> {
         let bytes = self.space.offset(address.addr()).map_or(0, |_| {
             let line = self.space.line_for(address.addr());
             match line.kind.load(Relaxed) {
-                kind::SLAB | kind::SECURE => line.block_bytes.load(Relaxed) as usize,
+                kind::SLAB | kind::SECURE => line.block_bytes() as usize,
                 kind::RUN => self.space.bytes_of_run(line),
                 _ => 0,
             }
@@ -783,7 +779,7 @@ impl<P: Platform, W: ThreadWords> Allocator<P, W> {
         }
         let line = self.space.line_for(address.addr());
         match line.kind.load(Relaxed) {
-            kind::SLAB => line.block_bytes.load(Relaxed) as usize,
+            kind::SLAB => line.block_bytes() as usize,
             kind::RUN => self.space.bytes_of_run(line),
             kind::SECURE => self.secure.lock().usable_size(line, address.cast_mut()),
             _ => 0,

@@ -75,7 +75,7 @@ mod tests;
 mod value;
 
 #[cfg(not(loom))]
-pub use malloc::{Allocator, Hooks, KEY_MASK};
+pub use malloc::{Allocator, Hooks};
 pub use misuse::{Line, Misuse};
 pub use options::{OPTIONS, OptionRow, Options};
 #[cfg(not(loom))]

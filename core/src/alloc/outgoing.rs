@@ -8,7 +8,7 @@
 #![allow(unsafe_code, reason = "chains run through free blocks")]
 
 use super::home::Home;
-use super::slab::{Block, SLICE_BYTES, SLICE_SHIFT, Slab, flag, starts_block};
+use super::slab::{Block, SLICE_SHIFT, Slab, Starts, flag};
 use super::space::Space;
 use crate::platform::Platform;
 use core::ptr::{null, null_mut};
@@ -22,12 +22,10 @@ const CHAIN_BYTES: u32 = 4 * 1024;
 #[derive(Clone, Copy, Debug)]
 #[repr(align(64))]
 struct Chain {
-    /// The slab's first byte; [`NOWHERE`] for no slab's.
+    /// The slab's first byte.
     start: usize,
-    /// The slab's key when the chain began.
-    key: usize,
-    /// The slab's `inverse`.
-    inverse: u32,
+    /// Where its blocks start; nowhere for no slab.
+    starts: Starts,
     /// Blocks that still fit.
     room: u32,
     head: *mut u8,
@@ -36,15 +34,9 @@ struct Chain {
     count: u32,
 }
 
-/// The bits of an address that say which slice it is in.
-const SLICE_MASK: usize = !(SLICE_BYTES - 1);
-/// No slice's first byte.
-const NOWHERE: usize = 1;
-
 const NO_CHAIN: Chain = Chain {
-    start: NOWHERE,
-    key: 0,
-    inverse: 0,
+    start: 0,
+    starts: Starts::NOWHERE,
     room: 0,
     head: null_mut(),
     tail: null_mut(),
@@ -81,18 +73,17 @@ impl Outgoing {
         address: *mut u8,
     ) -> bool {
         let chain = &mut self.chains[place_of(address.addr())];
-        if address.addr() & SLICE_MASK != chain.start
-            || !starts_block(chain.inverse, address.addr() % SLICE_BYTES)
-        {
+        if !chain.starts.has(address.addr() ^ chain.start) {
             return false;
         }
         let block = Block(address);
         // SAFETY: an address in a slab (I1) where a block may start; that it is the caller's is the caller's promise.
         unsafe {
-            if block.mark() == chain.key {
+            let mark = chain.slab.addr();
+            if block.mark() == mark {
                 return false;
             }
-            block.set_mark(chain.key);
+            block.set_mark(mark);
             block.set_next(chain.head);
         }
         chain.head = address;
@@ -115,13 +106,12 @@ impl Outgoing {
     ) {
         let place = place_of(block.addr());
         self.send_place(space, place);
-        let count = (CHAIN_BYTES / slab.block_bytes.load(Relaxed)).max(1);
+        let count = (CHAIN_BYTES / slab.block_bytes()).max(1);
         // SAFETY: the block is the caller's.
         unsafe { Block(block).set_next(null_mut()) };
         self.chains[place] = Chain {
             start: space.start(slab).addr(),
-            key: slab.key.load(Relaxed),
-            inverse: slab.inverse.load(Relaxed),
+            starts: slab.starts(),
             room: count - 1,
             head: block,
             tail: block,
@@ -237,8 +227,8 @@ impl<P: Platform> Space<P> {
     /// Whether `block` is where a carved block of `slab` starts.
     pub(super) fn is_block_of(&self, slab: &Slab, block: *mut u8) -> bool {
         let offset = block.addr().wrapping_sub(self.start(slab).addr());
-        let end = slab.carved.load(Relaxed) as usize * slab.block_bytes.load(Relaxed) as usize;
-        offset < end && starts_block(slab.inverse.load(Relaxed), offset)
+        let end = slab.carved.load(Relaxed) as usize * slab.block_bytes() as usize;
+        offset < end && slab.starts().has(offset)
     }
 
     /// Frees a slab without an owner if its last block has come back.

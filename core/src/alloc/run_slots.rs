@@ -69,7 +69,7 @@ impl RunSlots {
     /// Keeps a run of kind `CACHED`; false if it is too long or there is enough. Owner only.
     #[inline]
     pub(super) fn push(&self, run: &Slab) -> bool {
-        let slices = run.slices.load(Relaxed);
+        let slices = run.slices().load(Relaxed);
         let Some(slot) = self.slots.get(slices as usize - 1) else {
             return false;
         };
@@ -125,7 +125,7 @@ impl RunSlots {
         // SAFETY: as in `take`; the kind is looked at for the sake of threads that a fork stopped anywhere.
         while let Some(run) = unsafe { next.as_ref() } {
             next = run.next.load(Relaxed);
-            let slices = run.slices.load(Relaxed);
+            let slices = run.slices().load(Relaxed);
             let cleared = self.cleared.load(Relaxed).wrapping_add(slices);
             self.cleared.store(cleared, Relaxed);
             if run.is(kind::CACHED) {

@@ -22,7 +22,7 @@
 #![allow(unsafe_code, reason = "hands out raw memory")]
 
 use super::size_class::{CLASSES, MEDIUM_BYTES_MAX, aligned_request, bytes_of, class_of};
-use super::slab::{SLICE_BYTES, Slab, SlabList, flag, kind, starts_block};
+use super::slab::{SLICE_BYTES, Slab, SlabList, flag, kind};
 use super::space::{Space, State, slices_for};
 use crate::platform::{Platform, Protection};
 use core::ptr::{NonNull, null_mut};
@@ -111,7 +111,7 @@ impl Secure {
                 None => return Ok(null_mut()),
             },
         };
-        let capacity = slab.capacity.load(Relaxed);
+        let capacity = slab.capacity().load(Relaxed);
         let start = self.below(capacity);
         let meta = meta_of(slab);
         let free = (start..capacity)
@@ -158,12 +158,10 @@ impl Secure {
             return Err("double free, or free of an address that was never allocated");
         }
         let offset = block.addr() % SLICE_BYTES;
-        let bytes = slab.block_bytes.load(Relaxed) as usize;
+        let bytes = slab.block_bytes() as usize;
         let index = offset / bytes;
         let meta = meta_of(slab);
-        if !starts_block(slab.inverse.load(Relaxed), offset)
-            || index >= slab.capacity.load(Relaxed) as usize
-        {
+        if !slab.starts().has(offset) || index >= slab.capacity().load(Relaxed) as usize {
             return Err("free of an address inside a block");
         }
         if meta.used[index / 64] >> (index % 64) & 1 == 0 {
@@ -182,7 +180,7 @@ impl Secure {
         }
         meta.used[index / 64] &= !(1 << (index % 64));
         let class = usize::from(slab.class.load(Relaxed));
-        if meta.count == slab.capacity.load(Relaxed) {
+        if meta.count == slab.capacity().load(Relaxed) {
             self.lists[class].push_back(slab);
         }
         meta.count -= 1;
@@ -212,10 +210,10 @@ impl Secure {
             return 0;
         }
         let offset = block.addr() % SLICE_BYTES;
-        let bytes = slab.block_bytes.load(Relaxed) as usize;
+        let bytes = slab.block_bytes() as usize;
         let index = offset / bytes;
-        if !starts_block(slab.inverse.load(Relaxed), offset)
-            || index >= slab.capacity.load(Relaxed) as usize
+        if !slab.starts().has(offset)
+            || index >= slab.capacity().load(Relaxed) as usize
             || meta_of(slab).used[index / 64] >> (index % 64) & 1 == 0
         {
             return 0;
@@ -257,7 +255,7 @@ impl Secure {
         {
             slab.set(flag::GUARDED);
             let capacity = (SLICE_BYTES - page) / bytes;
-            slab.capacity.store(capacity as u32, Relaxed);
+            slab.capacity().store(capacity as u32, Relaxed);
         }
         self.lists[class].push_front(slab);
         Some(slab)
@@ -353,7 +351,7 @@ fn large<P: Platform>(space: &Space<P>, size: usize, align: usize) -> Option<*mu
 /// Takes the guard of a large block away; false if that fails, and nobody may have its pages again.
 pub(super) fn unguard<P: Platform>(space: &Space<P>, _: &mut State, run: &Slab) -> bool {
     let bytes = run.run_bytes().load(Relaxed);
-    let rest = run.slices.load(Relaxed) as usize * SLICE_BYTES - bytes;
+    let rest = run.slices().load(Relaxed) as usize * SLICE_BYTES - bytes;
     let guard = space.start(run).wrapping_add(bytes);
     run.clear(flag::GUARDED);
     protect(space, guard, rest, Protection::ReadWrite)

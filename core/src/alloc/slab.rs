@@ -17,7 +17,7 @@
 //! - I2: `key` is the slab's address mixed with the owner's thread (see `ThreadWords::mix`), an even number; odd values match
 //!   no thread.
 //! - I3: `local` heads a list, through the blocks' first words, of the `carved - used` blocks of this slab that touch no hole.
-//! - I4: a free block's second word is the key that the slab had when the block was freed or carved.
+//! - I4: a free block's second word is its line's address.
 //! - I5: a run that a thread's heap gave out has a key like a slab's, `left` is 1, `local` null, and its one block starts at 0, so that
 //!   its free takes the path of a slab's last block; it keeps them while it waits in that heap's slots.
 #![allow(unsafe_code, reason = "lists run through free blocks")]
@@ -36,9 +36,9 @@ pub const SLICE_BYTES: usize = 1 << SLICE_SHIFT;
 /// log2 of a line's size.
 pub(super) const LINE_SHIFT: u32 = 7;
 
-/// The key of a line whose slice is nobody's slab: odd, so that no thread's is the same. Free blocks of a slab whose owner went are
-/// told by a key that differs from process to process, see `Space::key_without_owner`.
-pub(super) const KEY_NOBODY: usize = 0x9E37_79B9_7F4A_7C15_u64 as usize;
+/// The key of a line whose slice is nobody's slab: odd, so that no thread's is the same, and no more than an address, as
+/// [`Starts::has`] wants it.
+pub(super) const KEY_NOBODY: usize = 0x79B9_7F4A_7C15_u64 as usize;
 
 /// What a slice is used for.
 pub(super) mod kind {
@@ -95,17 +95,12 @@ pub(super) struct Slab {
     pub(super) kind: AtomicU8,
     pub(super) flags: AtomicU8,
     pub(super) class: AtomicU16,
-    pub(super) block_bytes: AtomicU32,
     pub(super) carved: AtomicU32,
-    pub(super) capacity: AtomicU32,
     /// Links of the class's queue, of the space's list of abandoned slabs, or of a bin of free runs. For a run in use that a
     /// thread may free by its key, `previous` is its first byte.
     pub(super) next: AtomicPtr<Slab>,
     pub(super) previous: AtomicPtr<Slab>,
-    /// Length of a run in slices; kept at the first and last line of a free one.
-    pub(super) slices: AtomicU32,
-    /// 2^32 by `block_bytes`, rounded up: see [`starts_block`]. For a run that a thread may free by its key, 1.
-    pub(super) inverse: AtomicU32,
+    starts: StartsAtomic,
     second: SecondHalf,
 }
 
@@ -116,12 +111,15 @@ struct SecondHalf {
     remote: RemoteList,
     /// When a free run became free, in units of the space's clock.
     stamp: AtomicU32,
+    /// Length of a run in slices; kept at the first and last line of a free one.
+    slices: AtomicU32,
     home: AtomicPtr<Home>,
     ready_next: AtomicPtr<Slab>,
     owned_next: AtomicPtr<Slab>,
     owned_previous: AtomicPtr<Slab>,
-    /// Bytes of a large block, as asked for or in whole pages.
-    run_bytes: AtomicUsize,
+    /// Bytes of a large block, as asked for or in whole pages; of each block of a slab.
+    bytes: AtomicUsize,
+    capacity: AtomicU32,
     /// Bit per page that was given back; see `holes.rs`.
     holes: AtomicU16,
 }
@@ -141,10 +139,10 @@ pub mod layout {
     pub const LOCAL: usize = offset_of!(Slab, local);
     /// Offset of the 32-bit count of frees until the slow path.
     pub const LEFT: usize = offset_of!(Slab, left);
-    /// Offset of the 32-bit factor that tells where blocks start.
-    pub const INVERSE: usize = offset_of!(Slab, inverse);
-    /// The bits of an address that say where in its slice it lies.
-    pub const OFFSET_MASK: usize = super::SLICE_BYTES - 1;
+    /// Offset of the factor that tells where blocks start.
+    pub const FACTOR: usize = offset_of!(Slab, starts) + offset_of!(super::StartsAtomic, factor);
+    /// Offset of what the product with it is below, where they do.
+    pub const BOUND: usize = offset_of!(Slab, starts) + offset_of!(super::StartsAtomic, bound);
 }
 
 impl Slab {
@@ -157,21 +155,20 @@ impl Slab {
             kind: AtomicU8::new(kind::NONE),
             flags: AtomicU8::new(0),
             class: AtomicU16::new(0),
-            block_bytes: AtomicU32::new(0),
             carved: AtomicU32::new(0),
-            capacity: AtomicU32::new(0),
             next: AtomicPtr::new(core::ptr::null_mut()),
             previous: AtomicPtr::new(core::ptr::null_mut()),
-            slices: AtomicU32::new(0),
-            inverse: AtomicU32::new(0),
+            starts: StartsAtomic::new(),
             second: SecondHalf {
                 remote: RemoteList::new(),
                 stamp: AtomicU32::new(0),
+                slices: AtomicU32::new(0),
                 home: AtomicPtr::new(core::ptr::null_mut()),
                 ready_next: AtomicPtr::new(core::ptr::null_mut()),
                 owned_next: AtomicPtr::new(core::ptr::null_mut()),
                 owned_previous: AtomicPtr::new(core::ptr::null_mut()),
-                run_bytes: AtomicUsize::new(0),
+                bytes: AtomicUsize::new(0),
+                capacity: AtomicU32::new(0),
                 holes: AtomicU16::new(0),
             },
         }
@@ -196,7 +193,26 @@ impl Slab {
         &self.second.stamp
     }
     pub(super) fn run_bytes(&self) -> &AtomicUsize {
-        &self.second.run_bytes
+        &self.second.bytes
+    }
+    pub(super) fn slices(&self) -> &AtomicU32 {
+        &self.second.slices
+    }
+    pub(super) fn capacity(&self) -> &AtomicU32 {
+        &self.second.capacity
+    }
+    /// Size of a slab's blocks.
+    pub(super) fn block_bytes(&self) -> u32 {
+        self.second.bytes.load(Relaxed) as u32
+    }
+    /// Where a slab's blocks start.
+    pub(super) fn starts(&self) -> Starts {
+        self.starts.load()
+    }
+    /// What the second word of a free block of this line says (I4).
+    #[inline(always)]
+    pub(super) fn mark(&self) -> usize {
+        core::ptr::from_ref(self).addr()
     }
 
     pub(super) fn holes(&self) -> &AtomicU16 {
@@ -223,7 +239,7 @@ impl Slab {
         self.previous.store(start.cast(), Relaxed);
         self.local.store(core::ptr::null_mut(), Relaxed);
         self.left.store(1, Relaxed);
-        self.inverse.store(1, Relaxed);
+        self.starts.store(Starts::RUN);
         self.key.store(start.addr() ^ token, Relaxed);
     }
 
@@ -247,28 +263,88 @@ impl Slab {
         self.left.store(0, Relaxed);
         self.extra.store(0, Relaxed);
         self.class.store(class as u16, Relaxed);
-        self.block_bytes.store(bytes, Relaxed);
+        self.second.bytes.store(bytes as usize, Relaxed);
         self.carved.store(0, Relaxed);
-        self.capacity.store(SLICE_BYTES as u32 / bytes, Relaxed);
+        self.capacity().store(SLICE_BYTES as u32 / bytes, Relaxed);
         self.flags.store(0, Relaxed);
         self.second.holes.store(0, Relaxed);
-        self.inverse.store(inverse_of(bytes), Relaxed);
-        self.slices.store(1, Relaxed);
+        self.starts.store(Starts::of(bytes as usize));
+        self.slices().store(1, Relaxed);
         self.second.remote.reset();
         self.kind.store(kind::SLAB, Relaxed);
     }
 }
 
-/// What [`starts_block`] multiplies with, for blocks of `bytes`.
-const fn inverse_of(bytes: u32) -> u32 {
-    (1_u64 << 32).div_ceil(bytes as u64) as u32
+/// Tells where the blocks of a slab start, by one multiplication.
+///
+/// For blocks of `d` bytes the factor is 2^64 / d, rounded up, and one more: `n * factor`, modulo 2^64, is `c` per whole block, where
+/// `d <= c < 2 * d`, plus nearly 2^64 / d or more if `n` is no multiple of `d`. So it is below `bound` for the multiples of `d` within the slab,
+/// and for no other `n` below 2^48 (after Lemire, Kaser, Kurz: "Faster remainder by direct computation", 2019). With words of 32 bits
+/// that is true of the `n` within the slab alone, which are looked at first.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Starts {
+    factor: usize,
+    bound: usize,
 }
 
-/// Whether a block can start `offset` bytes into a slab, for the slab's `inverse`: whether the offset, which is below
-/// [`SLICE_BYTES`], is a multiple of the block's size (Lemire, Kaser, Kurz: "Faster remainder by direct computation", 2019).
-#[inline(always)]
-pub(super) const fn starts_block(inverse: u32, offset: usize) -> bool {
-    (offset as u32).wrapping_mul(inverse) < inverse
+impl Starts {
+    /// No place at all.
+    pub(super) const NOWHERE: Self = Self {
+        factor: 0,
+        bound: 0,
+    };
+    /// The one block of a run.
+    const RUN: Self = Self {
+        factor: 1,
+        bound: 1,
+    };
+
+    /// As many blocks of `bytes`, 16 at least and [`MEDIUM_BYTES_MAX`](size_class::MEDIUM_BYTES_MAX) at most, as a slab has.
+    const fn of(bytes: usize) -> Self {
+        let factor = usize::MAX / bytes + 2;
+        let last = SLICE_BYTES / bytes - 1;
+        Self {
+            factor,
+            bound: last * factor.wrapping_mul(bytes) + 1,
+        }
+    }
+
+    /// Whether a block starts `distance` bytes, any number that an address can be, after the first.
+    #[inline(always)]
+    pub(super) const fn has(self, distance: usize) -> bool {
+        (usize::BITS == 64 || distance < SLICE_BYTES)
+            && distance.wrapping_mul(self.factor) < self.bound
+    }
+}
+
+/// [`Starts`] in a line. The two are written while nobody frees blocks there.
+#[derive(Debug)]
+struct StartsAtomic {
+    factor: AtomicUsize,
+    bound: AtomicUsize,
+}
+
+impl StartsAtomic {
+    const fn new() -> Self {
+        Self {
+            factor: AtomicUsize::new(0),
+            bound: AtomicUsize::new(0),
+        }
+    }
+
+    #[inline(always)]
+    fn load(&self) -> Starts {
+        Starts {
+            factor: self.factor.load(Relaxed),
+            bound: self.bound.load(Relaxed),
+        }
+    }
+
+    #[inline(always)]
+    fn store(&self, starts: Starts) {
+        self.factor.store(starts.factor, Relaxed);
+        self.bound.store(starts.bound, Relaxed);
+    }
 }
 
 /// A doubly linked list of slabs by `next` and `previous`, kept by one thread or under a lock.
@@ -413,15 +489,49 @@ mod tests {
     fn block_starts_are_found_without_a_division() {
         for class in 0..size_class::CLASSES {
             let bytes = size_class::bytes_of(class);
-            let inverse = inverse_of(bytes as u32);
+            let starts = Starts::of(bytes);
+            let end = SLICE_BYTES / bytes * bytes;
             for offset in (0..SLICE_BYTES).step_by(4) {
+                let is_start = offset.is_multiple_of(bytes) && offset < end;
                 assert_eq!(
-                    starts_block(inverse, offset),
-                    offset.is_multiple_of(bytes),
+                    starts.has(offset),
+                    is_start,
                     "{offset} in blocks of {bytes}"
                 );
             }
         }
-        assert!(starts_block(1, 0) && !(1..SLICE_BYTES).any(|offset| starts_block(1, offset)));
+        assert!(Starts::RUN.has(0) && !(1..SLICE_BYTES).any(|offset| Starts::RUN.has(offset)));
+        assert!(!Starts::NOWHERE.has(0));
+    }
+
+    #[test]
+    fn no_block_starts_outside_the_slab() {
+        // What two addresses differ by, exclusive-or: near multiples of the size, near powers of two, and some in between.
+        let bits = if usize::BITS == 64 { 48 } else { 32 };
+        for class in 0..size_class::CLASSES {
+            let bytes = size_class::bytes_of(class);
+            let starts = Starts::of(bytes);
+            let mut random = 1_u64;
+            for log2 in 16..bits {
+                for step in 0..200_usize {
+                    random = random
+                        .wrapping_mul(6_364_136_223_846_793_005)
+                        .wrapping_add(1);
+                    let base = (1_usize << log2) + ((random >> 16) as usize & ((1 << log2) - 1));
+                    let multiple = base / bytes * bytes;
+                    for near in [
+                        base,
+                        multiple,
+                        multiple + bytes,
+                        multiple + step,
+                        (1 << log2) + step * 16,
+                    ] {
+                        if near >= SLICE_BYTES && near >> (bits - 1) <= 1 {
+                            assert!(!starts.has(near), "{near:#x} in blocks of {bytes}");
+                        }
+                    }
+                }
+            }
+        }
     }
 }

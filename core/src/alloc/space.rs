@@ -175,12 +175,6 @@ impl<P: Platform> Space<P> {
         (offset < self.bytes.load(Relaxed)).then_some(offset)
     }
 
-    /// The key of a slab whose owner went: odd, and nothing that a program keeps in a block's second word by design, where it
-    /// would look like a mark. (Every constant is some program's constant, and 0 and 1 are everybody's.)
-    pub(super) fn key_without_owner(&self, slab: &Slab) -> usize {
-        (self.start(slab).addr() ^ self.table.load(Relaxed).addr()).wrapping_mul(KEY_NOBODY) | 1
-    }
-
     /// The line that `address` finds: its own, or some other (see the head).
     #[inline(always)]
     pub(super) fn line_for(&self, address: usize) -> &Slab {
@@ -339,7 +333,7 @@ impl<P: Platform> Space<P> {
             return None;
         }
         if let Some(run) = self.find(state, wanted) {
-            let (start, slices) = (self.index(run), run.slices.load(Relaxed));
+            let (start, slices) = (self.index(run), run.slices().load(Relaxed));
             let (zero, stamp) = (run.has(flag::ZERO), run.stamp().load(Relaxed));
             self.unlist(state, run);
             let first = start.next_multiple_of(align);
@@ -372,7 +366,7 @@ impl<P: Platform> Space<P> {
     /// Takes up to `most` slices side by side: of the shortest free run, so that the range does not grow while there are any.
     pub(super) fn take_some(&self, state: &mut State, most: u32) -> Option<(&Slab, u32)> {
         let count = match self.find(state, 1) {
-            Some(run) => run.slices.load(Relaxed).min(most),
+            Some(run) => run.slices().load(Relaxed).min(most),
             None => most,
         };
         let taken = self.take(state, count, 1).map(|(run, _)| (run, count));
@@ -384,7 +378,7 @@ impl<P: Platform> Space<P> {
         line.kind.store(kind::NONE, Relaxed);
         line.flags.store(0, Relaxed);
         line.key.store(KEY_NOBODY, Relaxed);
-        line.slices.store(count, Relaxed);
+        line.slices().store(count, Relaxed);
         if count > 1 {
             let tail = self.line(first + count - 1);
             tail.key.store(KEY_NOBODY, Relaxed);
@@ -402,7 +396,7 @@ impl<P: Platform> Space<P> {
         let mut run = unsafe { state.bins[bin].front().as_ref() };
         let mut tries = BIN_TRIES;
         while let Some(candidate) = run {
-            if candidate.slices.load(Relaxed) >= wanted {
+            if candidate.slices().load(Relaxed) >= wanted {
                 return Some(candidate);
             }
             tries -= 1;
@@ -462,7 +456,7 @@ impl<P: Platform> Space<P> {
 
     fn put(&self, state: &mut State, mut first: u32, mut count: u32, mut zero: bool) {
         if first > 0 && self.line(first - 1).is(kind::FREE) {
-            let length = self.line(first - 1).slices.load(Relaxed);
+            let length = self.line(first - 1).slices().load(Relaxed);
             let before = self.line(first - length);
             zero &= before.has(flag::ZERO);
             self.unlist(state, before);
@@ -476,7 +470,7 @@ impl<P: Platform> Space<P> {
             zero &= after.has(flag::ZERO);
             self.unlist(state, after);
             self.line(first + count - 1).kind.store(kind::FREE, Relaxed);
-            count += after.slices.load(Relaxed);
+            count += after.slices().load(Relaxed);
         }
         let stamp = if zero { 0 } else { self.now_ms() };
         self.list(state, first, count, zero, stamp);
@@ -487,7 +481,7 @@ impl<P: Platform> Space<P> {
         let (line, last) = (self.line(first), self.line(first + count - 1));
         for end in [line, last] {
             end.key.store(KEY_NOBODY, Relaxed);
-            end.slices.store(count, Relaxed);
+            end.slices().store(count, Relaxed);
             end.kind.store(kind::FREE, Relaxed);
         }
         line.flags.store(if zero { flag::ZERO } else { 0 }, Relaxed);
@@ -515,7 +509,7 @@ impl<P: Platform> Space<P> {
 
     /// Takes a free run out of its bin and the dirty list.
     fn unlist(&self, state: &mut State, line: &Slab) {
-        let count = line.slices.load(Relaxed);
+        let count = line.slices().load(Relaxed);
         let bin = bin_of(count);
         state.bins[bin].remove(line);
         if state.bins[bin].front().is_null() {
@@ -549,7 +543,7 @@ impl<P: Platform> Space<P> {
         let mut after = None;
         if end < state.top && self.line(end).is(kind::FREE) {
             after = Some(self.line(end));
-            available = self.line(end).slices.load(Relaxed);
+            available = self.line(end).slices().load(Relaxed);
         }
         if available < extra {
             if end + available != state.top {
@@ -576,7 +570,7 @@ impl<P: Platform> Space<P> {
         let (line, tail) = (self.line(first), self.line(end + extra - 1));
         tail.kind.store(kind::TAIL, Relaxed);
         tail.key.store(KEY_NOBODY, Relaxed);
-        line.slices.store(count + extra, Relaxed);
+        line.slices().store(count + extra, Relaxed);
         self.counters
             .in_use
             .fetch_add((extra as usize) << SLICE_SHIFT, Relaxed);
@@ -585,7 +579,7 @@ impl<P: Platform> Space<P> {
 
     /// Gives back the slices of the taken run of `count` slices at `first` behind the first `keep`.
     pub(super) fn cut(&self, state: &mut State, first: u32, count: u32, keep: u32) {
-        self.line(first).slices.store(keep, Relaxed);
+        self.line(first).slices().store(keep, Relaxed);
         if keep > 1 {
             let tail = self.line(first + keep - 1);
             tail.kind.store(kind::TAIL, Relaxed);
@@ -633,7 +627,7 @@ impl<P: Platform> Space<P> {
         if age(now, line.stamp().load(Relaxed)) < age_ms {
             return None;
         }
-        let (first, count) = (self.index(line), line.slices.load(Relaxed));
+        let (first, count) = (self.index(line), line.slices().load(Relaxed));
         self.unlist(state, line);
         self.taken(first, count);
         // Neighbours must not take it for a part of theirs while it is out.
@@ -649,7 +643,7 @@ impl<P: Platform> Space<P> {
             let is_free = line.is(kind::FREE);
             let count = match line.kind.load(Relaxed) {
                 kind::FREE | kind::RUN | kind::CACHED | kind::SLAB | kind::SECURE | kind::OWN => {
-                    line.slices.load(Relaxed)
+                    line.slices().load(Relaxed)
                 }
                 _ => return Err("a slice of no kind"),
             };
@@ -661,7 +655,7 @@ impl<P: Platform> Space<P> {
                 if before_was_free {
                     return Err("free runs touch");
                 }
-                if !last.is(kind::FREE) || last.slices.load(Relaxed) != count {
+                if !last.is(kind::FREE) || last.slices().load(Relaxed) != count {
                     return Err("the ends of a free run disagree");
                 }
                 free += count;
@@ -679,10 +673,10 @@ impl<P: Platform> Space<P> {
                 return Err("the bitmap disagrees with a bin");
             }
             while let Some(line) = run {
-                if !line.is(kind::FREE) || bin_of(line.slices.load(Relaxed)) != bin {
+                if !line.is(kind::FREE) || bin_of(line.slices().load(Relaxed)) != bin {
                     return Err("a run in the wrong bin");
                 }
-                listed += line.slices.load(Relaxed);
+                listed += line.slices().load(Relaxed);
                 // SAFETY: as above.
                 run = unsafe { line.next.load(Relaxed).as_ref() };
             }

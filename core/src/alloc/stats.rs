@@ -107,7 +107,7 @@ impl Stats {
                 }
                 _ => {}
             }
-            index += line.slices.load(Relaxed).max(1);
+            index += line.slices().load(Relaxed).max(1);
         }
         drop(state);
         stats

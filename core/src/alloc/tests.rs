@@ -15,7 +15,6 @@ use alloc::vec::Vec;
 use core::ptr::null_mut;
 use core::sync::atomic::Ordering::Relaxed;
 
-/// Too small to be kept at hand.
 const BYTES: usize = 3072;
 const COUNT: usize = SLICE_BYTES / BYTES;
 
@@ -39,7 +38,11 @@ impl Owner {
     }
 
     fn malloc(&mut self) -> *mut u8 {
-        let class = class_of(BYTES);
+        self.malloc_of(BYTES)
+    }
+
+    fn malloc_of(&mut self, bytes: usize) -> *mut u8 {
+        let class = class_of(bytes);
         // SAFETY: the class is in range, and the list holds free blocks that are this heap's.
         unsafe {
             let block = self.heap.heads.add(class).read();
@@ -53,6 +56,22 @@ impl Owner {
 
     fn slab(&self, block: *mut u8) -> &Slab {
         self.space.line_for(block.addr())
+    }
+
+    /// The owner frees, and keeps the block at hand if it may.
+    fn free_or_keep(&mut self, block: *mut u8) {
+        let slab = self.space.line_for(block.addr());
+        // SAFETY: a used block of the heap, the test's.
+        unsafe {
+            Block(block).set_next(slab.local.load(Relaxed));
+            Block(block).set_mark(slab.mark());
+        }
+        slab.local.store(block, Relaxed);
+        let left = slab.left.load(Relaxed) - 1;
+        slab.left.store(left, Relaxed);
+        if left == 0 && !self.heap.keep(&self.space, slab) {
+            self.heap.none_left(&self.space, slab);
+        }
     }
 
     /// The owner frees.
@@ -147,4 +166,42 @@ fn what_was_freed_after_the_clock_was_read_is_new() {
     assert_eq!(age(7, 5), 2);
     assert_eq!(age(1, u32::MAX), 2);
     assert_eq!(age(5, 7), 0);
+}
+
+#[test]
+fn a_slab_with_a_block_at_hand_is_left_to_nobody() {
+    const SLABS: usize = 8;
+    for bytes in [1280, 4096, 7168, 8192] {
+        let count = SLICE_BYTES / bytes;
+        let mut owner = Owner::new();
+        let blocks: Vec<_> = (0..(SLABS + 1) * count)
+            .map(|_| owner.malloc_of(bytes))
+            .collect();
+        let mut slabs: Vec<Vec<*mut u8>> = Vec::new();
+        for block in blocks {
+            let found = slabs
+                .iter_mut()
+                .find(|slab| slab[0].addr() / SLICE_BYTES == block.addr() / SLICE_BYTES);
+            match found {
+                Some(slab) => slab.push(block),
+                None => slabs.push(Vec::from([block])),
+            }
+        }
+        slabs.retain(|slab| slab.len() == count);
+        assert!(slabs.len() >= SLABS);
+        for slab in &slabs {
+            owner.free_or_keep(slab[0]);
+        }
+        for slab in &slabs {
+            for block in &slab[1..] {
+                owner.free_or_keep(*block);
+                assert_eq!(owner.heap.check(&owner.space), Ok(()), "{bytes}");
+            }
+        }
+        owner.heap.trim(&owner.space, true);
+        assert_eq!(owner.heap.check(&owner.space), Ok(()));
+        assert!(owner.space.check(&owner.space.lock()).is_ok());
+        owner.heap.abandon(&owner.space);
+        assert!(owner.space.check(&owner.space.lock()).is_ok());
+    }
 }

@@ -156,7 +156,7 @@ impl<'a, P: Platform, W: ThreadWords> Heap<'a, P, W> {
             && space.is_block_of(line, block);
         // SAFETY: the caller's promise.
         unsafe {
-            if mine && Block(block).mark() != line.key.load(Relaxed) {
+            if mine && Block(block).mark() != line.mark() {
                 self.inner().free_local(space, line, block);
             } else {
                 self.allocator.free(block);
@@ -220,7 +220,7 @@ impl<P: Platform, W: ThreadWords> Drop for Heap<'_, P, W> {
         while let Some(run) = first(heap) {
             unlink(&mut state, run);
             run.kind.store(kind::CACHED, Relaxed);
-            let slices = run.slices.load(Relaxed);
+            let slices = run.slices().load(Relaxed);
             space.give(&mut state, space.index(run), slices, false);
         }
         drop(state);
@@ -283,7 +283,7 @@ pub(super) fn free_run<P: Platform>(space: &Space<P>, run: &Slab) {
         return;
     }
     run.kind.store(kind::CACHED, Relaxed);
-    let slices = run.slices.load(Relaxed);
+    let slices = run.slices().load(Relaxed);
     space.give(&mut state, space.index(run), slices, false);
     drop(state);
     space.purge_old();

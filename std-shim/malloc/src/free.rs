@@ -6,10 +6,7 @@
 
 use crate::process::ALLOCATOR;
 use core::ffi::c_void;
-use underpin_core::allocator::{KEY_MASK, layout};
-
-/// The assembly takes the offset in a slice by its 16 bits.
-const _: () = assert!(layout::OFFSET_MASK == 0xFFFF);
+use underpin_core::allocator::layout;
 
 type Instance =
     underpin_core::allocator::Allocator<underpin_linux::Linux, underpin_linux::LinuxThreadWords>;
@@ -17,11 +14,6 @@ type Instance =
 unsafe extern "C" fn elsewhere(block: *mut u8) {
     // SAFETY: `free`'s caller's promise.
     unsafe { ALLOCATOR.free_elsewhere(block) };
-}
-
-#[cold]
-unsafe extern "C" fn inside(block: *mut u8) {
-    ALLOCATOR.free_inside(block);
 }
 
 #[cold]
@@ -47,27 +39,23 @@ macro_rules! free {
         #[unsafe(naked)]
         pub unsafe extern "C" fn $name(block: *mut c_void $(, _: $argument)*) {
             core::arch::naked_asm!(
-                "mov rax, rdi",
                 "mov rcx, rdi",
+                "mov rax, qword ptr fs:[0]",
                 "shr rcx, {shift}",
-                "and rax, {key_mask}",
+                "xor rax, rdi",
                 "and rcx, qword ptr [rip + {allocator} + {mask}]",
-                "xor rax, qword ptr fs:[0]",
                 "add rcx, qword ptr [rip + {allocator} + {table}]",
-                // Somebody else's, or no block at all?
-                "cmp qword ptr [rcx + {key}], rax",
-                "jne {elsewhere}",
-                // No place where a block starts?
-                "movzx edx, di",
-                "imul edx, dword ptr [rcx + {inverse}]",
-                "cmp edx, dword ptr [rcx + {inverse}]",
-                "jae {inside}",
+                "xor rax, qword ptr [rcx + {key}]",
+                // Somebody else's, or no place where a block starts, or none of ours?
+                "imul rax, qword ptr [rcx + {factor}]",
+                "cmp rax, qword ptr [rcx + {bound}]",
+                "jae {elsewhere}",
                 // Free already?
-                "cmp qword ptr [rdi + 8], rax",
+                "cmp qword ptr [rdi + 8], rcx",
                 "je {again}",
                 "mov rdx, qword ptr [rcx + {local}]",
                 "mov qword ptr [rdi], rdx",
-                "mov qword ptr [rdi + 8], rax",
+                "mov qword ptr [rdi + 8], rcx",
                 "mov qword ptr [rcx + {local}], rdi",
                 "dec dword ptr [rcx + {left}]",
                 "je 2f",
@@ -76,16 +64,15 @@ macro_rules! free {
                 "mov rdi, rcx",
                 "jmp {counted_down}",
                 shift = const layout::ADDRESS_SHIFT,
-                key_mask = const KEY_MASK as i32,
                 allocator = sym ALLOCATOR,
                 mask = const Instance::MASK_OFFSET,
                 table = const Instance::TABLE_OFFSET,
                 key = const layout::KEY,
                 local = const layout::LOCAL,
                 left = const layout::LEFT,
-                inverse = const layout::INVERSE,
+                factor = const layout::FACTOR,
+                bound = const layout::BOUND,
                 elsewhere = sym elsewhere,
-                inside = sym inside,
                 again = sym again,
                 counted_down = sym counted_down,
             )
