@@ -8,7 +8,7 @@
 //!    sleep in the ring until a completion, the next timer or a doorbell.
 //!
 //! So a task that always wakes itself delays input and timers by at most one turn, and a turn without input costs no system call.
-//! The future of [`Executor::block_on`] is polled when it was woken, between two tasks.
+//! The future of [`Executor::block_on`] has a place in the run queue like any task.
 //!
 //! # Invariants
 //! E1: `Shared` and the scheduler are used on the thread that made them; only wakers and [`Remote`] go elsewhere.
@@ -23,7 +23,7 @@ use super::host::Host;
 use super::io::Io;
 use super::metrics::{Counters, Metrics, SlowPolls, TaskInfo};
 use super::scheduler::Scheduler;
-use super::task::{JoinHandle, Task};
+use super::task::{self, JoinHandle, Task, TaskPtr};
 use super::timer::{Interval, MissedTick, Sleep, Timeout, TimerSource, Timers};
 use crate::error::Result;
 use crate::platform::{ClockId, Instant, Reactor, Ring, RingBackend, RingWaker};
@@ -125,25 +125,59 @@ impl<P: Reactor, H: Host> Shared<P, H> {
         }
     }
 
-    fn turn(&self) {
-        let scheduler = self.scheduler();
+    /// One turn; ends early with what `poll_main`, the poll of the task `main`, gives.
+    #[inline]
+    fn turn<T>(&self, main: TaskPtr, mut poll_main: impl FnMut() -> Poll<T>) -> Poll<T> {
         self.counters.add_turn();
-        // SAFETY: E1; `block_on` refuses to be called from inside a poll.
-        unsafe {
-            scheduler.receive_all();
-            for _ in 0..TASKS_PER_TURN {
-                if scheduler.is_main_woken() {
+        // SAFETY: E1.
+        unsafe { self.scheduler().receive_all() }
+        let polled = if self.counters.is_timing() {
+            self.polls::<true, T>(main, &mut poll_main)
+        } else {
+            self.polls::<false, T>(main, &mut poll_main)
+        };
+        if polled.is_pending() {
+            self.look_around();
+        }
+        polled
+    }
+
+    /// Polls up to [`TASKS_PER_TURN`] tasks. `TIMED`, it reads the clock around each.
+    #[inline]
+    fn polls<const TIMED: bool, T>(
+        &self,
+        main: TaskPtr,
+        poll_main: &mut impl FnMut() -> Poll<T>,
+    ) -> Poll<T> {
+        for _ in 0..TASKS_PER_TURN {
+            // SAFETY: E1; `block_on` refuses to be called from inside a poll. What the queue gave is alive until it is run.
+            unsafe {
+                let Some(task) = self.scheduler().take_first() else {
                     break;
-                }
+                };
                 self.budget.set(OPERATIONS_PER_POLL);
-                let name = || scheduler.next_name();
-                let run = || scheduler.run_one();
-                if !self.counters.timed(name, run, || self.now()) {
-                    break;
+                let timed = TIMED.then(|| (task.as_ref().name(), self.now()));
+                if task == main {
+                    task::begin_main(task.as_ref());
+                    let polled = poll_main();
+                    if polled.is_ready() {
+                        return polled;
+                    }
+                } else {
+                    task::run(task);
+                }
+                if let Some((name, start)) = timed {
+                    let took = self.now().saturating_duration_since(start);
+                    self.counters.add_poll(name, took);
                 }
             }
         }
-        if scheduler.has_ready() || scheduler.is_main_woken() {
+        Poll::Pending
+    }
+
+    /// The end of a turn: the ring and the clock.
+    fn look_around(&self) {
+        if self.scheduler().has_ready() {
             if self.io.borrow().pending() > 0 {
                 self.wait(Some(Instant::ZERO));
             }
@@ -178,15 +212,13 @@ impl<P: Reactor, H: Host> Drop for Shared<P, H> {
     }
 }
 
-/// The task that stands for `block_on`'s future in the run queue.
-struct Main(NonNull<Scheduler>);
+/// The task that stands for `block_on`'s future in the run queue, and is never polled itself.
+struct Main;
 
 impl Future for Main {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
-        // SAFETY: the scheduler outlives its tasks.
-        unsafe { self.0.as_ref() }.wake_main();
         Poll::Pending
     }
 }
@@ -260,22 +292,19 @@ impl<P: Reactor, H: Host> Executor<P, H> {
             "block_on was called from inside the same executor"
         );
         let _stop = Stop(&shared.running);
-        let (_, waker) = shared.main.get_or_init(|| {
-            let handle = self.0.spawn(Main(shared.scheduler));
+        let (main, waker) = shared.main.get_or_init(|| {
+            let handle = self.0.spawn(Main);
             let waker = handle.waker();
             (handle, waker)
         });
         let mut cx = Context::from_waker(waker);
         let mut future = pin!(future);
-        shared.scheduler().wake_main();
+        waker.wake_by_ref();
         loop {
-            if shared.scheduler().take_main_woken() {
-                shared.budget.set(OPERATIONS_PER_POLL);
-                if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
-                    return output;
-                }
+            let polled = shared.turn(main.task(), || future.as_mut().poll(&mut cx));
+            if let Poll::Ready(output) = polled {
+                return output;
             }
-            shared.turn();
         }
     }
 }

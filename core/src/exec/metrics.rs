@@ -2,7 +2,6 @@
 #![forbid(unsafe_code)]
 
 use super::task::Header;
-use crate::platform::Instant;
 use core::cell::Cell;
 use core::time::Duration;
 
@@ -87,28 +86,22 @@ impl Counters {
         self.slow.set(slow);
     }
 
-    /// Runs `poll` on the task with this `name`, and reports it if it was slow and somebody wants to know.
+    /// Whether polls are to be timed.
     #[inline]
-    pub(super) fn timed(
-        &self,
-        name: impl FnOnce() -> &'static str,
-        poll: impl FnOnce() -> bool,
-        now: impl Fn() -> Instant,
-    ) -> bool {
-        let Some((limit, report)) = self.slow.get() else {
-            return poll();
-        };
-        let name = name();
-        let start = now();
-        let ran = poll();
-        let took = now().saturating_duration_since(start);
+    pub(super) fn is_timing(&self) -> bool {
+        self.slow.get().is_some()
+    }
+
+    /// A task of this `name` was polled; reports it if that was slow and somebody wants to know.
+    pub(super) fn add_poll(&self, name: &'static str, took: Duration) {
         self.poll_time
             .set(self.poll_time.get().saturating_add(took));
-        if ran && took > limit {
+        if let Some((limit, report)) = self.slow.get()
+            && took > limit
+        {
             self.slow_polls.set(self.slow_polls.get() + 1);
             report(name, took);
         }
-        ran
     }
 
     pub(super) fn read(&self, metrics: Metrics) -> Metrics {

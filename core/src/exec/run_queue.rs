@@ -39,13 +39,6 @@ impl RunQueue {
         self.head.get().is_null()
     }
 
-    /// The next task.
-    #[cfg(feature = "alloc")]
-    pub(super) fn first(&self) -> Option<&Header> {
-        // SAFETY: a task in the queue is alive, and a queue is its thread's.
-        unsafe { self.head.get().as_ref() }
-    }
-
     /// # Safety
     /// The owner's thread; the task is alive, not in the queue, and stays alive until it is popped.
     #[inline]

@@ -6,7 +6,7 @@
 //! # Invariants
 //! S1: `owner` is the owner's token while the executor is open, and 0 for ever after.
 //! S2: a task is in the list of all tasks from its adoption until it is freed or made an orphan.
-//! S3: once `closing`, the run queue is not used any more and no new task is polled.
+//! S3: once `closing`, every task has its `SCHEDULED` bit or is done, so the run queue, which is empty from then on, gets no more.
 #![allow(unsafe_code, reason = "shared by raw pointers")]
 
 #[cfg(feature = "alloc")]
@@ -35,8 +35,8 @@ pub(super) struct Scheduler {
     /// Tasks that are not done.
     alive: Cell<usize>,
     spawned: Cell<u64>,
-    /// Set by the task that stands for `block_on`'s future; in a static executor, while a turn is on.
-    main_woken: Cell<bool>,
+    /// In a static executor, while a turn is on.
+    turning: Cell<bool>,
     #[cfg(feature = "alloc")]
     blocks: BlockPool,
 }
@@ -60,7 +60,7 @@ impl Scheduler {
             closing: Cell::new(false),
             alive: Cell::new(0),
             spawned: Cell::new(0),
-            main_woken: Cell::new(false),
+            turning: Cell::new(false),
             blocks: BlockPool::new(),
         }
     }
@@ -83,7 +83,7 @@ impl Scheduler {
             closing: Cell::new(false),
             alive: Cell::new(0),
             spawned: Cell::new(0),
-            main_woken: Cell::new(false),
+            turning: Cell::new(false),
             #[cfg(feature = "alloc")]
             blocks: BlockPool::new(),
         }
@@ -100,7 +100,7 @@ impl Scheduler {
     /// Marks a static executor's turn; says whether one was on.
     #[cfg(not(loom))]
     pub(super) fn set_turning(&self, on: bool) -> bool {
-        self.main_woken.replace(on)
+        self.turning.replace(on)
     }
 
     /// Gives the scheduler to the thread with this token.
@@ -118,21 +118,6 @@ impl Scheduler {
 
     pub(super) fn is_open(&self) -> bool {
         self.owner() != 0
-    }
-
-    /// Whether the future of `block_on` was woken since the last call.
-    #[inline]
-    pub(super) fn take_main_woken(&self) -> bool {
-        self.main_woken.replace(false)
-    }
-
-    #[inline]
-    pub(super) fn is_main_woken(&self) -> bool {
-        self.main_woken.get()
-    }
-
-    pub(super) fn wake_main(&self) {
-        self.main_woken.set(true);
     }
 
     /// Tasks that are not done.
@@ -226,10 +211,8 @@ impl Scheduler {
     /// The owner's thread; the task's `SCHEDULED` bit was set for this.
     #[inline]
     pub(super) unsafe fn enqueue(&self, task: TaskPtr) {
-        if !self.closing.get() {
-            // SAFETY: the bit says that it is not in the queue; it stays alive since it is not done.
-            unsafe { self.queue.push(task) }
-        }
+        // SAFETY: the bit says that it is not in the queue; it stays alive since it is not done.
+        unsafe { self.queue.push(task) }
     }
 
     /// Receives what other threads left.
@@ -256,6 +239,16 @@ impl Scheduler {
         }
     }
 
+    /// Takes the task at the head out of the queue, to run it.
+    ///
+    /// # Safety
+    /// The owner's thread, not from inside a poll.
+    #[inline]
+    pub(super) unsafe fn take_first(&self) -> Option<TaskPtr> {
+        // SAFETY: the caller's word.
+        unsafe { self.queue.pop() }
+    }
+
     /// Polls the task at the head of the queue, if there is one.
     ///
     /// # Safety
@@ -264,7 +257,7 @@ impl Scheduler {
     pub(super) unsafe fn run_one(&self) -> bool {
         // SAFETY: the caller's word.
         unsafe {
-            match self.queue.pop() {
+            match self.take_first() {
                 Some(task) => {
                     task::run(task);
                     true
@@ -272,12 +265,6 @@ impl Scheduler {
                 None => false,
             }
         }
-    }
-
-    /// The type of the next task's future, if there is one.
-    #[cfg(feature = "alloc")]
-    pub(super) fn next_name(&self) -> &'static str {
-        self.queue.first().map_or("", Header::name)
     }
 
     pub(super) fn has_ready(&self) -> bool {
@@ -372,8 +359,9 @@ impl Scheduler {
         unsafe {
             let scheduler = this.as_ref();
             scheduler.closing.set(true);
-            scheduler.queue.clear();
             scheduler.receive_taken(scheduler.inbox.close());
+            scheduler.queue.clear();
+            scheduler.for_each_alive(task::keep_out);
             // Dropping a future runs foreign code, which may spawn (and is cancelled) or free other tasks (and moves the cursor).
             scheduler.close_cursor.set(scheduler.all.get());
             while let Some(task) = NonNull::new(scheduler.close_cursor.get().cast_mut()) {

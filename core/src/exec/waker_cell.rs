@@ -1,7 +1,7 @@
-//! A place for one waker, on one thread.
+//! Places for one waker, on one thread.
 #![allow(unsafe_code, reason = "a cell that foreign code cannot enter")]
 
-use core::cell::UnsafeCell;
+use core::cell::{Cell, UnsafeCell};
 use core::task::Waker;
 
 /// Who is to be woken. Not `Sync`.
@@ -35,11 +35,134 @@ impl WakerCell {
         unsafe { (*self.0.get()).take() }
     }
 
+    /// Puts a waker that was taken out in again, unless another one came in the meantime.
+    #[inline]
+    fn put_back(&self, waker: Waker) {
+        // SAFETY: as in `set`.
+        unsafe {
+            if (*self.0.get()).is_none() {
+                *self.0.get() = Some(waker);
+            }
+        }
+    }
+
     /// Wakes, once, who is there.
     #[inline]
     pub(super) fn wake(&self) {
         if let Some(waker) = self.take() {
             waker.wake();
         }
+    }
+}
+
+/// For who waits again and again: keeps the waker when it wakes, so that the next wait needs no new one.
+pub(super) struct KeptWaker {
+    waker: WakerCell,
+    waiting: Cell<bool>,
+}
+
+impl KeptWaker {
+    pub(super) const fn new() -> Self {
+        Self {
+            waker: WakerCell::new(),
+            waiting: Cell::new(false),
+        }
+    }
+
+    /// Somebody waits: the next `wake` is for this waker.
+    #[inline]
+    pub(super) fn set(&self, waker: &Waker) {
+        self.waker.set(waker);
+        self.waiting.set(true);
+    }
+
+    /// Wakes who waits, once.
+    #[inline]
+    pub(super) fn wake(&self) {
+        if self.waiting.replace(false)
+            && let Some(waker) = self.waker.take()
+        {
+            // Out of the cell, which foreign code may come to set.
+            waker.wake_by_ref();
+            self.waker.put_back(waker);
+        }
+    }
+
+    /// Forgets the waker.
+    pub(super) fn clear(&self) {
+        self.waiting.set(false);
+        drop(self.waker.take());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::rc::Rc;
+    use alloc::sync::Arc;
+    use alloc::task::Wake;
+    use core::sync::atomic::{AtomicUsize, Ordering};
+
+    #[derive(Default)]
+    struct Count(AtomicUsize);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.wake_by_ref();
+        }
+        fn wake_by_ref(self: &Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn a_kept_waker_wakes_once_a_wait_and_is_let_go_when_cleared() {
+        let count = Arc::new(Count::default());
+        let waker = Waker::from(Arc::clone(&count));
+        let kept = KeptWaker::new();
+        kept.wake();
+        kept.set(&waker);
+        kept.wake();
+        kept.wake();
+        assert_eq!(count.0.load(Ordering::Relaxed), 1, "one wait, one wake");
+        kept.set(&waker);
+        kept.wake();
+        assert_eq!(count.0.load(Ordering::Relaxed), 2);
+        drop(waker);
+        assert_eq!(Arc::strong_count(&count), 2, "kept");
+        kept.set(Waker::noop());
+        assert_eq!(Arc::strong_count(&count), 1, "replaced");
+        kept.clear();
+    }
+
+    #[test]
+    fn a_waker_may_set_the_place_that_wakes_it() {
+        struct Setter(Rc<KeptWaker>);
+        fn raw(data: *const ()) -> core::task::RawWaker {
+            core::task::RawWaker::new(data, &TABLE)
+        }
+        static TABLE: core::task::RawWakerVTable = core::task::RawWakerVTable::new(
+            raw,
+            |_| unreachable!("woken by reference"),
+            |data| {
+                // SAFETY: the data of these wakers is the setter below, which outlives them.
+                let setter = unsafe { &*data.cast::<Setter>() };
+                setter.0.set(Waker::noop());
+            },
+            |_| {},
+        );
+        let setter = Setter(Rc::new(KeptWaker::new()));
+        // SAFETY: the functions above own nothing.
+        let waker = unsafe { Waker::from_raw(raw((&raw const setter).cast())) };
+        setter.0.set(&waker);
+        setter.0.wake();
+        assert!(
+            setter
+                .0
+                .waker
+                .take()
+                .is_some_and(|kept| kept.will_wake(Waker::noop())),
+            "the newer one stays"
+        );
     }
 }

@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use super::semaphore::{Closed, Semaphore};
-use crate::exec::waker_cell::WakerCell;
+use crate::exec::waker_cell::KeptWaker;
 use alloc::collections::VecDeque;
 use alloc::rc::Rc;
 use core::cell::{Cell, RefCell};
@@ -20,7 +20,7 @@ struct Channel<T> {
     bounded: bool,
     /// Places that were given and not used yet.
     reserved: Cell<usize>,
-    receiver: WakerCell,
+    receiver: KeptWaker,
     senders: Cell<usize>,
 }
 
@@ -31,7 +31,7 @@ impl<T> Channel<T> {
             room: Semaphore::new(capacity),
             bounded,
             reserved: Cell::new(0),
-            receiver: WakerCell::new(),
+            receiver: KeptWaker::new(),
             senders: Cell::new(1),
         })
     }
@@ -129,6 +129,11 @@ impl<T> Sender<T> {
     /// # Errors
     /// The value, if the receiver is gone or closed the channel.
     pub async fn send(&self, value: T) -> Result<(), SendError<T>> {
+        let value = match self.try_send(value) {
+            Ok(()) => return Ok(()),
+            Err(TrySendError::Closed(value)) => return Err(SendError(value)),
+            Err(TrySendError::Full(value)) => value,
+        };
         match self.reserve().await {
             Ok(place) => {
                 place.send(value);
@@ -276,6 +281,7 @@ macro_rules! receiver {
         impl<T> Drop for $name<T> {
             fn drop(&mut self) {
                 self.0.close();
+                self.0.receiver.clear();
                 let values = self.0.values.take();
                 drop(values);
             }

@@ -6,6 +6,7 @@
 
 use super::header::{Header, Output, TaskPtr, VTable};
 use super::join_handle::{JoinError, JoinHandle};
+use super::run::{self, run};
 use super::space::TaskSpace;
 use super::state::{HANDLE, OUTPUT};
 use super::waker::Wakers;
@@ -39,9 +40,8 @@ impl<F: Future, H: Host> Task<F, H> {
 
     #[cfg(feature = "alloc")]
     const HEAP: &'static VTable = &VTable {
-        poll: poll::<F, H>,
-        cancel: cancel::<F, H>,
-        announce: announce::<F, H>,
+        run: run::<F, H>,
+        cancel: run::cancel::<F, H>,
         take_output: take_output::<F, H>,
         drop_output: drop_output::<F, H>,
         release: release_heap::<F, H>,
@@ -50,9 +50,8 @@ impl<F: Future, H: Host> Task<F, H> {
     };
 
     const STATIC: &'static VTable = &VTable {
-        poll: poll::<F, H>,
-        cancel: cancel::<F, H>,
-        announce: announce::<F, H>,
+        run: run::<F, H>,
+        cancel: run::cancel::<F, H>,
         take_output: take_output::<F, H>,
         drop_output: drop_output::<F, H>,
         release: release_static,
@@ -145,9 +144,13 @@ unsafe fn stage<F: Future, H>(task: TaskPtr) -> *mut Stage<F> {
     unsafe { UnsafeCell::raw_get(&raw const (*task.cast::<Task<F, H>>().as_ptr()).stage) }
 }
 
-unsafe fn poll<F: Future, H: Host>(task: TaskPtr, cx: &mut Context<'_>) -> bool {
-    // SAFETY: the task is not done, so the future is in place; it is pinned, since the block never moves; only the owner's thread
-    // is here, and RUNNING keeps it from coming twice.
+/// Polls the future. True: it is dropped, and its output stands in its place.
+///
+/// # Safety
+/// The task is a `Task<F, H>` that is not done; only the owner's thread is here, and `RUNNING` keeps it from coming twice.
+#[inline]
+pub(super) unsafe fn poll<F: Future, H: Host>(task: TaskPtr, cx: &mut Context<'_>) -> bool {
+    // SAFETY: the task is not done, so the future is in place; it is pinned, since the block never moves.
     unsafe {
         let stage = stage::<F, H>(task);
         let polled = H::catch(|| Pin::new_unchecked(&mut *(*stage).future).poll(cx));
@@ -161,12 +164,17 @@ unsafe fn poll<F: Future, H: Host>(task: TaskPtr, cx: &mut Context<'_>) -> bool 
     true
 }
 
-unsafe fn cancel<F: Future, H: Host>(task: TaskPtr) {
+/// Drops the future and puts `Cancelled` in its place.
+///
+/// # Safety
+/// As [`poll`].
+pub(super) unsafe fn cancel<F: Future, H: Host>(task: TaskPtr) {
     // SAFETY: as in `poll`.
     unsafe { finish::<F, H>(stage::<F, H>(task), Err(JoinError::CANCELLED)) }
 }
 
 /// Drops the future and puts the output in its place; a panic of the drop becomes the output.
+#[inline]
 unsafe fn finish<F: Future, H: Host>(stage: *mut Stage<F>, output: Output<F::Output>) {
     // SAFETY: the future is in place, and is dropped once, here.
     unsafe {
@@ -192,19 +200,21 @@ fn swallow<H: Host>(body: impl FnOnce()) {
     let _caught = ManuallyDrop::new(H::catch(body));
 }
 
-unsafe fn announce<F: Future, H: Host>(task: TaskPtr) {
-    // SAFETY: the owner's thread, with a reference of its own.
+/// Wakes who waits for the output, or drops the output if nobody can ask for it.
+///
+/// # Safety
+/// The owner's thread, with a reference of its own; the task is a `Task<F, H>` that just became done.
+#[inline]
+pub(super) unsafe fn announce<F: Future, H: Host>(task: TaskPtr) {
+    // SAFETY: the caller's word.
     unsafe {
         let header = task.as_ref();
         let state = header.state.get();
         if state & HANDLE != 0 {
-            if let Some(joiner) = (*header.joiner.get()).take() {
-                if core::ptr::eq(joiner.vtable(), Wakers::<H>::VTABLE) {
-                    // One of ours, which runs no foreign code.
-                    joiner.wake();
-                } else {
-                    swallow::<H>(|| joiner.wake());
-                }
+            if let Some(joiner) = (*header.joiner.get()).take()
+                && let Some(joiner) = Wakers::<H>::wake_ours(joiner)
+            {
+                swallow::<H>(|| joiner.wake());
             }
         } else if state & OUTPUT != 0 {
             header.state.set(state & !OUTPUT);

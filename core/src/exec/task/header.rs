@@ -10,19 +10,17 @@ use crate::exec::scheduler::Scheduler;
 use crate::sync::atomic::AtomicU32;
 use core::cell::UnsafeCell;
 use core::ptr::NonNull;
-use core::task::{Context, RawWakerVTable, Waker};
+use core::task::{RawWakerVTable, Waker};
 
 /// A pointer to a live task.
 pub(in crate::exec) type TaskPtr = NonNull<Header>;
 
 /// What depends on the type of the future. Every function is called on the owner's thread, `release` on any.
 pub(in crate::exec) struct VTable {
-    /// Polls the future. True: the future is dropped and its output stands in its place.
-    pub(super) poll: unsafe fn(TaskPtr, &mut Context<'_>) -> bool,
-    /// Drops the future and puts `Cancelled` in its place.
+    /// [`run`](super::run::run) for the future's type.
+    pub(super) run: unsafe fn(TaskPtr),
+    /// [`cancel`](super::run::cancel) for the future's type.
     pub(super) cancel: unsafe fn(TaskPtr),
-    /// Wakes who waits for the output, or drops the output if nobody can ask for it.
-    pub(super) announce: unsafe fn(TaskPtr),
     /// Moves the output to the pointer's target.
     pub(super) take_output: unsafe fn(TaskPtr, *mut ()),
     /// Drops the output in place.

@@ -110,11 +110,17 @@ impl<T> JoinHandle<T> {
         self.state() & DONE != 0
     }
 
+    /// The task, for comparing.
+    #[cfg(feature = "alloc")]
+    pub(in crate::exec) fn task(&self) -> TaskPtr {
+        self.task
+    }
+
     /// A waker of the task.
     #[cfg(feature = "alloc")]
     pub(in crate::exec) fn waker(&self) -> core::task::Waker {
         // SAFETY: the handle's reference keeps the task alive.
-        let waker = unsafe { super::waker::borrowed(self.task) };
+        let waker = unsafe { super::waker::borrowed(self.task, self.task.as_ref().vtable.waker) };
         core::task::Waker::clone(&waker)
     }
 

@@ -23,6 +23,7 @@
 //! | `run` | one poll, and the end |
 //! | `join_handle` | waiting, aborting, letting go |
 //! | `space` | static memory for firmware |
+#![allow(unsafe_code, reason = "calls the functions of a task's type")]
 
 mod body;
 mod header;
@@ -38,6 +39,25 @@ pub(super) use header::{Header, TaskPtr};
 pub use join_handle::{JoinError, JoinHandle};
 pub(super) use reference::{orphan, received, unpost};
 #[cfg(feature = "alloc")]
-pub(super) use run::is_scheduled;
-pub(super) use run::{cancel, is_done, run, take_new};
+pub(super) use run::{begin_main, is_scheduled};
+pub(super) use run::{is_done, keep_out, take_new};
 pub use space::TaskSpace;
+
+/// Polls a task that was just taken out of the run queue; cancels it instead if it was aborted.
+///
+/// # Safety
+/// The owner's thread, an open executor, and the task stood in its run queue.
+#[inline]
+pub(super) unsafe fn run(task: TaskPtr) {
+    // SAFETY: the caller's word.
+    unsafe { (task.as_ref().vtable.run)(task) }
+}
+
+/// Drops the future of a task that is not done, not being polled and in no run queue.
+///
+/// # Safety
+/// The owner's thread and an open executor.
+pub(super) unsafe fn cancel(task: TaskPtr) {
+    // SAFETY: the caller's word.
+    unsafe { (task.as_ref().vtable.cancel)(task) }
+}

@@ -92,6 +92,7 @@ pub(in crate::exec) unsafe fn drop_local(task: TaskPtr) {
 }
 
 /// Takes the debt into account, and frees the task if nobody is left.
+#[inline(never)]
 unsafe fn settle(task: TaskPtr) {
     // SAFETY: the caller's word.
     let header = unsafe { task.as_ref() };

@@ -1,17 +1,19 @@
-//! One poll of a task, and its end.
-#![allow(unsafe_code, reason = "calls the task's functions")]
+//! One poll of a task, and its end: whole for each type of future, so that a poll is one call through a pointer.
+#![allow(unsafe_code, reason = "works on tasks by pointer")]
 
+use super::body;
 use super::header::{Header, TaskPtr};
 use super::reference::drop_local;
 use super::state::{ABORTED, DONE, NEW, OUTPUT, RUNNING, SCHEDULED};
-use super::waker::borrowed;
+use super::waker::Wakers;
+use crate::exec::host::Host;
 use core::task::Context;
 
 /// Polls a task that was just taken out of the run queue; cancels it instead if it was aborted.
 ///
 /// # Safety
-/// The owner's thread, an open executor, and the task stood in its run queue.
-pub(in crate::exec) unsafe fn run(task: TaskPtr) {
+/// The owner's thread, an open executor, and the task, a `Task<F, H>`, stood in its run queue.
+pub(super) unsafe fn run<F: Future, H: Host>(task: TaskPtr) {
     // SAFETY: a task in the queue is not done, so the scheduler's reference keeps it alive; at the end of this function too, unless
     // `complete` gave it up.
     unsafe {
@@ -20,51 +22,67 @@ pub(in crate::exec) unsafe fn run(task: TaskPtr) {
         debug_assert!(state & (SCHEDULED | RUNNING | DONE) == SCHEDULED);
         header.state.set((state & !SCHEDULED) | RUNNING);
         if state & ABORTED != 0 {
-            (header.vtable.cancel)(task);
-            complete(task);
+            cancel::<F, H>(task);
             return;
         }
-        header.polls.set(header.polls.get().wrapping_add(1));
-        let waker = borrowed(task);
-        if (header.vtable.poll)(task, &mut Context::from_waker(&waker)) {
-            complete(task);
+        count_poll(header);
+        let waker = Wakers::<H>::borrowed(task);
+        if body::poll::<F, H>(task, &mut Context::from_waker(&waker)) {
+            complete::<F, H>(task);
             return;
         }
         let state = header.state.get() & !RUNNING;
+        header.state.set(state);
         if state & SCHEDULED != 0 {
-            header.state.set(state);
             header.scheduler.as_ref().enqueue(task);
-        } else {
-            header.state.set(state);
         }
     }
 }
 
-/// Drops the future of a task that is not done and not running, wherever it stands.
+/// Drops the future of a task that is not done and not being polled, and that stands in no run queue.
 ///
 /// # Safety
-/// The owner's thread, an open executor whose run queue is not used any more.
-pub(in crate::exec) unsafe fn cancel(task: TaskPtr) {
+/// The owner's thread, an open executor, and the task is a `Task<F, H>`.
+#[cold]
+#[inline(never)]
+pub(super) unsafe fn cancel<F: Future, H: Host>(task: TaskPtr) {
     // SAFETY: the scheduler's reference keeps the task alive until `complete` gives it up.
     unsafe {
         let header = task.as_ref();
         header.state.set(header.state.get() | RUNNING | ABORTED);
-        (header.vtable.cancel)(task);
-        complete(task);
+        body::cancel::<F, H>(task);
+        complete::<F, H>(task);
     }
 }
 
 /// The future is gone and the output in place: says so, and gives the scheduler's reference up.
-unsafe fn complete(task: TaskPtr) {
+#[inline]
+unsafe fn complete<F: Future, H: Host>(task: TaskPtr) {
     // SAFETY: as in `run`.
     unsafe {
         let header = task.as_ref();
         let state = header.state.get() & !(RUNNING | SCHEDULED);
         header.state.set(state | DONE | OUTPUT);
         header.scheduler.as_ref().count_done();
-        (header.vtable.announce)(task);
+        body::announce::<F, H>(task);
         drop_local(task);
     }
+}
+
+fn count_poll(header: &Header) {
+    header.polls.set(header.polls.get().wrapping_add(1));
+}
+
+/// The task that stands for `block_on`'s future was taken out of the run queue: wakes put it in again from now on.
+#[cfg(feature = "alloc")]
+pub(in crate::exec) fn begin_main(header: &Header) {
+    header.state.set(header.state.get() & !SCHEDULED);
+    count_poll(header);
+}
+
+/// Keeps the task out of the run queue for good: to wakes it is in it already.
+pub(in crate::exec) fn keep_out(header: &Header) {
+    header.state.set(header.state.get() | SCHEDULED);
 }
 
 /// Whether the task's future is gone.

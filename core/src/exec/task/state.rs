@@ -16,7 +16,7 @@
 //! | [`NEW`] | spawned by another thread and not yet received | at the start | when the inbox is emptied |
 //!
 //! Together: `SCHEDULED` and not `RUNNING` means exactly "in the run queue". `OUTPUT` implies `DONE`; `DONE` excludes
-//! `SCHEDULED`. `ABORTED` without `DONE` implies `SCHEDULED` or `RUNNING`.
+//! `SCHEDULED`. When the executor closes, every task gets `SCHEDULED` and the queue is empty. `ABORTED` without `DONE` implies `SCHEDULED` or `RUNNING`.
 //!
 //! # The remote word
 //!

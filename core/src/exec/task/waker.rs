@@ -20,21 +20,42 @@ pub(super) struct Wakers<H>(PhantomData<H>);
 impl<H: Host> Wakers<H> {
     pub(super) const VTABLE: &'static RawWakerVTable =
         &RawWakerVTable::new(clone::<H>, wake::<H>, wake_by_ref::<H>, drop_waker::<H>);
+
+    /// A waker that has no reference of its own, for the time of one poll.
+    ///
+    /// # Safety
+    /// The task outlives the waker, and has this host.
+    #[inline]
+    pub(super) unsafe fn borrowed(task: TaskPtr) -> ManuallyDrop<Waker> {
+        // SAFETY: the caller's word.
+        unsafe { borrowed(task, Self::VTABLE) }
+    }
+
+    /// Wakes through a waker that is one of ours, and so runs no foreign code; gives any other back.
+    #[inline]
+    pub(super) fn wake_ours(waker: Waker) -> Option<Waker> {
+        if !core::ptr::eq(waker.vtable(), Self::VTABLE) {
+            return Some(waker);
+        }
+        let waker = ManuallyDrop::new(waker);
+        // SAFETY: the function of its vtable, called once for a waker that is not used again.
+        unsafe { wake::<H>(waker.data()) }
+        None
+    }
 }
 
-/// A waker that has no reference of its own, for the time of one poll.
+/// A waker that has no reference of its own.
 ///
 /// # Safety
-/// The task outlives the waker.
-pub(in crate::exec) unsafe fn borrowed(task: TaskPtr) -> ManuallyDrop<Waker> {
-    // SAFETY: the vtable belongs to the task; the reference that the waker stands for is the caller's, and never dropped.
-    unsafe {
-        let vtable = task.as_ref().vtable.waker;
-        ManuallyDrop::new(Waker::from_raw(RawWaker::new(
-            task.as_ptr().cast_const().cast(),
-            vtable,
-        )))
-    }
+/// The task outlives the waker, and `vtable` is that of its wakers.
+#[inline]
+pub(super) unsafe fn borrowed(
+    task: TaskPtr,
+    vtable: &'static RawWakerVTable,
+) -> ManuallyDrop<Waker> {
+    let data = task.as_ptr().cast_const().cast();
+    // SAFETY: the reference that the waker stands for is the caller's, and never dropped.
+    ManuallyDrop::new(unsafe { Waker::from_raw(RawWaker::new(data, vtable)) })
 }
 
 /// The task behind a waker's data.
@@ -63,6 +84,7 @@ unsafe fn clone<H: Host>(data: *const ()) -> RawWaker {
     RawWaker::new(data, Wakers::<H>::VTABLE)
 }
 
+#[inline]
 unsafe fn wake<H: Host>(data: *const ()) {
     // SAFETY: the waker gives its reference up; `is_local` chose the side.
     unsafe {
