@@ -519,3 +519,43 @@ fn a_save_survives_power_loss_with_the_directory_of_copies() {
         assert_eq!(disk.list(b"/copies").map(|names| names.len()), Some(1));
     }
 }
+
+#[test]
+fn nobody_reads_a_write_whose_sync_failed() {
+    let sim = Sim::new(SimOptions::new(1).with_faults(SimFaults::none()));
+    let mut options = Options::new(*b"/db");
+    options.listen = SocketAddr::from(([127, 0, 0, 1], PORT));
+    options.appendfsync = AppendFsync::Always;
+    let mut server = EventLoop::open(sim.clone(), options).unwrap();
+    let ask = |server: &mut EventLoop<Sim>, request: &[&str]| {
+        let client = connected(&sim, server);
+        let request = encode(request);
+        assert_eq!(sim.try_send(&client, &request).unwrap(), request.len());
+        for _ in 0..10 {
+            let until = sim.now(ClockId::Monotonic);
+            let until = until.saturating_add(Duration::from_millis(1));
+            server.tick(Some(until)).unwrap();
+        }
+        let (reply, ended) = receive(&sim, &client);
+        (String::from_utf8(reply).unwrap(), ended)
+    };
+    assert_eq!(ask(&mut server, &["SET", "k", "old"]).0, "+OK\r\n");
+    sim.fail_nth(Operation::Sync, 1, Kind::Io);
+    assert_eq!(
+        ask(&mut server, &["SET", "k", "new"]),
+        (String::new(), true)
+    );
+    for request in [&["GET", "k"][..], &["MGET", "k"], &["DBSIZE"]] {
+        let (reply, ended) = ask(&mut server, request);
+        assert!(
+            !ended && reply.starts_with("-MISCONF"),
+            "{request:?} {reply:?}"
+        );
+    }
+    // Who looks why is told.
+    assert!(
+        ask(&mut server, &["INFO", "persistence"])
+            .0
+            .contains("aof_last_write_status:err")
+    );
+}

@@ -15,6 +15,15 @@ pub(crate) enum ReplyMode {
     SkipThis,
 }
 
+/// What the answer to a client's last request waits for; until it is there the client has no turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wait {
+    /// The count of the keys.
+    Count,
+    /// The end of a `CLIENT PAUSE`. The request has not been run.
+    Pause,
+}
+
 /// A command kept for `EXEC`: its arguments in one piece of memory.
 #[derive(Debug)]
 pub(crate) struct Queued {
@@ -58,6 +67,8 @@ pub(crate) struct Multi {
     pub(crate) bytes: usize,
     /// A command was refused when it was queued: `EXEC` will refuse all.
     pub(crate) broken: bool,
+    /// One of the commands writes.
+    pub(crate) writes: bool,
 }
 
 /// A client. See the [module](self).
@@ -82,8 +93,7 @@ pub(crate) struct Client {
     pub(crate) authenticated: bool,
     /// Its unsent replies are over the soft limit since then.
     pub(crate) over_soft_since_ms: Option<u64>,
-    /// The reply to its last request comes when the keys are counted; until then it has no turn.
-    pub(crate) waits_for_count: bool,
+    pub(crate) waits: Option<Wait>,
     /// Close once what it was told has been sent.
     pub(crate) closing: bool,
     /// Bytes of input and output that are held for it, as of its last turn.
@@ -110,7 +120,7 @@ impl Client {
             no_evict: false,
             authenticated: true,
             over_soft_since_ms: None,
-            waits_for_count: false,
+            waits: None,
             closing: false,
             input_bytes: 0,
             output_bytes: 0,
@@ -131,6 +141,9 @@ impl Client {
         let mut flags = String::new();
         if self.multi.is_some() {
             flags.push('x');
+        }
+        if self.waits.is_some() {
+            flags.push('b');
         }
         if self.closing {
             flags.push('c');

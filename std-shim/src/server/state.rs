@@ -3,14 +3,14 @@
 
 use super::command::Dispatch;
 use super::command_stats::Statistics;
-use super::options::Options;
+use super::options::{AppendFsync, Options};
 use super::slow_log::SlowLog;
 use super::store::Store;
 use super::work::{Progress, Work};
 use core::net::SocketAddr;
 use core::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
-use underpin_core::platform::{Files, Reactor};
+use underpin_core::platform::{Files, Instant, Reactor};
 
 /// The version of Redis whose commands and texts are followed: clients choose what they send by it.
 pub(crate) const REDIS_VERSION: &str = "7.0.15";
@@ -45,6 +45,14 @@ pub(crate) struct Counters {
     pub(crate) errors: u64,
 }
 
+/// A `CLIENT PAUSE`: until when requests wait, and which.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pause {
+    pub(crate) until: Instant,
+    /// Those that write, or all.
+    pub(crate) writes_only: bool,
+}
+
 /// The shared state. See the [module](self).
 pub(crate) struct State<P: Files + Reactor> {
     pub(crate) platform: P,
@@ -68,6 +76,9 @@ pub(crate) struct State<P: Files + Reactor> {
     pub(crate) clients_max_at_start: usize,
     /// A client was told to go that may be idle.
     pub(crate) kills_pending: bool,
+    pub(crate) pause: Option<Pause>,
+    /// A request waits for the end of the pause.
+    pub(crate) pause_holds: bool,
     /// Work that commands asked for, handed on when the tick ends.
     pub(crate) requested: Work,
     pub(crate) progress: Arc<Progress>,
@@ -77,6 +88,11 @@ pub(crate) struct State<P: Files + Reactor> {
 }
 
 impl<P: Files + Reactor> State<P> {
+    /// Whether reads could show what was never durable although `always` promises that nobody sees such a thing.
+    pub(crate) fn may_show_lost(&self) -> bool {
+        self.sync_failed && self.options.appendfsync == AppendFsync::Always
+    }
+
     /// Counts an error reply.
     pub(crate) fn note_error(&mut self, text: &[u8]) {
         self.counters.errors += 1;

@@ -31,8 +31,10 @@ pub(crate) struct Progress {
     saving: AtomicBool,
     /// How long the last one took; -1 before the first.
     save_seconds: AtomicI64,
-    /// The keyspace's writes when the last save began.
+    /// The keyspace's writes when the last save that succeeded began.
     changes_saved: AtomicU64,
+    /// Those when the one that goes on began.
+    changes_saving: AtomicU64,
     /// A sync was asked for and has not begun.
     sync_waits: AtomicBool,
 }
@@ -72,7 +74,7 @@ impl Progress {
     pub(crate) fn begin_save(&self, changes: u64) -> bool {
         let begins = !self.saving.swap(true, Ordering::Relaxed);
         if begins {
-            self.changes_saved.store(changes, Ordering::Relaxed);
+            self.changes_saving.store(changes, Ordering::Relaxed);
         }
         begins
     }
@@ -82,6 +84,10 @@ impl Progress {
         self.save_failed.store(!succeeded, Ordering::Relaxed);
         let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
         self.save_seconds.store(seconds, Ordering::Relaxed);
+        if succeeded {
+            let changes = self.changes_saving.load(Ordering::Relaxed);
+            self.changes_saved.store(changes, Ordering::Relaxed);
+        }
         self.saving.store(false, Ordering::Relaxed);
     }
 
@@ -101,7 +107,7 @@ impl Progress {
         }
     }
 
-    /// The keyspace's writes when the last save began.
+    /// The keyspace's writes when the last save that succeeded began.
     pub(crate) fn changes_saved(&self) -> u64 {
         self.changes_saved.load(Ordering::Relaxed)
     }
@@ -177,10 +183,12 @@ impl<P: Files> Worker<P> {
     }
 
     fn try_perform(&self, work: Work) -> db::Result<()> {
+        // Each part is done, or tried and told of, whatever becomes of those before it.
+        let mut result = Ok(());
         if work.contains(Work::SYNC) {
             // Before it begins: a wish that comes meanwhile may be about a later write.
             self.progress.begin_sync();
-            self.db.sync(WriteLevel::Data)?;
+            result = self.db.sync(WriteLevel::Data);
         }
         if work.contains(Work::SAVE) {
             let start = self.platform.now(ClockId::Monotonic);
@@ -188,11 +196,11 @@ impl<P: Files> Worker<P> {
             let end = self.platform.now(ClockId::Monotonic);
             let ns = end.as_ns().saturating_sub(start.as_ns());
             self.progress.end_save(saved.is_ok(), ns / 1_000_000_000);
-            saved?;
+            result = result.and(saved);
         }
         if work.contains(Work::MAINTAIN) {
-            self.db.maintain()?;
+            result = result.and(self.db.maintain());
         }
-        Ok(())
+        result
     }
 }

@@ -26,8 +26,8 @@ const TYPES: &[&str] = &[
 /// What has nothing to do with types.
 #[rustfmt::skip]
 const OTHERS: &[&str] = &[
-    "acl", "asking", "bgrewriteaof", "bitfield", "bitfield_ro", "cluster", "debug", "dump", "eval",
-    "eval_ro", "evalsha", "evalsha_ro", "failover", "fcall", "fcall_ro", "function", "lcs",
+    "acl", "asking", "bgrewriteaof", "cluster", "debug", "dump", "eval",
+    "eval_ro", "evalsha", "evalsha_ro", "failover", "fcall", "fcall_ro", "function",
     "migrate", "module", "monitor", "move", "psubscribe", "psync", "publish", "pubsub",
     "punsubscribe", "readonly", "readwrite", "replconf", "replicaof", "restore", "script",
     "slaveof", "spublish", "ssubscribe", "subscribe", "sunsubscribe", "swapdb", "sync",

@@ -186,8 +186,20 @@ fn id_of(id: u64) -> i64 {
     i64::try_from(id).unwrap_or(i64::MAX)
 }
 
+/// Names are kept with every slow request, and shown in every list of clients.
+fn check_length(name: &[u8]) -> Outcome {
+    const NAME_BYTES_MAX: usize = 256;
+    if name.len() <= NAME_BYTES_MAX {
+        return Ok(());
+    }
+    Err(Failure::text(format!(
+        "ERR names of clients and libraries have at most {NAME_BYTES_MAX} bytes"
+    )))
+}
+
 /// Names stand in lists that people and programs split at spaces.
 fn check_name(name: &[u8]) -> Outcome {
+    check_length(name)?;
     if name.iter().all(|byte| (b'!'..=b'~').contains(byte)) {
         return Ok(());
     }
@@ -201,6 +213,9 @@ pub(super) mod client {
 
     use super::*;
     use crate::server::client::Client;
+    use crate::server::state::Pause;
+    use core::time::Duration;
+    use underpin_core::platform::ClockId;
 
     pub(in super::super) fn id<P: Files + Reactor>(
         c: &mut Context<'_, P>,
@@ -246,6 +261,7 @@ pub(super) mod client {
             let text = [b"ERR Unrecognized option '", field, b"'"].concat();
             return Err(Failure::bytes(text));
         };
+        check_length(value)?;
         if !value.iter().all(|byte| (b'!'..=b'~').contains(byte)) {
             return Err(Failure::text(format!(
                 "ERR {} cannot contain spaces, newlines or special characters.",
@@ -294,7 +310,9 @@ pub(super) mod client {
                         .filter(|id| *id > 0)
                         .ok_or(Failure::fixed("ERR Invalid client ID"))
                 });
-                wanted = Some(ids.collect::<Result<_, _>>()?);
+                let mut ids = ids.collect::<Result<Vec<u64>, _>>()?;
+                ids.sort_unstable();
+                wanted = Some(ids);
             }
             Some(_) => return Err(Failure::SYNTAX),
         }
@@ -303,7 +321,10 @@ pub(super) mod client {
             .others
             .clients()
             .chain([&*c.client])
-            .filter(|client| wanted.as_ref().is_none_or(|ids| ids.contains(&client.id)))
+            .filter(|client| {
+                let wanted = wanted.as_ref();
+                wanted.is_none_or(|ids| ids.binary_search(&client.id).is_ok())
+            })
             .map(|client| (client.id, client.describe(now_ms)))
             .collect();
         lines.sort_unstable_by_key(|(id, _)| *id);
@@ -397,6 +418,51 @@ pub(super) mod client {
             (_, true) => Ok(false),
             _ => Err(Failure::SYNTAX),
         }
+    }
+
+    pub(in super::super) fn pause<P: Files + Reactor>(
+        c: &mut Context<'_, P>,
+        args: Args<'_>,
+        reply: &mut Reply<'_>,
+    ) -> Outcome {
+        let writes_only = match args.get(3) {
+            None => false,
+            Some(mode) if is(mode, "ALL") => false,
+            Some(mode) if is(mode, "WRITE") => true,
+            Some(_) => {
+                return Err(Failure::fixed("ERR CLIENT PAUSE mode must be WRITE or ALL"));
+            }
+        };
+        if args.len() > 4 {
+            return Err(Failure::SYNTAX);
+        }
+        let ms = parse_i64(args.at(2)).ok_or(Failure::fixed(
+            "ERR timeout is not an integer or out of range",
+        ))?;
+        let ms = u64::try_from(ms).map_err(|_| Failure::fixed("ERR timeout is negative"))?;
+        let now = c.state.platform.now(ClockId::Monotonic);
+        let asked = Pause {
+            until: now.saturating_add(Duration::from_millis(ms)),
+            writes_only,
+        };
+        // A second one makes a pause longer and stricter, never the contrary.
+        let pause = c.state.pause.map_or(asked, |pause| Pause {
+            until: pause.until.max(asked.until),
+            writes_only: pause.writes_only && asked.writes_only,
+        });
+        c.state.pause = Some(pause);
+        reply.ok();
+        Ok(())
+    }
+
+    pub(in super::super) fn unpause<P: Files + Reactor>(
+        c: &mut Context<'_, P>,
+        _args: Args<'_>,
+        reply: &mut Reply<'_>,
+    ) -> Outcome {
+        c.state.pause = None;
+        reply.ok();
+        Ok(())
     }
 
     pub(in super::super) fn reply<P: Files + Reactor>(

@@ -4,7 +4,7 @@
 use super::Context;
 use super::failure::{Failure, Outcome};
 use super::option::{integer, is};
-use crate::server::client::ReplyMode;
+use crate::server::client::{ReplyMode, Wait};
 use crate::server::resp::{Args, Reply};
 use crate::server::store::{Value, matches};
 use core::ops::ControlFlow;
@@ -100,7 +100,7 @@ pub(super) fn dbsize<P: Files + Reactor>(
     // Between a transaction's commands nobody else gets a turn, so there is nothing to wait beside.
     let can_wait = !c.in_exec && c.client.reply_mode == ReplyMode::On;
     if known.is_none() && can_wait {
-        c.client.waits_for_count = true;
+        c.client.waits = Some(Wait::Count);
         return Ok(());
     }
     let keys = match known {

@@ -7,6 +7,7 @@
 //! | file | commands |
 //! |---|---|
 //! | `string` | GET SET MGET MSET APPEND ... |
+//! | `lcs` | LCS |
 //! | `bits` | SETBIT GETBIT BITCOUNT BITPOS BITOP |
 //! | `bit_field` | BITFIELD BITFIELD_RO |
 //! | `counter` | INCR family |
@@ -33,6 +34,7 @@ mod failure;
 mod info;
 mod introspect;
 mod keyspace;
+mod lcs;
 mod long_double;
 mod object;
 mod option;
@@ -45,12 +47,12 @@ mod transaction;
 pub(crate) use dispatch::{Dispatch, Found};
 pub(crate) use failure::{Failure, Outcome};
 
-use super::client::{Client, Queued, ReplyMode};
+use super::client::{Client, Multi, Queued, ReplyMode, Wait};
 use super::connection::Connections;
 use super::resp::{Args, Reply};
 use super::state::State;
 use super::store::Store;
-use table::{Flags, Function};
+use table::{Command, Flags, Function};
 use underpin_core::platform::{Files, Reactor};
 
 /// What a command may touch.
@@ -83,7 +85,7 @@ impl<P: Files + Reactor> Context<'_, P> {
     }
 }
 
-/// Runs or queues one request and writes its reply.
+/// Runs or queues one request and writes its reply, unless that has to wait ([`Client::waits`]).
 pub(crate) fn execute<P: Files + Reactor>(
     context: &mut Context<'_, P>,
     args: Args<'_>,
@@ -91,6 +93,9 @@ pub(crate) fn execute<P: Files + Reactor>(
 ) {
     let start = reply.len();
     let outcome = dispatch(context, args, reply);
+    if context.client.waits == Some(Wait::Pause) {
+        return;
+    }
     if let Err(failure) = outcome {
         context.state.note_error(failure.as_bytes());
         reply.truncate(start);
@@ -131,6 +136,11 @@ fn dispatch<P: Files + Reactor>(
     if !context.client.authenticated && !command.flags.contains(Flags::NO_AUTH) {
         return Err(Failure::fixed("NOAUTH Authentication required."));
     }
+    if is_paused(context, command) {
+        context.client.waits = Some(Wait::Pause);
+        context.state.pause_holds = true;
+        return Ok(());
+    }
     context.client.last_command = command.full_name;
     if context.client.multi.is_some() {
         if command.flags.contains(Flags::NO_MULTI) {
@@ -148,14 +158,32 @@ fn dispatch<P: Files + Reactor>(
             let queued = Queued::new(args);
             if let Some(multi) = &mut context.client.multi {
                 multi.bytes += queued.memory_bytes();
+                multi.writes |= command.flags.contains(Flags::WRITE);
                 multi.queue.push(queued);
             }
             reply.simple("QUEUED");
             return Ok(());
         }
     }
+    if context.state.may_show_lost() && command.flags.intersects(Flags::READONLY) {
+        return Err(Failure::fixed(
+            "MISCONF a sync failed: what would be read may be lost when the server ends",
+        ));
+    }
     context.state.last_ran = Some(index);
     run(context, &Found { command, index }, args, reply)
+}
+
+/// Whether a `CLIENT PAUSE` holds this command. The one that ends the pause it does not hold.
+fn is_paused<P: Files + Reactor>(context: &Context<'_, P>, command: &Command<P>) -> bool {
+    let Some(pause) = context.state.pause else {
+        return false;
+    };
+    if !pause.writes_only {
+        return command.full_name != "client|unpause";
+    }
+    let writes = |multi: &Multi| command.full_name == "exec" && multi.writes;
+    command.flags.contains(Flags::WRITE) || context.client.multi.as_ref().is_some_and(writes)
 }
 
 /// Whether a line is of an HTTP request. A web page can make a browser send one here, with commands in its body, so the
@@ -183,6 +211,11 @@ fn run<P: Files + Reactor>(
             introspect::all::<P>(reply);
             Ok(())
         }
+    };
+    // What a write returns is told even so, as it was done; and `EXEC` looks at the sum of its commands' replies.
+    let outcome = match found.command.flags.contains(Flags::WRITE) || context.in_exec {
+        true => outcome,
+        false => outcome.and_then(|()| context.check_reply(reply)),
     };
     if outcome.is_err()
         && let Some(stats) = context.state.statistics.of(found.index)

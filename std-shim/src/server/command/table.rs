@@ -7,7 +7,7 @@
 use super::connection::client;
 use super::failure::Outcome;
 use super::{
-    Context, bit_field, bits, config, connection, counter, expiry, info, introspect, keyspace,
+    Context, bit_field, bits, config, connection, counter, expiry, info, introspect, keyspace, lcs,
     object, persist, slow_log, string, transaction,
 };
 use crate::server::resp::{Args, Reply};
@@ -148,6 +148,7 @@ impl<P: Files + Reactor> Commands<P> {
         "keys" "keys" 2 [READONLY] (0 0 0) "generic" Run keyspace::keys, "Lists the keys that match a pattern.";
         "lastsave" "lastsave" 1 [LOADING STALE FAST] (0 0 0) "server" Run persist::lastsave, "Tells when SAVE or BGSAVE last succeeded.";
         "latency" "latency" -2 [] (0 0 0) "server" Container Self::LATENCY, "About events that took long; none is monitored.";
+        "lcs" "lcs" -3 [READONLY] (1 2 1) "string" Run lcs::lcs, "Finds the longest common subsequence of two strings.";
         "memory" "memory" -2 [] (0 0 0) "server" Container Self::MEMORY, "About memory.";
         "mget" "mget" -2 [READONLY FAST] (1 -1 1) "string" Run string::mget, "Returns several strings.";
         "mset" "mset" -3 [WRITE DENYOOM] (1 -1 2) "string" Run string::mset, "Sets several strings at once.";
@@ -199,9 +200,11 @@ impl<P: Files + Reactor> Commands<P> {
         "client|list" "list" -2 [ADMIN NOSCRIPT LOADING STALE] (0 0 0) "connection" Run client::list, "Describes connections.";
         "client|no-evict" "no-evict" 3 [ADMIN NOSCRIPT LOADING STALE] (0 0 0) "connection" Run client::no_evict, "Keeps the connection when memory runs short.";
         "client|no-touch" "no-touch" 3 [NOSCRIPT LOADING STALE] (0 0 0) "connection" Run client::no_touch, "Accepted; reads change nothing here.";
+        "client|pause" "pause" -3 [ADMIN NOSCRIPT LOADING STALE] (0 0 0) "connection" Run client::pause, "Lets requests wait, or those that write.";
         "client|reply" "reply" 3 [NOSCRIPT LOADING STALE] (0 0 0) "connection" Run client::reply, "Chooses which replies are sent.";
         "client|setinfo" "setinfo" 4 [NOSCRIPT LOADING STALE] (0 0 0) "connection" Run client::setinfo, "Names the client's library.";
         "client|setname" "setname" 3 [NOSCRIPT LOADING STALE] (0 0 0) "connection" Run client::setname, "Names the connection.";
+        "client|unpause" "unpause" 2 [ADMIN NOSCRIPT LOADING STALE] (0 0 0) "connection" Run client::unpause, "Ends a pause.";
     };
 
     /// `COMMAND` and a subcommand.

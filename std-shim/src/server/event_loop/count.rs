@@ -45,7 +45,7 @@ impl<P: Files + Reactor> EventLoop<P> {
             let Some(connection) = self.connections.get_mut(index) else {
                 continue;
             };
-            connection.client.waits_for_count = false;
+            connection.client.waits = None;
             if connection.client.closing {
                 // It was killed meanwhile.
                 continue;

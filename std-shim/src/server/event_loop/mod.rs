@@ -17,7 +17,7 @@
 //! # Invariants
 //!
 //! I1: no byte of a reply leaves before the sync of the tick that wrote it; if that sync fails, every connection that had
-//! a turn in the tick is closed without its replies, and no later write is taken. I2: a connection without unsent output and without further input waits
+//! a turn in the tick is closed without its replies, and no later write is taken; nor, with `always`, is a later read answered. I2: a connection without unsent output and without further input waits
 //! for exactly one thing: `reading` is pending. I3: a completion whose generation is not its place's is of a
 //! connection that is gone.
 //!
@@ -35,6 +35,7 @@ mod open;
 mod requests;
 mod timers;
 
+use super::client::Wait;
 use super::connection::{Connection, Connections, RECEIVE_BYTES};
 use super::error::Error;
 use super::options::AppendFsync;
@@ -44,6 +45,7 @@ use super::work::{Housekeeping, Work};
 use accept::Listener;
 use core::net::SocketAddr;
 use core::time::Duration;
+use requests::account;
 use underpin_core::Kind;
 use underpin_core::db::WriteLevel;
 use underpin_core::platform::{
@@ -89,7 +91,7 @@ pub struct EventLoop<P: Files + Reactor> {
     touched: Vec<usize>,
     housekeeping: Box<dyn Housekeeping + Send>,
     now: Instant,
-    /// The oldest write that `everysec` has not asked a sync for.
+    /// The oldest write that no sync was asked for.
     undurable_since: Option<Instant>,
     /// When a sync was asked for that was not known to have begun.
     sync_asked: Option<Instant>,
@@ -176,11 +178,12 @@ impl<P: Files + Reactor> EventLoop<P> {
     /// When the loop has to wake although nothing comes in; `None`: never.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Instant> {
-        let sweep = self.state.store.needs_sweep().then_some(self.sweep_at);
+        let sweep = self.may_sweep().then_some(self.sweep_at);
+        let pause = self.state.pause.map(|pause| pause.until);
         let second_after = |since: Option<Instant>| since.map(|since| since.saturating_add(SECOND));
-        let syncs = [self.undurable_since, self.sync_asked].map(second_after);
+        let syncs = [self.undurable(), self.sync_asked].map(second_after);
         let tidy = (self.connections.len() > 0).then_some(self.tidy_at);
-        [sweep, syncs[0], syncs[1], tidy, self.accept_after]
+        [sweep, pause, syncs[0], syncs[1], tidy, self.accept_after]
             .into_iter()
             .flatten()
             .min()
@@ -299,7 +302,7 @@ impl<P: Files + Reactor> EventLoop<P> {
         let now = self.state.platform.now(ClockId::Monotonic);
         self.turn_until = now.saturating_add(TURN_TIME);
         self.request_start = now;
-        if !self.draining && !connection.client.closing && !connection.client.waits_for_count {
+        if !self.draining && !connection.client.closing && connection.client.waits.is_none() {
             if connection.has_more {
                 self.feed(&mut connection, &[]);
             }
@@ -315,8 +318,8 @@ impl<P: Files + Reactor> EventLoop<P> {
             }
             connection.client.active_ms = self.state.store.now_ms();
         }
-        self.account(&mut connection);
-        let waits = connection.client.waits_for_count;
+        account(&mut self.state, &mut connection);
+        let waits = connection.client.waits == Some(Wait::Count);
         self.connections.put_back(index, connection);
         if waits && let Some(generation) = self.connections.generation(index) {
             let place = (index, generation);
@@ -341,7 +344,7 @@ impl<P: Files + Reactor> EventLoop<P> {
         if db.maintenance_needed() {
             self.state.requested |= Work::MAINTAIN;
         }
-        if self.state.options.appendfsync == AppendFsync::EverySec {
+        if level == WriteLevel::Os {
             self.undurable_since.get_or_insert(self.now);
         }
         // I1: nobody may be told that what is perhaps lost was done, nor what others read of it. After the first failure the
@@ -367,8 +370,9 @@ impl<P: Files + Reactor> EventLoop<P> {
                 self.close(index);
                 continue;
             }
+            account(&mut self.state, connection);
             let has_output = connection.unsent() > 0;
-            let waits = connection.client.waits_for_count;
+            let waits = connection.client.waits.is_some();
             let over = connection.ended && !waits && !connection.has_more;
             if !has_output && (connection.client.closing || over) {
                 self.close(index);

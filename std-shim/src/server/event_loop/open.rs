@@ -130,6 +130,8 @@ impl<P: Files + Reactor> EventLoop<P> {
                 clients_memory: 0,
                 clients_max_at_start: options.clients_max,
                 kills_pending: false,
+                pause: None,
+                pause_holds: false,
                 requested: Work::empty(),
                 progress,
                 stop: Stop::default(),

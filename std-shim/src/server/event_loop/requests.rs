@@ -2,11 +2,13 @@
 #![forbid(unsafe_code)]
 
 use super::EventLoop;
+use crate::server::client::Wait;
 use crate::server::command::{self, Context};
 use crate::server::connection::Connection;
 use crate::server::metrics;
 use crate::server::read_buffer::ReadBuffer;
 use crate::server::resp::{Parsed, Reply};
+use crate::server::state::State;
 use underpin_core::Kind;
 use underpin_core::platform::{ClockId, Files, Reactor};
 
@@ -89,7 +91,7 @@ impl<P: Files + Reactor> EventLoop<P> {
     ) -> usize {
         let mut taken = 0;
         while !connection.client.closing && !self.state.stop.is_set() {
-            if connection.client.waits_for_count {
+            if connection.client.waits.is_some() {
                 connection.has_more = true;
                 break;
             }
@@ -98,9 +100,9 @@ impl<P: Files + Reactor> EventLoop<P> {
                 break;
             }
             let rest = input.get(taken..).unwrap_or_default();
-            connection
-                .parser
-                .set_untrusted(!connection.client.authenticated);
+            let untrusted = !connection.client.authenticated;
+            let limits = self.state.options.limits;
+            connection.parser.set_limits(limits, untrusted);
             match connection.parser.parse(rest) {
                 Ok(Parsed::Incomplete) => break,
                 Ok(Parsed::Request { bytes }) => {
@@ -115,6 +117,11 @@ impl<P: Files + Reactor> EventLoop<P> {
                         };
                         let mut reply = Reply::new(&mut connection.output, protocol);
                         command::execute(&mut context, args, &mut reply);
+                    }
+                    if connection.client.waits == Some(Wait::Pause) {
+                        // It runs when the pause is over.
+                        connection.has_more = true;
+                        break;
                     }
                     taken += bytes;
                     let now = self.state.platform.now(ClockId::Monotonic);
@@ -145,14 +152,16 @@ impl<P: Files + Reactor> EventLoop<P> {
         }
         taken
     }
+}
 
-    /// Brings the connection's share of the clients' memory up to date.
-    pub(super) fn account(&mut self, connection: &mut Connection<P::Socket>) {
-        connection.client.input_bytes = connection.input.len();
-        connection.client.output_bytes = connection.unsent();
-        let bytes = connection.memory_bytes();
-        self.state.clients_memory =
-            (self.state.clients_memory + bytes).saturating_sub(connection.memory);
-        connection.memory = bytes;
-    }
+/// Brings the connection's share of the clients' memory up to date.
+pub(super) fn account<P: Files + Reactor>(
+    state: &mut State<P>,
+    connection: &mut Connection<P::Socket>,
+) {
+    connection.client.input_bytes = connection.input.len();
+    connection.client.output_bytes = connection.unsent();
+    let bytes = connection.memory_bytes();
+    state.clients_memory = (state.clients_memory + bytes).saturating_sub(connection.memory);
+    connection.memory = bytes;
 }

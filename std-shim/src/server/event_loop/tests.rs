@@ -409,6 +409,145 @@ fn the_removal_of_what_had_expired_before_it_was_watched_is_no_change() {
     }
 }
 
+/// What has come for `client` after a few ticks.
+fn after_ticks(served: &mut Served, client: &mut TcpStream) -> String {
+    let mut reply = Vec::new();
+    for _ in 0..20 {
+        served.server.tick(Some(Instant::ZERO)).unwrap();
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    match client.read_to_end(&mut reply) {
+        Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+        other => panic!("the connection ended: {other:?}"),
+    }
+    String::from_utf8(reply).unwrap()
+}
+
+#[test]
+fn a_pause_holds_requests_and_runs_them_afterwards() {
+    let Some(mut served) = Served::inline("pause", |_| {}) else {
+        return;
+    };
+    let (mut pauser, mut other) = (served.connect(), served.connect());
+    served.ask(&mut pauser, b"CLIENT PAUSE 1000000000 WRITE\r\n", "+OK\r\n");
+    served.ask(&mut other, b"GET k\r\n", "$-1\r\n");
+    other.write_all(b"SET k 1\r\nGET k\r\n").unwrap();
+    assert_eq!(after_ticks(&mut served, &mut other), "");
+    let listed = served.ask(&mut pauser, b"CLIENT LIST\r\n", "\n\r\n");
+    assert_eq!(listed.matches("flags=b").count(), 1, "{listed}");
+    // A transaction that reads goes through, one that writes does not even take its write.
+    let reads = b"MULTI\r\nGET k\r\nEXEC\r\n";
+    served.ask(&mut pauser, reads, "*1\r\n$-1\r\n");
+    pauser.write_all(b"MULTI\r\nSET k 2\r\n").unwrap();
+    assert_eq!(after_ticks(&mut served, &mut pauser), "+OK\r\n");
+    // Nothing expires meanwhile, and the loop has nothing to wake up for.
+    let store = &mut served.server.state.store;
+    let now_ms = store.now_ms();
+    let value = Value {
+        expires_ms: Some(now_ms + 1),
+        ..Value::new(b"v")
+    };
+    store.put(b"expiring", value).unwrap();
+    assert!(store.needs_sweep() && !served.server.may_sweep());
+    let mut third = served.connect();
+    served.ask(&mut third, b"CLIENT PAUSE 1 ALL\r\n", "+OK\r\n");
+    let until = served.server.state.pause.unwrap().until;
+    assert!(
+        until.saturating_duration_since(served.server.now) > Duration::from_secs(1000),
+        "a second pause made the first shorter"
+    );
+    third.write_all(b"PING\r\n").unwrap();
+    assert_eq!(after_ticks(&mut served, &mut third), "");
+    let mut fourth = served.connect();
+    served.ask(&mut fourth, b"CLIENT UNPAUSE\r\n", "+OK\r\n");
+    assert_eq!(after_ticks(&mut served, &mut other), "+OK\r\n$1\r\n1\r\n");
+    assert_eq!(after_ticks(&mut served, &mut third), "+PONG\r\n");
+    assert_eq!(after_ticks(&mut served, &mut pauser), "+QUEUED\r\n");
+}
+
+#[test]
+fn a_pause_ends_by_itself_and_holds_a_client_that_has_said_all() {
+    let Some(mut served) = Served::inline("pause-end", |_| {}) else {
+        return;
+    };
+    let mut client = served.connect();
+    served.ask(&mut client, b"CLIENT PAUSE 1000000000\r\n", "+OK\r\n");
+    client.write_all(b"PING\r\n").unwrap();
+    client.shutdown(std::net::Shutdown::Write).unwrap();
+    assert_eq!(after_ticks(&mut served, &mut client), "");
+    let pause = served.server.state.pause.as_mut().unwrap();
+    pause.until = served.server.now;
+    assert_eq!(served.server.next_deadline(), Some(served.server.now));
+    for _ in 0..3 {
+        served.tick();
+    }
+    let mut reply = Vec::new();
+    client.set_nonblocking(false).unwrap();
+    client.read_to_end(&mut reply).unwrap();
+    assert_eq!(reply, b"+PONG\r\n");
+}
+
+#[test]
+fn clients_that_take_their_replies_at_once_are_not_evicted() {
+    let Some(mut served) = Served::inline("taken", |options| {
+        options.clients_memory_max = 3 << 20;
+    }) else {
+        return;
+    };
+    let value = vec![b'v'; 100 << 10];
+    let store = &mut served.server.state.store;
+    store.put(b"k", Value::new(&value)).unwrap();
+    let mut clients: Vec<TcpStream> = (0..40).map(|_| served.connect()).collect();
+    for client in &mut clients {
+        served.ask(client, b"PING\r\n", "+PONG\r\n");
+        client.write_all(b"GET k\r\n").unwrap();
+    }
+    for _ in 0..10 {
+        served.tick();
+    }
+    assert_eq!(served.server.connections.len(), clients.len());
+}
+
+#[test]
+fn an_mset_in_a_transaction_writes_all_of_its_pairs_or_none() {
+    let Some(mut served) = Served::inline("mset", |_| {}) else {
+        return;
+    };
+    let mut client = served.connect();
+    let long = "k".repeat(70_000);
+    let request = format!(
+        "MULTI\r\n*5\r\n$4\r\nMSET\r\n$1\r\na\r\n$1\r\n1\r\n$70000\r\n{long}\r\n$1\r\n2\r\nEXEC\r\n"
+    );
+    let reply = served.ask(
+        &mut client,
+        &[request.as_bytes(), b"GET a\r\n"].concat(),
+        "$-1\r\n",
+    );
+    assert!(reply.contains("*1\r\n-ERR"), "{reply}");
+}
+
+#[test]
+fn names_are_short_and_a_read_over_the_limit_is_refused() {
+    let Some(mut served) = Served::inline("limits", |options| {
+        options.client_output_bytes_max = 1 << 16;
+    }) else {
+        return;
+    };
+    let mut client = served.connect();
+    let name = "n".repeat(257);
+    let request = format!(
+        "CLIENT SETNAME {name}\r\nCLIENT SETINFO LIB-NAME {name}\r\nHELLO 2 SETNAME {name}\r\nPING\r\n"
+    );
+    let reply = served.ask(&mut client, request.as_bytes(), "+PONG\r\n");
+    assert_eq!(reply.matches("-ERR names").count(), 3, "{reply}");
+    let value = vec![b'v'; 100 << 10];
+    let store = &mut served.server.state.store;
+    store.put(b"k", Value::new(&value)).unwrap();
+    served.ask(&mut client, b"GET k\r\n", "output buffer\r\n");
+    // What was removed is told all the same.
+    served.ask(&mut client, b"GETDEL k\r\n", "v\r\n");
+}
+
 #[test]
 fn tokens_come_back_and_none_is_the_listener() {
     for index in [0, 1, 9_999, 1 << 30] {

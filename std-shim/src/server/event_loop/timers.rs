@@ -1,7 +1,9 @@
 //! What time brings: accepting again, the sync of `everysec`, expiry, tidying.
 #![forbid(unsafe_code)]
 
-use super::{EventLoop, LISTENER, METRICS_LISTENER, SECOND};
+use super::{EventLoop, LISTENER, METRICS_LISTENER, SECOND, queue_turn};
+use crate::server::client::Wait;
+use crate::server::options::AppendFsync;
 use crate::server::work::Work;
 use core::time::Duration;
 use underpin_core::db::WriteLevel;
@@ -27,10 +29,17 @@ impl<P: Files + Reactor> EventLoop<P> {
         if self.tidy_at <= self.now {
             self.tidy();
         }
-        if self.state.store.needs_sweep() && self.sweep_at <= self.now {
+        self.end_pause();
+        if self.may_sweep() && self.sweep_at <= self.now {
             self.sweep_at = self.now.saturating_add(SWEEP_PERIOD);
             self.sweep();
         }
+    }
+
+    /// The oldest write that `everysec` has not asked a sync for.
+    pub(super) fn undurable(&self) -> Option<Instant> {
+        let is_wanted = self.state.options.appendfsync == AppendFsync::EverySec;
+        self.undurable_since.filter(|_| is_wanted)
     }
 
     /// Has what `everysec` left undurable for a second synced by the thread. If a second later that has not begun, because the
@@ -44,7 +53,7 @@ impl<P: Files + Reactor> EventLoop<P> {
             self.sync_asked = None;
             overdue = self.state.progress.sync_waits();
         }
-        if !overdue && is_due(self.undurable_since) {
+        if !overdue && is_due(self.undurable()) {
             self.undurable_since = None;
             if self.state.progress.want_sync() {
                 self.state.requested |= Work::SYNC;
@@ -58,6 +67,32 @@ impl<P: Files + Reactor> EventLoop<P> {
             // A failure poisons the database, which tells every writer.
             let result = self.state.store.db().sync(WriteLevel::Data);
             self.state.progress.synced(result.is_ok());
+        }
+    }
+
+    /// Whether there is something to sweep, and keys may change.
+    pub(super) fn may_sweep(&self) -> bool {
+        self.state.pause.is_none() && self.state.store.needs_sweep()
+    }
+
+    /// Gives those that a pause held their turns again, once it is over or was called off.
+    fn end_pause(&mut self) {
+        if let Some(pause) = self.state.pause
+            && pause.until <= self.now
+        {
+            self.state.pause = None;
+        }
+        if self.state.pause.is_some() || !core::mem::take(&mut self.state.pause_holds) {
+            return;
+        }
+        let indices: Vec<usize> = self.connections.indices().collect();
+        for index in indices {
+            if let Some(connection) = self.connections.get_mut(index)
+                && connection.client.waits == Some(Wait::Pause)
+            {
+                connection.client.waits = None;
+                queue_turn(&mut self.turns, connection, index);
+            }
         }
     }
 
@@ -99,13 +134,14 @@ impl<P: Files + Reactor> EventLoop<P> {
                 .then(|| *connection.client.over_soft_since_ms.get_or_insert(now_ms));
             let is_older =
                 |since_ms: u64, seconds: u64| now_ms.saturating_sub(since_ms) / 1000 >= seconds;
-            // Who asks for metrics has a minute for it, and so has who is only to take its last replies.
-            let idle_seconds_max = match connection.http || connection.client.closing {
-                true => LAST_SECONDS,
-                false => options.idle_seconds_max,
-            };
+            // Who asks for metrics has a minute for it, and so has who is only to take its last replies, as it asks for no more.
+            let idle_seconds_max =
+                match connection.http || connection.client.closing || connection.ended {
+                    true => LAST_SECONDS,
+                    false => options.idle_seconds_max,
+                };
             let is_idle = idle_seconds_max > 0
-                && !connection.client.waits_for_count
+                && connection.client.waits.is_none()
                 && is_older(connection.client.active_ms, idle_seconds_max);
             let is_deaf = over_since.is_some_and(|since_ms| is_older(since_ms, soft_seconds));
             if is_idle || is_deaf {

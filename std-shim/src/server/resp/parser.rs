@@ -214,8 +214,9 @@ impl Parser {
         }
     }
 
-    /// Whether the requests that follow must be short, as those of a client that has not signed in.
-    pub fn set_untrusted(&mut self, untrusted: bool) {
+    /// How long the requests that follow may be, and whether they must be short, as those of a client that has not signed in.
+    pub fn set_limits(&mut self, limits: Limits, untrusted: bool) {
+        self.limits = limits;
         self.untrusted = untrusted;
     }
 

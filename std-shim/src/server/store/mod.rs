@@ -109,18 +109,23 @@ impl Kept {
         key.len() + stored.map_or(0, <[u8]>::len) + Self::WRITE_BYTES
     }
 
+    fn check_bytes(bytes: usize) -> Result<()> {
+        if bytes <= BATCH_BYTES_MAX {
+            return Ok(());
+        }
+        Err(Error::Database(db::Error::Limit {
+            what: "transaction",
+            found: bytes as u64,
+            max: BATCH_BYTES_MAX as u64,
+        }))
+    }
+
     /// Keeps a value, if there is room: a short command may make a long value, so the request's own length is no bound.
     fn put(&mut self, key: &[u8], stored: &[u8]) -> Result<()> {
         let old = self.writes.get(key);
         let old = old.map_or(0, |old| Self::bytes_of(key, old.as_deref()));
         let bytes = self.bytes - old + Self::bytes_of(key, Some(stored));
-        if bytes > BATCH_BYTES_MAX {
-            return Err(Error::Database(db::Error::Limit {
-                what: "transaction",
-                found: bytes as u64,
-                max: BATCH_BYTES_MAX as u64,
-            }));
-        }
+        Self::check_bytes(bytes)?;
         self.bytes = bytes;
         self.writes.insert(key.into(), Some(stored.into()));
         Ok(())
@@ -321,7 +326,15 @@ impl<P: Files> Store<P> {
         &mut self,
         pairs: impl Iterator<Item = (&'a [u8], &'a [u8])> + Clone,
     ) -> Result<()> {
-        if self.transaction.is_some() {
+        if let Some(kept) = &self.transaction {
+            // All or none, as without a transaction; what these replace is counted with them.
+            let mut bytes = kept.bytes;
+            for (key, value) in pairs.clone() {
+                check_key(key)?;
+                // A value that stays has a header of one byte.
+                bytes += Kept::bytes_of(key, Some(value)) + 1;
+            }
+            Kept::check_bytes(bytes)?;
             return pairs
                 .into_iter()
                 .try_for_each(|(key, bytes)| self.put(key, Value::new(bytes)));
