@@ -174,6 +174,7 @@ impl Life {
         if rng.coin() {
             options.maintenance = Maintenance::Caller;
         }
+        options.separate_from = [0, 16, 100, 1000][rng.index(4)];
         let mut faults = SimFaults::default();
         if rng.below(3) == 0 {
             faults = SimFaults::legal_storm();

@@ -1,6 +1,7 @@
 //! The format on disk: files written long ago stay readable, and the same writes give the same bytes.
 //!
-//! `tests/golden/v1` holds a small database as format version 1 wrote it, `v2` as what is written now; `FORMAT.md` explains its bytes.
+//! `tests/golden/v1` holds a small database as format version 1 wrote it, and so on, `v3` as what is written now; `FORMAT.md` explains its
+//! bytes.
 //! Salt and id come from the
 //! simulator's dice. `UNDERPIN_GOLDEN=write` writes the files anew: only for a format version that has not been released.
 #![allow(
@@ -17,7 +18,7 @@ use underpin_core::platform::sim::{Sim, SimFaults, SimOptions};
 use underpin_core::platform::{Create, Files, OpenOptions};
 
 /// The format version that is written.
-const NEWEST: u32 = 2;
+const NEWEST: u32 = 3;
 
 fn golden(version: u32) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("golden/v{version}"))
@@ -26,6 +27,7 @@ fn golden(version: u32) -> PathBuf {
 fn options() -> Options {
     let mut options = Options::default();
     options.log_preallocate_bytes = 0;
+    options.separate_from = 16;
     options
 }
 
@@ -39,6 +41,8 @@ fn written() -> BTreeMap<String, Vec<u8>> {
     let db = Db::open(sim.clone(), b"/db", options()).unwrap();
     db.put(b"apple", b"red", WriteLevel::Full).unwrap();
     db.put(b"apricot", b"orange", WriteLevel::Full).unwrap();
+    db.put(b"cherry", b"red, and a little black", WriteLevel::Full)
+        .unwrap();
     db.flush().unwrap();
     db.put(b"apple", b"green", WriteLevel::Full).unwrap();
     let mut batch = Batch::new();
@@ -97,6 +101,13 @@ fn read_version(version: u32) {
     db.verify().unwrap();
     let mut scan = db.scan(Bound::Unbounded, Bound::Unbounded).unwrap();
     assert_eq!(scan.next().unwrap(), Some((&b"apple"[..], &b"green"[..])));
+    if version > 2 {
+        let cherry = scan.next().unwrap();
+        assert_eq!(
+            cherry,
+            Some((&b"cherry"[..], &b"red, and a little black"[..]))
+        );
+    }
     assert_eq!(scan.next().unwrap(), Some((&b"fig"[..], &b""[..])));
     assert_eq!(scan.next().unwrap(), None);
 }

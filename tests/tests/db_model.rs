@@ -119,9 +119,16 @@ fn options() -> impl Strategy<Value = Options> {
         age_max: None,
     };
     let kinds = [Compaction::Leveled, Compaction::Tiered, queue];
-    let shape = (2..5usize, 2..5u64, 0..8usize, any::<bool>(), 0..3usize);
+    let shape = (
+        2..5usize,
+        2..5u64,
+        0..8usize,
+        any::<bool>(),
+        0..3usize,
+        0..4usize,
+    );
     (shape, 0..3usize, 0..3usize, 0..3usize).prop_map(
-        move |((tables, factor, compressed, caller, kind), block, cache, log)| {
+        move |((tables, factor, compressed, caller, kind, separate), block, cache, log)| {
             let mut options = Options::default();
             options.memtable_bytes = 16 << 10;
             options.tables_max = tables;
@@ -129,6 +136,7 @@ fn options() -> impl Strategy<Value = Options> {
             options.level_bytes = 16 << 10;
             options.table_bytes = 16 << 10;
             options.compressed_from = compressed;
+            options.separate_from = [0, 16, 200, 1000][separate];
             options.block_bytes = [64, 256, 2000][block];
             options.cache_bytes = [0, 64 << 10, 1 << 20][cache];
             options.log_buffer_bytes = [0, 2 << 10, 64 << 10][log];

@@ -31,6 +31,8 @@ fn options() -> Options {
     options.level_bytes = 16 << 10;
     options.level_factor = 2;
     options.log_preallocate_bytes = 4096;
+    // Those of numbers from 1000 on, which is half of the values.
+    options.separate_from = 30;
     options
 }
 
@@ -214,7 +216,7 @@ fn a_repair_replaces_a_log_without_a_header_and_keeps_a_table_that_is_gone_out()
         let file = sim.open(&path(name), &OpenOptions::read_write()).unwrap();
         match name {
             FileName::Log(_) => sim.set_length(&file, 10).unwrap(),
-            FileName::Table(_) => sim.remove_file(&path(name)).unwrap(),
+            FileName::Table(_) | FileName::Values(_) => sim.remove_file(&path(name)).unwrap(),
             _ => continue,
         }
         drop(file);

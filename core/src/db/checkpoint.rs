@@ -1,6 +1,6 @@
 //! Checkpoints and backups: a second directory with the database as it is now, made while it is in use; and the way back.
 //!
-//! Tables never change, so in a checkpoint they get a second name; where the file system cannot do that, they are copied. A backup
+//! Tables and values files never change, so in a checkpoint they get a second name; where the file system cannot do that, they are copied. A backup
 //! shares nothing with the database that a bad sector could take from both: its tables are copied, checked block by block
 //! first, and only those that an earlier backup has are second names of that one's. Logs are copied up to what is written. The
 //! manifest comes last: a directory without one is no database, so a copy that was cut off is none. Writes go on meanwhile; flushes
@@ -16,9 +16,11 @@ use super::file_name::FileName;
 use super::options::WriteLevel;
 use super::shared::Shared;
 use super::table::{Table, TableInfo};
+use super::values::ValueFile;
 use super::version::{Manifest, View};
 use crate::error::Kind;
 use crate::platform::{Create, Durability, Files, OpenOptions};
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -29,9 +31,17 @@ const COPY_BYTES: usize = 256 << 10;
 struct Base<P: Files> {
     directory: Directory<P>,
     manifest: Manifest,
+    values: BTreeMap<u64, u64>,
 }
 
 impl<P: Files> Base<P> {
+    /// Whether it has a values file, whole as far as its length tells.
+    fn holds_values(&self, file: &ValueFile<P>) -> bool {
+        let name = FileName::Values(file.number());
+        self.values.get(&file.number()) == Some(&file.bytes())
+            && self.directory.file_bytes(name) == Ok(file.bytes())
+    }
+
     /// Whether it has a table, whole as far as its length tells.
     fn holds(&self, info: &TableInfo) -> bool {
         let name = FileName::Table(info.number);
@@ -80,6 +90,7 @@ impl<P: Files> Shared<P> {
         }
         let base = Base {
             directory,
+            values: manifest.value_files(),
             manifest,
         };
         self.copy_to(path, &Tables::Copied(Some(base)))
@@ -116,6 +127,24 @@ impl<P: Files> Shared<P> {
                     table.verify()?;
                 }
                 copy_durably(source, name, info.bytes, target)?;
+            }
+        }
+        let files = moment.view.tables().flat_map(|table| table.value_files());
+        let files: BTreeMap<_, _> = files.map(|file| (file.number(), file)).collect();
+        for (number, file) in files {
+            let name = FileName::Values(number);
+            let linked = match tables {
+                Tables::Linked => link(source, name, target)?,
+                Tables::Copied(Some(base)) => {
+                    base.holds_values(file) && link(&base.directory, name, target)?
+                }
+                Tables::Copied(None) => false,
+            };
+            if !linked {
+                if matches!(tables, Tables::Copied(_)) {
+                    file.verify()?;
+                }
+                copy_durably(source, name, file.bytes(), target)?;
             }
         }
         let manifest = moment.manifest.of_copy(&source.platform);
@@ -176,9 +205,18 @@ fn restore_files<P: Files>(
     target: &Directory<P>,
 ) -> Result<()> {
     let cache = Arc::new(BlockCache::new(0, &source.platform));
+    let mut checked = BTreeSet::new();
     for info in manifest.tables() {
-        Table::open(source, info, &cache)?.verify()?;
+        let table = Table::open(source, info, &cache)?;
+        table.verify()?;
         copy_durably(source, FileName::Table(info.number), info.bytes, target)?;
+        for file in table.value_files() {
+            if checked.insert(file.number()) {
+                file.verify()?;
+                let name = FileName::Values(file.number());
+                copy_durably(source, name, file.bytes(), target)?;
+            }
+        }
     }
     let names = source.list()?;
     let first = FileName::Log(manifest.log_number);

@@ -3,6 +3,7 @@
 
 use super::error::{Error, Result};
 use super::file_name::FileName;
+use super::values::OpenValues;
 use crate::error::Kind;
 use crate::platform::{Create, Durability, Files, OpenOptions};
 use alloc::borrow::Cow;
@@ -16,12 +17,24 @@ use core::sync::atomic::{AtomicBool, Ordering};
 const NAMES_MAX: usize = 1 << 20;
 
 /// A platform and the directory that a database lives in.
-#[derive(Clone, Debug)]
-pub(super) struct Directory<P> {
+#[derive(Debug)]
+pub(super) struct Directory<P: Files> {
     pub(super) platform: P,
     path: Arc<[u8]>,
+    values: Arc<OpenValues<P>>,
     /// It was let go of: what is in it may be another's by now. Says nothing of other memory, so accesses are relaxed.
     left: Arc<AtomicBool>,
+}
+
+impl<P: Files> Clone for Directory<P> {
+    fn clone(&self) -> Self {
+        Self {
+            platform: self.platform.clone(),
+            path: self.path.clone(),
+            values: self.values.clone(),
+            left: self.left.clone(),
+        }
+    }
 }
 
 /// Makes a directory, durably in its parent, which must be there. False if there is one already, which is left as it is.
@@ -69,6 +82,7 @@ impl<P: Files> Directory<P> {
             path = rest;
         }
         Self {
+            values: Arc::new(OpenValues::new(platform.clone())),
             platform,
             path: path.into(),
             left: Arc::new(AtomicBool::new(false)),
@@ -82,6 +96,17 @@ impl<P: Files> Directory<P> {
 
     pub(super) fn was_left(&self) -> bool {
         self.left.load(Ordering::Relaxed)
+    }
+
+    /// The values files that are open here.
+    pub(super) fn values(&self) -> &OpenValues<P> {
+        &self.values
+    }
+
+    /// Removes the files of a table that nothing knows of.
+    pub(super) fn remove_built(&self, number: u64) {
+        self.remove(FileName::Table(number));
+        self.remove(FileName::Values(number));
     }
 
     /// Whether both are one path.

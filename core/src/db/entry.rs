@@ -14,6 +14,8 @@ pub(super) enum Kind {
     /// The merge operator refused to make a value: what it was given (see `operands`). Not in a memtable, and never what a read
     /// gets.
     Refused = 3,
+    /// It has the value that this refers to (see `values`). In tables alone.
+    Reference = 4,
 }
 
 /// A key's newest entry in a source.
@@ -33,6 +35,7 @@ impl Kind {
             1 => Some(Self::Put),
             2 => Some(Self::Merge),
             3 => Some(Self::Refused),
+            4 => Some(Self::Reference),
             _ => None,
         }
     }

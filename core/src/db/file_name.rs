@@ -24,6 +24,8 @@ pub enum FileName {
     Log(u64),
     /// `NNNNNN.table`: a sorted table.
     Table(u64),
+    /// `NNNNNN.values`: large values that tables refer to.
+    Values(u64),
 }
 
 impl FileName {
@@ -46,6 +48,7 @@ impl FileName {
         let parsed = match kind {
             "log" => Self::Log(number),
             "table" => Self::Table(number),
+            "values" => Self::Values(number),
             _ => return None,
         };
         // One spelling for each file: `0000001.log` is nobody's.
@@ -77,6 +80,7 @@ impl fmt::Display for FileName {
             Self::ManifestTemporary => f.write_str("MANIFEST.tmp"),
             Self::Log(number) => write!(f, "{number:06}.log"),
             Self::Table(number) => write!(f, "{number:06}.table"),
+            Self::Values(number) => write!(f, "{number:06}.values"),
         }
     }
 }
@@ -93,6 +97,7 @@ mod tests {
             FileName::ManifestTemporary,
             FileName::Log(1),
             FileName::Table(123_456_789),
+            FileName::Values(12),
         ] {
             assert_eq!(FileName::parse(name.text().as_bytes()), Some(name));
         }
@@ -102,6 +107,7 @@ mod tests {
             "-00001.log",
             "000001.logs",
             "000001.table.bak",
+            "000001.value",
             "lock",
             "99999999999999999999.log",
             "18446744073709551615.table",

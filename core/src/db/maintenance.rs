@@ -32,7 +32,7 @@ use super::version::{LEVELS, Manifest, StoreError, Tree, Version, View};
 use super::wal::{ActiveLog, SpareLog};
 use crate::platform::{ClockId, Files, Instant, MutexGuard};
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ops::ControlFlow;
@@ -349,7 +349,8 @@ impl<P: Files> Shared<P> {
         state.frozen = None;
         let took = self.since(begun);
         self.note_flush(bytes, took);
-        let bytes = tables.iter().map(|table| table.info().bytes).sum::<u64>();
+        let written = tables.iter().map(|table| table.info().written_bytes());
+        let bytes = written.sum::<u64>();
         let mut reads = self.reads.lock();
         reads.counts.flushes += 1;
         reads.counts.flush_bytes += bytes;
@@ -386,6 +387,7 @@ impl<P: Files> Shared<P> {
             bottom,
             table_bytes: u64::MAX,
             filtered: false,
+            rewritten: BTreeSet::new(),
         };
         let go_on = |_| ControlFlow::Continue(());
         Ok(build(parts, number, go_on)?.unwrap_or_default())
@@ -489,7 +491,7 @@ impl<P: Files> Shared<P> {
         Table::open(&self.directory, info, &self.cache)
             .map(Arc::new)
             .inspect_err(|_| {
-                self.directory.remove(FileName::Table(info.number));
+                self.directory.remove_built(info.number);
             })
     }
 

@@ -21,10 +21,12 @@ use super::error::{Error, Result};
 use super::iter::{LevelCursor, LevelTables, Source};
 use super::keyspace::KeyspaceId;
 use super::shared::Shared;
-use super::table::{Table, TableCursor};
+use super::table::{Table, TableCursor, TableInfo};
+use super::values::Usage;
 use super::version::{LEVELS, Manifest, Tree, Version};
 use super::watch::Event;
 use crate::platform::{ClockId, Files, MutexGuard};
+use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::cmp::Reverse;
@@ -57,7 +59,7 @@ enum Ended {
 }
 
 /// What to merge.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Wanted {
     /// What there is too much of.
     Needed,
@@ -69,6 +71,8 @@ enum Wanted {
 struct Plan<P: Files> {
     keyspace: KeyspaceId,
     job: Job<P>,
+    /// Values files whose values are written anew.
+    rewritten: BTreeSet<u64>,
 }
 
 impl<P: Files> Shared<P> {
@@ -174,6 +178,7 @@ impl<P: Files> Shared<P> {
                 _ => self.options.table_bytes,
             },
             filtered: true,
+            rewritten: plan.rewritten.clone(),
         };
         let built = build(parts, || self.maintenance.lock().number(), go_on)?;
         let Some(infos) = built else {
@@ -188,15 +193,16 @@ impl<P: Files> Shared<P> {
                         .iter()
                         .for_each(|table: &Arc<Table<P>>| table.set_obsolete());
                     for info in infos.iter().skip(fresh.len()) {
-                        self.directory
-                            .remove(super::file_name::FileName::Table(info.number));
+                        self.directory.remove_built(info.number);
                     }
                     return Err(error);
                 }
             }
         }
-        let bytes = |tables: &[Arc<Table<P>>]| tables.iter().map(|table| table.info().bytes).sum();
-        let bytes_written = bytes(&fresh);
+        let bytes =
+            |tables: &[Arc<Table<P>>]| tables.iter().map(|table| table.info().bytes).sum::<u64>();
+        let written = fresh.iter().map(|table| table.info().written_bytes());
+        let bytes_written = written.sum::<u64>();
         let ended = self.install(&plan, Some(fresh))?;
         if ended == Ended::Done {
             let took = self.since(begun);
@@ -231,13 +237,24 @@ impl<P: Files> Shared<P> {
         self.commit.lock().check()?;
         let view = self.reads.lock().view.clone();
         let now_ns = self.directory.platform.now(ClockId::Real).as_ns();
+        let usage = Usage::of(view.tables());
+        let rewritten = match wanted {
+            Wanted::Everything(_) => usage.with_dead(),
+            Wanted::Needed => usage.to_rewrite(self.options.table_bytes),
+        };
         // Flushes and writers of all keyspaces wait for the one with the most tables at level 0.
         let mut trees: Vec<_> = view.trees.iter().collect();
         trees.sort_by_key(|tree| Reverse(tree.version.levels[0].len()));
         for tree in trees {
             let job = match wanted {
                 Wanted::Everything(_) if self.is_queue() => None,
-                Wanted::Everything(limit) => compact::manual(&tree.version, limit),
+                Wanted::Everything(limit) => {
+                    let is_dead = |info: &TableInfo| {
+                        let mut shares = info.values.iter();
+                        shares.any(|share| rewritten.contains(&share.file))
+                    };
+                    compact::manual(&tree.version, limit, is_dead)
+                }
                 Wanted::Needed => {
                     let turns = state.turns.entry(tree.id).or_default();
                     compact::pick(&tree.version, &self.options, turns, now_ns)
@@ -247,10 +264,25 @@ impl<P: Files> Shared<P> {
                 return Ok(Some(Plan {
                     keyspace: tree.id,
                     job,
+                    rewritten,
                 }));
             }
         }
-        Ok(None)
+        if wanted != Wanted::Needed || self.is_queue() {
+            return Ok(None);
+        }
+        // Last: merges make values dead, and may be what frees them.
+        let trees = view.trees.iter();
+        let worth = trees.filter_map(|tree| {
+            let gain = |info: &TableInfo| usage.gain(info);
+            compact::garbage(&tree.version, gain).map(|(gain, job)| (gain, tree.id, job))
+        });
+        let most = worth.max_by_key(|(gain, ..)| *gain);
+        Ok(most.map(|(_, keyspace, job)| Plan {
+            keyspace,
+            job,
+            rewritten,
+        }))
     }
 
     /// Whether a clear has dropped the inputs, which only it does during a merge, or the database is being closed.
@@ -324,7 +356,8 @@ impl<P: Files> Shared<P> {
                 tables.iter().map(|table| table.info().bytes).sum()
             };
             reads.counts.merge_bytes_read += sum(&job.upper) + sum(&job.lower);
-            reads.counts.merge_bytes_written += sum(&incoming);
+            let written = incoming.iter().map(|table| table.info().written_bytes());
+            reads.counts.merge_bytes_written += written.sum::<u64>();
         }
         drop(reads);
         self.publish(|tree| {

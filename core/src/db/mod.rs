@@ -13,6 +13,7 @@
 //! | `memtable` | the skip list of new writes |
 //! | `ranges`, `operands` | removed ranges of keys; writes that change a value without reading it |
 //! | `table`, `filter`, `cache` | sorted files, and how little of them a read touches |
+//! | `values` | large values in files of their own, and what becomes of dead ones |
 //! | `read`, `iter`, `snapshot` | point reads, scans both ways, the database as of one write |
 //! | `version` | levels of tables, the manifest and the atomic switch to a new one |
 //! | `keyspace`, `keyspaces` | separate maps in one database |
@@ -36,7 +37,7 @@
 //! # Bounds
 //! Two memtables ([`Maintenance::Caller`] and with a thread in [`Db::keep`]: four) of `memtable_bytes` and a batch, the log buffer, and `cache_bytes` for blocks, indexes and
 //! filters; only if indexes and filters alone need more is that passed. A merge adds eight bytes a key of the table it writes.
-//! Each open table has one file handle. What a [`Scan`] or [`Snapshot`] holds comes on top. At level 0 there are at most three
+//! Each open table has one file handle, and so has each values file. What a [`Scan`] or [`Snapshot`] holds comes on top. At level 0 there are at most three
 //! times `tables_max` tables: a flush waits for no merge until there would be more, and then the writer that needs it does wait;
 //! from twice as many on writes are slowed down. Writers wait for a flush when the next memtable is full too.
 #![deny(unsafe_code)]
@@ -73,6 +74,7 @@ mod snapshot;
 mod stats;
 mod table;
 mod transaction;
+mod values;
 mod verify;
 mod version;
 mod visible;

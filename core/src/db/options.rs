@@ -93,6 +93,10 @@ pub struct Options {
     /// The first level, 0 to 6, whose tables are compressed with LZ4; 7: none is. A block that would not get an eighth smaller
     /// is left as it is. Default 2.
     pub compressed_from: usize,
+    /// Values of at least so many bytes lie in files of their own, which merges of tables do not rewrite: large values are then written
+    /// twice, by the log and by the flush, and not again with each level, for up to twice the space when they are overwritten. A read
+    /// of one looks at one more file. They are compressed if any level is. At least 16; 0: all values lie in tables. Default 0.
+    pub separate_from: usize,
     /// Bytes that merges read in a second, roughly; 0: as many as they can. Default 0.
     pub merge_bytes_per_second: u64,
     /// Makes values of merge operands. Default: none, and then [`merge`](super::Db::merge) is refused.
@@ -132,6 +136,7 @@ impl Default for Options {
             level_bytes: 128 << 20,
             level_factor: 10,
             compressed_from: 2,
+            separate_from: 0,
             merge_bytes_per_second: 0,
             merge_operator: None,
             keep_value: None,
@@ -164,6 +169,8 @@ impl Options {
             "level_factor must be 2 to 100"
         } else if self.compressed_from > 7 {
             "compressed_from must be at most 7"
+        } else if (1..16).contains(&self.separate_from) {
+            "separate_from must be 0 or at least 16"
         } else if !(64..=1 << 20).contains(&self.block_bytes) {
             "block_bytes must be 64 to 1 MiB"
         } else if self.slow_after.is_some() && self.events.is_none() {

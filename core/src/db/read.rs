@@ -31,7 +31,7 @@ pub(super) fn get_with<P: Files, R>(
             match version.kind {
                 Kind::Put => return finish(&operands, Some(version.value)),
                 Kind::Remove => return finish(&operands, None),
-                Kind::Merge | Kind::Refused => operands.push(version.value),
+                Kind::Merge | Kind::Refused | Kind::Reference => operands.push(version.value),
             }
         }
     }
@@ -48,7 +48,7 @@ pub(super) fn get_with<P: Files, R>(
                     Kind::Put => return finish(&operands, Some(found.value())),
                     Kind::Remove => return finish(&operands, None),
                     Kind::Merge if operands.push_list(found.value()) => {}
-                    Kind::Merge => return Err(NO_LIST),
+                    Kind::Merge | Kind::Reference => return Err(NO_LIST),
                     Kind::Refused => {
                         let value = operands.push_refused(found.value())?;
                         return finish(&operands, value);

@@ -200,7 +200,7 @@ pub(super) fn take_lock<P: Files>(directory: &Directory<P>) -> Result<P::File> {
 fn new_manifest<P: Files>(directory: &Directory<P>, names: &[FileName]) -> Result<Manifest> {
     for &name in names {
         let bytes = match name {
-            FileName::Table(_) => 1,
+            FileName::Table(_) | FileName::Values(_) => 1,
             FileName::Log(_) => directory
                 .file_bytes(name)?
                 .saturating_sub(HEADER_BYTES as u64),
@@ -220,14 +220,16 @@ fn new_manifest<P: Files>(directory: &Directory<P>, names: &[FileName]) -> Resul
     Ok(Manifest::new(Manifest::new_id(&directory.platform)))
 }
 
-/// Removes tables that an open made which then failed: there may be no space for this one's unless they go.
+/// Removes tables, and their values, that an open made which then failed: there may be no space for this one's unless they go.
 fn remove_earlier_attempts<P: Files>(
     directory: &Directory<P>,
     names: &[FileName],
     manifest: &Manifest,
 ) -> Result<()> {
+    let values = manifest.value_files();
     let is_leftover = |name: &&FileName| match **name {
         FileName::Table(number) => manifest.tables().all(|table| table.number != number),
+        FileName::Values(number) => !values.contains_key(&number),
         _ => false,
     };
     let mut leftovers = names.iter().filter(is_leftover).peekable();
@@ -240,10 +242,12 @@ fn remove_earlier_attempts<P: Files>(
 }
 
 fn remove_leftovers<P: Files>(directory: &Directory<P>, names: &[FileName], manifest: &Manifest) {
+    let values = manifest.value_files();
     for &name in names {
         let needed = match name {
             FileName::Table(number) => manifest.tables().any(|table| table.number == number),
             FileName::Log(number) => number >= manifest.log_number,
+            FileName::Values(number) => values.contains_key(&number),
             FileName::ManifestTemporary => false,
             _ => true,
         };
@@ -269,7 +273,8 @@ impl<'a, P: Files> Recovery<'a, P> {
         names: &[FileName],
     ) -> Self {
         for name in names {
-            if let FileName::Table(number) | FileName::Log(number) = name {
+            if let FileName::Table(number) | FileName::Log(number) | FileName::Values(number) = name
+            {
                 manifest.next_number = manifest.next_number.max(number.saturating_add(1));
             }
         }
@@ -398,6 +403,7 @@ impl<'a, P: Files> Recovery<'a, P> {
                 bottom,
                 table_bytes: u64::MAX,
                 filtered: false,
+                rewritten: BTreeSet::new(),
             };
             let built = build(parts, || self.number(), |_| ControlFlow::Continue(()))?;
             if let Some(info) = self.manifest.keyspace(keyspace) {

@@ -1,6 +1,7 @@
 //! Repair: makes a damaged database one that opens, with all of it that can still be read.
 //!
 //! - A table with damaged blocks is written anew without them; one that cannot be opened at all is left out.
+//! - So is a table that refers to a damaged values file, without the values that cannot be read, and with the others in a new file.
 //! - A log is cut where its damage begins, and the logs after it are left out: history ends there.
 //! - What is replaced, cut or left out stays in the directory under its name with `.damaged` behind it.
 //!
@@ -19,9 +20,11 @@ use super::file_name::FileName;
 use super::options::Options;
 use super::recover::take_lock;
 use super::table::{Salvaged, Table, TableInfo};
+use super::values::Share;
 use super::version::Manifest;
 use super::wal::{ActiveLog, HEADER_BYTES, LogReader, Record};
 use crate::platform::{Durability, Files, OpenOptions};
+use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -37,6 +40,10 @@ pub struct RepairReport {
     pub tables_lost: u64,
     /// Blocks that were lost with the salvaged tables.
     pub blocks_lost: u64,
+    /// Values files that were damaged. Tables that refer to them are salvaged.
+    pub values_damaged: u64,
+    /// Keys of the salvaged tables that were lost with their values.
+    pub values_lost: u64,
     /// Entries of the salvaged tables that were kept.
     pub entries_salvaged: u64,
     /// Logs that were cut or left out.
@@ -69,10 +76,13 @@ pub fn repair<P: Files>(platform: P, directory: &[u8], options: &Options) -> Res
     };
     let mut report = RepairReport::default();
     for name in directory.list()? {
-        if let FileName::Table(number) | FileName::Log(number) = name {
+        if let FileName::Table(number) | FileName::Log(number) | FileName::Values(number) = name {
             manifest.next_number = manifest.next_number.max(number.saturating_add(1));
         }
     }
+    let old_values = manifest.value_files();
+    let damaged = damaged_values(&directory, &manifest)?;
+    report.values_damaged = damaged.len() as u64;
     let mut aside = Vec::new();
     let mut next_number = manifest.next_number;
     for keyspace in &mut manifest.keyspaces {
@@ -87,6 +97,7 @@ pub fn repair<P: Files>(platform: P, directory: &[u8], options: &Options) -> Res
                     options,
                     compressed,
                     next_number,
+                    &damaged,
                     &mut report,
                 )? {
                     Some(info) if info.number == number => kept.push(info),
@@ -103,12 +114,38 @@ pub fn repair<P: Files>(platform: P, directory: &[u8], options: &Options) -> Res
     manifest.next_number = next_number;
     cut_logs(&directory, &manifest, &mut report)?;
     if !report.is_whole() {
+        let values = manifest.value_files();
+        let gone = old_values.keys().filter(|file| !values.contains_key(file));
+        aside.extend(gone.map(|&file| FileName::Values(file)));
         directory.sync_names()?;
         manifest.store(&directory).map_err(|stored| stored.error)?;
         aside.iter().for_each(|name| directory.set_aside(*name));
         directory.sync_names()?;
     }
     Ok(report)
+}
+
+/// The values files in which something is damaged.
+fn damaged_values<P: Files>(
+    directory: &Directory<P>,
+    manifest: &Manifest,
+) -> Result<BTreeSet<u64>> {
+    let mut damaged = BTreeSet::new();
+    let mut whole = BTreeSet::new();
+    for share in manifest.tables().flat_map(|table| &table.values) {
+        if damaged.contains(&share.file) || whole.contains(&share.file) {
+            continue;
+        }
+        let checked = directory.values().open(directory, share, false);
+        match checked.and_then(|file| file.verify()) {
+            Ok(_) => whole.insert(share.file),
+            Err(error) if error.is_lost() || matches!(error, Error::Format { .. }) => {
+                damaged.insert(share.file)
+            }
+            Err(error) => return Err(error),
+        };
+    }
+    Ok(damaged)
 }
 
 /// The table, or what is left of it as number `fresh`, or nothing.
@@ -118,10 +155,11 @@ fn repair_table<P: Files>(
     options: &Options,
     compressed: bool,
     fresh: u64,
+    damaged: &BTreeSet<u64>,
     report: &mut RepairReport,
 ) -> Result<Option<TableInfo>> {
     let cache = Arc::new(BlockCache::new(0, &directory.platform));
-    let table = match Table::open(directory, &info, &cache) {
+    let table = match Table::open_with(directory, &info, &cache, true) {
         Ok(table) => table,
         Err(error) if error.is_lost() || matches!(error, Error::Format { .. }) => {
             report.tables_lost = report.tables_lost.saturating_add(1);
@@ -129,15 +167,23 @@ fn repair_table<P: Files>(
         }
         Err(error) => return Err(error),
     };
+    let is_damaged = |share: &Share| damaged.contains(&share.file);
+    let values_damaged = info.values.iter().any(is_damaged);
     match table.verify() {
-        Ok(_) => {
+        Ok(_) if !values_damaged => {
             report.tables_whole = report.tables_whole.saturating_add(1);
             return Ok(Some(info));
         }
+        Ok(_) => {}
         Err(error) if error.is_lost() => {}
         Err(error) => return Err(error),
     }
-    let Salvaged { info, blocks_lost } = table.salvage(fresh, options, compressed)?;
+    let Salvaged {
+        info,
+        blocks_lost,
+        values_lost,
+    } = table.salvage(fresh, options, compressed, damaged)?;
+    report.values_lost = report.values_lost.saturating_add(values_lost);
     report.tables_salvaged = report.tables_salvaged.saturating_add(1);
     report.blocks_lost = report.blocks_lost.saturating_add(blocks_lost);
     if let Some(info) = &info {

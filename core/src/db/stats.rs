@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 use super::shared::Shared;
+use super::values::Usage;
 use super::version::LEVELS;
 use crate::platform::Files;
 
@@ -21,6 +22,12 @@ pub struct Stats {
     pub level_bytes: [u64; LEVELS],
     /// Bytes of all tables on disk.
     pub table_bytes: u64,
+    /// Files of large values.
+    pub value_files: u64,
+    /// Their bytes on disk.
+    pub value_bytes: u64,
+    /// Those among them that tables refer to.
+    pub value_live_bytes: u64,
     /// Memory of the tables' indexes and filters, in bytes.
     pub table_memory_bytes: u64,
     /// Memory of writes that are in no table yet, in bytes.
@@ -43,7 +50,7 @@ pub struct Stats {
     pub log_syncs: u64,
     /// Times that memtables became tables.
     pub flushes: u64,
-    /// Bytes of those tables.
+    /// Bytes of those tables and their values.
     pub flush_bytes: u64,
     /// Merges of tables.
     pub merges: u64,
@@ -53,7 +60,7 @@ pub struct Stats {
     pub drops: u64,
     /// Bytes of tables that merges read.
     pub merge_bytes_read: u64,
-    /// Bytes of tables that merges wrote.
+    /// Bytes of tables and values that merges wrote.
     pub merge_bytes_written: u64,
     /// Table blocks found in the cache.
     pub cache_hits: u64,
@@ -72,11 +79,15 @@ impl<P: Files> Shared<P> {
         let (view, done) = (reads.view.clone(), reads.counts);
         drop(reads);
         let (cache_hits, cache_misses, cache_bytes) = self.cache.counts();
+        let (value_files, value_bytes, value_live_bytes) = Usage::of(view.tables()).totals();
         let mut stats = Stats {
             keys_estimated: self.estimated_keys(),
             keyspaces: view.trees.len() as u64,
             tables: view.tables().count() as u64,
             table_bytes: view.tables().map(|table| table.info().bytes).sum(),
+            value_files,
+            value_bytes,
+            value_live_bytes,
             table_memory_bytes: view.tables().map(|table| table.memory_bytes() as u64).sum(),
             memtable_bytes: view.memtables().map(|table| table.bytes() as u64).sum(),
             log_bytes,

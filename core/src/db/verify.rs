@@ -9,6 +9,7 @@ use super::shared::Shared;
 use super::version::Manifest;
 use super::wal::{LogReader, Record};
 use crate::platform::Files;
+use alloc::collections::BTreeMap;
 
 /// What [`Db::verify`](super::Db::verify) read and found in order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,7 +24,7 @@ pub struct VerifyReport {
 }
 
 impl<P: Files> Shared<P> {
-    /// Checks the manifest against memory, all blocks of all tables, and the logs as far as they are written. Writes go on
+    /// Checks the manifest against memory, all blocks of all tables, all values, and the logs as far as they are written. Writes go on
     /// meanwhile; flushes wait, and so does a merge's end.
     pub(super) fn verify(&self) -> Result<VerifyReport> {
         let state = self.maintenance.lock();
@@ -56,9 +57,18 @@ impl<P: Files> Shared<P> {
         }
         report.files += 1;
         report.bytes += self.directory.file_bytes(name)?;
+        let mut values = BTreeMap::new();
         for table in view.tables() {
             report.entries += table.verify()?;
             report.bytes += table.info().bytes;
+            report.files += 1;
+            for file in table.value_files() {
+                values.insert(file.number(), file);
+            }
+        }
+        for file in values.values() {
+            file.verify()?;
+            report.bytes += self.directory.file_bytes(FileName::Values(file.number()))?;
             report.files += 1;
         }
         self.sync(WriteLevel::Os)?;

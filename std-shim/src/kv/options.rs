@@ -70,6 +70,13 @@ impl OpenOptions {
         self
     }
 
+    /// Sets the length from which values lie in files of their own, in bytes, at least 16; 0: never. Merges of tables leave those alone.
+    #[must_use]
+    pub const fn separate_from(mut self, bytes: usize) -> Self {
+        self.options.separate_from = bytes;
+        self
+    }
+
     /// Opens the database in `directory`.
     ///
     /// # Errors

@@ -106,6 +106,8 @@ fn text<P: Files + Reactor>(state: &State<P>, connected: usize) -> String {
         ("memtable_bytes", "Memory of writes that are in no table yet.", db.memtable_bytes),
         ("tables", "Sorted tables.", db.tables),
         ("table_bytes", "Bytes of the tables on disk.", db.table_bytes),
+        ("value_bytes", "Bytes of the files of large values on disk.", db.value_bytes),
+        ("value_live_bytes", "Bytes of large values that tables refer to.", db.value_live_bytes),
         ("table_memory_bytes", "Memory of the tables' indexes and filters.", db.table_memory_bytes),
         ("log_bytes", "Bytes of the active log.", db.log_bytes),
         ("read_cache_bytes", "Memory of values that were read lately.", state.store.cached_bytes() as u64),

@@ -7,18 +7,21 @@
 
 use crate::db::directory::Directory;
 use crate::db::entry::{Entry, Kind};
-use crate::db::error::Result;
-use crate::db::file_name::FileName;
+use crate::db::error::{Error, Result};
 use crate::db::iter::{MergeCursor, Source};
 use crate::db::options::Options;
 use crate::db::ranges::RemovedRanges;
-use crate::db::table::{TableBuilder, TableInfo};
+use crate::db::table::{Block, TableBuilder, TableInfo};
+use crate::db::values::Reference;
 use crate::platform::{ClockId, Files};
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use core::ops::{Bound, ControlFlow};
 
 /// Bytes of keys and values between two questions whether to go on: a few thousand small entries, some milliseconds.
 const QUESTION_BYTES: usize = 256 << 10;
+/// How much larger than the table its file of values may get: they are not what a later merge rewrites.
+const VALUES_FACTOR: u64 = 8;
 /// What an entry counts besides its key and value.
 const ENTRY_BYTES: usize = 32;
 
@@ -36,6 +39,8 @@ pub(in crate::db) struct Build<'a, P: Files> {
     pub(in crate::db) table_bytes: u64,
     /// Whether the option's filter is asked.
     pub(in crate::db) filtered: bool,
+    /// Values files whose values are written anew.
+    pub(in crate::db) rewritten: BTreeSet<u64>,
 }
 
 /// Builds the tables. `number` gives each its own; `go_on` is asked now and then, with the bytes since it was last asked. `None` if it
@@ -65,7 +70,7 @@ struct Made<'a, P: Files> {
 impl<P: Files> Drop for Made<'_, P> {
     fn drop(&mut self) {
         for table in &self.tables {
-            self.directory.remove(FileName::Table(table.number));
+            self.directory.remove_built(table.number);
         }
     }
 }
@@ -86,6 +91,9 @@ fn write<P: Files>(
     let keep = options.keep_value.filter(|_| build.filtered);
     let now_ns = directory.platform.now(ClockId::Real).as_ns();
     let mut merge = MergeCursor::new(build.sources, options.merge_operator, bottom);
+    let mut shares = Vec::new();
+    let sources = merge.sources().iter();
+    sources.for_each(|source| source.gather_shares(&mut shares));
     let mut ranges = Vec::new();
     if !bottom {
         let sources = merge.sources().iter();
@@ -97,24 +105,51 @@ fn write<P: Files>(
     let mut builder: Option<TableBuilder<P>> = None;
     merge.seek(Bound::Unbounded, false)?;
     let mut bytes = 0usize;
-    while let Some((key, entry)) = merge.entry() {
-        let entry = entry.map(|entry| match keep {
-            Some(keep) if entry.kind == Kind::Put && !keep(key, entry.value, now_ns) => Entry {
+    while merge.key().is_some() {
+        if merge.kind() == Some(Kind::Reference) {
+            rewrite(&mut merge, &build.rewritten)?;
+        }
+        let Some((key, entry)) = merge.entry() else {
+            break;
+        };
+        let kept = match keep.zip(entry) {
+            Some((keep, entry)) => match entry.kind {
+                Kind::Put => keep(key, entry.value, now_ns),
+                Kind::Reference => match merge.referenced() {
+                    Ok(value) => keep(key, value.as_deref().map_or(&[], Block::value), now_ns),
+                    // Whoever reads it is told.
+                    Err(Error::Corrupt(_)) => true,
+                    Err(error) => return Err(error),
+                },
+                _ => true,
+            },
+            None => true,
+        };
+        let entry = entry.map(|entry| match kept {
+            false => Entry {
                 kind: Kind::Remove,
                 value: &[],
                 ..entry
             },
-            _ => entry,
+            true => entry,
         });
         if let Some(entry) = entry.filter(|entry| !bottom || entry.kind != Kind::Remove) {
-            if let Some(full) = builder.take_if(|table| table.data_bytes() >= build.table_bytes) {
+            let is_full = |table: &mut TableBuilder<P>| {
+                table.data_bytes() >= build.table_bytes
+                    || table.value_bytes() / VALUES_FACTOR >= build.table_bytes
+            };
+            if let Some(full) = builder.take_if(is_full) {
                 made.tables
                     .push(full.finish(&ranges.between(from.as_deref(), Some(key)))?);
                 from = Some(key.into());
             }
             let table = match &mut builder {
                 Some(table) => table,
-                none => none.insert(TableBuilder::new(directory, number(), options, compressed)?),
+                none => {
+                    let mut table = TableBuilder::new(directory, number(), options, compressed)?;
+                    table.may_refer_to(&shares);
+                    none.insert(table)
+                }
             };
             table.push(entry)?;
         }
@@ -138,4 +173,18 @@ fn write<P: Files>(
         made.tables.push(table.finish(&rest)?);
     }
     Ok(ControlFlow::Continue(()))
+}
+
+/// Takes the value in the place of a reference to a file that is to go. A damaged one stays referred to: whoever reads it is told, and
+/// nobody else is kept from merging.
+fn rewrite<P: Files>(merge: &mut MergeCursor<P>, files: &BTreeSet<u64>) -> Result<()> {
+    let entry = merge.entry().and_then(|(_, entry)| entry);
+    let reference = entry.and_then(|entry| Reference::read(entry.value));
+    if reference.is_some_and(|reference| files.contains(&reference.file)) {
+        match merge.follow() {
+            Err(Error::Corrupt(_)) => {}
+            followed => return followed,
+        }
+    }
+    Ok(())
 }

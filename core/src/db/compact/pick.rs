@@ -113,8 +113,12 @@ fn leveled<P: Files>(
 }
 
 /// All tables of a keyspace into its last level, unless that is how it is already. What was flushed since numbers were at
-/// `limit` may stay at level 0.
-pub(in crate::db) fn manual<P: Files>(version: &Version<P>, limit: u64) -> Option<Job<P>> {
+/// `limit` may stay at level 0. `is_dead` says that a table refers to a values file that is not all live.
+pub(in crate::db) fn manual<P: Files>(
+    version: &Version<P>,
+    limit: u64,
+    is_dead: impl Fn(&TableInfo) -> bool,
+) -> Option<Job<P>> {
     let is_wanted = |(level, tables): (usize, &Vec<Arc<Table<P>>>)| {
         tables
             .iter()
@@ -123,7 +127,10 @@ pub(in crate::db) fn manual<P: Files>(version: &Version<P>, limit: u64) -> Optio
     let from = version.levels.iter().enumerate().position(is_wanted)?;
     let to = LEVELS - 1;
     if from == to {
-        let dead = |table: &Arc<Table<P>>| table.info().removes + table.info().ranges > 0;
+        let dead = |table: &Arc<Table<P>>| {
+            let info = table.info();
+            info.removes + info.ranges > 0 || is_dead(info)
+        };
         if !version.levels[to].iter().any(dead) {
             return None;
         }
@@ -139,6 +146,33 @@ pub(in crate::db) fn manual<P: Files>(version: &Version<P>, limit: u64) -> Optio
     let to = (from + 1..LEVELS)
         .find(|&level| level == LEVELS - 1 || !version.levels[level].is_empty())?;
     Some(job(version, from, to, version.levels[from].clone()))
+}
+
+/// The table that gains most by being written anew where it is, if one does, and how much.
+pub(in crate::db) fn garbage<P: Files>(
+    version: &Version<P>,
+    gain: impl Fn(&TableInfo) -> Option<u64>,
+) -> Option<(u64, Job<P>)> {
+    let levels = version.levels.iter().enumerate();
+    let tables = levels.flat_map(|(level, tables)| tables.iter().map(move |table| (level, table)));
+    let worth = tables.filter_map(|(level, table)| Some((gain(table.info())?, level, table)));
+    let (gain, level, table) = worth.max_by_key(|(gain, ..)| *gain)?;
+    let table = Vec::from([table.clone()]);
+    // In level 0 it stands for a time, below for its keys.
+    let (upper, lower) = if level == 0 {
+        (table, Vec::new())
+    } else {
+        (Vec::new(), table)
+    };
+    let job = Job {
+        from: level,
+        to: level,
+        upper,
+        lower,
+        bottom: false,
+        kind: JobKind::Merge,
+    };
+    Some((gain, job))
 }
 
 pub(super) fn job<P: Files>(

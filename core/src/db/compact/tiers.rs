@@ -74,7 +74,8 @@ pub(super) fn expired<P: Files>(
     age_max: Option<Duration>,
     now_ns: u64,
 ) -> Option<Job<P>> {
-    let total: u64 = version.levels.iter().map(|tables| bytes(tables)).sum();
+    let tables = version.tables();
+    let total: u64 = tables.map(|table| table.info().bytes_with_values()).sum();
     let too_old = |table: &Arc<Table<P>>| {
         let age_ns = now_ns.saturating_sub(table.made_ns());
         age_max.is_some_and(|max| table.made_ns() > 0 && u128::from(age_ns) > max.as_nanos())
@@ -89,7 +90,7 @@ pub(super) fn expired<P: Files>(
         if left <= bytes_max && !too_old(table) {
             break;
         }
-        left -= table.info().bytes;
+        left -= table.info().bytes_with_values();
         upper.push(table.clone());
     }
     (!upper.is_empty()).then(|| Job {

@@ -7,6 +7,7 @@
 //! # What a key comes to
 //! Its newest entry counts, unless a newer source has removed a range that takes it in. Merges are gathered until a value,
 //! a remove or a removed range; without one they are a value too if the sources are all there are, else still merges. What the operator refuses stays a refused one.
+//! A reference stays one until somebody wants the value.
 #![forbid(unsafe_code)]
 
 use super::source::Source;
@@ -14,7 +15,9 @@ use crate::db::entry::{Entry, Kind};
 use crate::db::error::Result;
 use crate::db::operands::{MergeOperator, NO_LIST, Operands};
 use crate::db::prefix::prefix;
+use crate::db::table::Block;
 use crate::platform::Files;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::cmp::Ordering;
 use core::ops::Bound;
@@ -28,6 +31,8 @@ enum State {
     Hidden,
     /// This, with `merged`.
     Merged(Kind),
+    /// A value, with `value`, that the first source refers to.
+    Value,
 }
 
 /// A source at an entry.
@@ -55,6 +60,7 @@ pub(in crate::db) struct MergeCursor<P: Files> {
     ranged: Vec<usize>,
     state: State,
     merged: Vec<u8>,
+    value: Option<Arc<Block>>,
     operands: Operands,
     moving: Vec<usize>,
 }
@@ -78,6 +84,7 @@ impl<P: Files> MergeCursor<P> {
             ranged,
             state: State::Hidden,
             merged: Vec::new(),
+            value: None,
             operands: Operands::default(),
             moving: Vec::new(),
         }
@@ -148,6 +155,11 @@ impl<P: Files> MergeCursor<P> {
                 value: &self.merged,
                 ..entry
             }),
+            State::Value => Some(Entry {
+                kind: Kind::Put,
+                value: self.value.as_deref().map_or(&[], Block::value),
+                ..entry
+            }),
         };
         Some((entry.key, resolved))
     }
@@ -161,7 +173,25 @@ impl<P: Files> MergeCursor<P> {
     pub(in crate::db) const fn kind(&self) -> Option<Kind> {
         match self.state {
             State::Entry(kind) | State::Merged(kind) => Some(kind),
+            State::Value => Some(Kind::Put),
             State::Hidden => None,
+        }
+    }
+
+    /// Puts the value in the place of the reference here, if it is one.
+    pub(in crate::db) fn follow(&mut self) -> Result<()> {
+        if self.state == State::Entry(Kind::Reference) {
+            self.value = self.referenced()?;
+            self.state = State::Value;
+        }
+        Ok(())
+    }
+
+    /// The value that the reference here leads to.
+    pub(in crate::db) fn referenced(&self) -> Result<Option<Arc<Block>>> {
+        match self.order.first() {
+            Some(first) => self.sources[first.at].referenced(),
+            None => Ok(None),
         }
     }
 
@@ -240,6 +270,7 @@ impl<P: Files> MergeCursor<P> {
             ..
         } = self;
         operands.clear();
+        let value;
         let mut base = None;
         let mut key = &[][..];
         let mut ended = self.complete;
@@ -258,6 +289,12 @@ impl<P: Files> MergeCursor<P> {
                 Kind::Merge => return Err(NO_LIST),
                 Kind::Refused => base = operands.push_refused(entry.value)?,
                 Kind::Put => base = Some(entry.value),
+                Kind::Reference => {
+                    value = sources[at].referenced()?;
+                    base = value.as_deref().map(Block::value);
+                    ended = true;
+                    break;
+                }
                 Kind::Remove => {}
             }
             if entry.kind != Kind::Merge {

@@ -97,11 +97,12 @@ impl<P: Files> Scan<P> {
                 _ => return Ok(None),
             }
             match front.kind() {
-                Some(Kind::Put) => break,
+                Some(Kind::Put | Kind::Reference) => break,
                 Some(Kind::Refused) => return Err(refusal(self.operator)),
                 _ => front.step()?,
             }
         }
+        front.follow()?;
         self.done = false;
         let pair = front
             .entry()
@@ -142,11 +143,12 @@ impl<P: Files> Scan<P> {
                 _ => return Ok(None),
             }
             match back.kind() {
-                Some(Kind::Put) => break,
+                Some(Kind::Put | Kind::Reference) => break,
                 Some(Kind::Refused) => return Err(refusal(self.operator)),
                 _ => back.step()?,
             }
         }
+        back.follow()?;
         self.done = false;
         let pair = back
             .entry()

@@ -5,7 +5,8 @@ use crate::db::entry::{Entry, Kind};
 use crate::db::error::Result;
 use crate::db::memtable::MemtableCursor;
 use crate::db::ranges::{RemovedRange, RemovedRanges};
-use crate::db::table::{Table, TableCursor};
+use crate::db::table::{Block, Table, TableCursor};
+use crate::db::values::Share;
 use crate::db::version::Version;
 use crate::platform::Files;
 use alloc::sync::Arc;
@@ -68,6 +69,28 @@ impl<P: Files> Source<P> {
             Self::Memtable(cursor) => cursor.kind(),
             Self::Table(cursor) => cursor.kind(),
             Self::Level(cursor) => cursor.cursor.as_ref()?.kind(),
+        }
+    }
+
+    /// The value that the reference here leads to, if it is one.
+    pub(super) fn referenced(&self) -> Result<Option<Arc<Block>>> {
+        match self {
+            Self::Memtable(_) => Ok(None),
+            Self::Table(cursor) => cursor.referenced(),
+            Self::Level(cursor) => match &cursor.cursor {
+                Some(cursor) => cursor.referenced(),
+                None => Ok(None),
+            },
+        }
+    }
+
+    /// Adds what its tables refer to in values files.
+    pub(in crate::db) fn gather_shares(&self, into: &mut Vec<Share>) {
+        let mut add = |table: &Table<P>| into.extend_from_slice(&table.info().values);
+        match self {
+            Self::Memtable(_) => {}
+            Self::Table(cursor) => add(cursor.table()),
+            Self::Level(cursor) => cursor.tables.iter().for_each(|table| add(table)),
         }
     }
 

@@ -201,7 +201,7 @@ impl MemtableCursor {
                     return;
                 }
                 Kind::Remove => None,
-                Kind::Put => Some(version.value),
+                Kind::Put | Kind::Reference => Some(version.value),
             };
             self.kind = operands.resolve(self.operator, key, value, &mut self.merged);
             return;

@@ -27,7 +27,7 @@ pub(in crate::db) struct Block {
     restart_count: usize,
     file: FileName,
     offset: u64,
-    /// Of the table: version 1 has no merges.
+    /// Of the table: tags differ.
     version: u32,
     lookup: Option<Lookup>,
 }
@@ -73,6 +73,24 @@ impl Block {
             version,
             lookup: None,
         })
+    }
+
+    /// A value as a block, so that it may lie in the cache: one without entries.
+    pub(in crate::db) const fn of_value(value: Vec<u8>, file: FileName, offset: u64) -> Self {
+        Self {
+            bytes: value,
+            entries_end: 0,
+            restart_count: 0,
+            file,
+            offset,
+            version: 0,
+            lookup: None,
+        }
+    }
+
+    /// All of it.
+    pub(in crate::db) fn value(&self) -> &[u8] {
+        &self.bytes
     }
 
     /// The same block with a lookup, for one that is searched again and again.
@@ -134,11 +152,12 @@ impl Block {
         let (tag, rest) = varint::read(rest)?;
         let (sequence, kind) = match self.version {
             1 => (tag >> 1, Kind::from_bits(tag & 1)?),
-            _ => (tag >> 2, Kind::from_bits(tag & 3)?),
+            2 => (tag >> 2, Kind::from_bits(tag & 3)?),
+            _ => (tag >> 3, Kind::from_bits(tag & 7)?),
         };
         let (value, rest) = match kind {
             Kind::Remove => (0, rest),
-            Kind::Put | Kind::Merge | Kind::Refused => length(rest)?,
+            Kind::Put | Kind::Merge | Kind::Refused | Kind::Reference => length(rest)?,
         };
         let (suffix, rest) = rest.split_at_checked(suffix)?;
         let start = self.entries_end.checked_sub(rest.len())?;
@@ -255,7 +274,7 @@ mod tests {
         }
         let mut bytes = Vec::new();
         builder.finish(&mut bytes);
-        Arc::new(Block::new(bytes, FileName::Table(1), 0, 2).unwrap())
+        Arc::new(Block::new(bytes, FileName::Table(1), 0, 3).unwrap())
     }
 
     #[test]
@@ -358,7 +377,7 @@ mod tests {
                     }
                     let mut bytes = Vec::new();
                     builder.finish(&mut bytes);
-                    let plain = Block::new(bytes, FileName::Table(1), 0, 2).unwrap();
+                    let plain = Block::new(bytes, FileName::Table(1), 0, 3).unwrap();
                     let indexed = plain.with_lookup().unwrap();
                     assert!(indexed.bytes() > plain.bytes());
                     for (index, key) in keys.iter().enumerate() {
@@ -383,7 +402,7 @@ mod tests {
             for bit in 0..8 {
                 let mut bytes = whole.bytes.clone();
                 bytes[at] ^= 1 << bit;
-                let Ok(block) = Block::new(bytes, FileName::Table(1), 0, 2) else {
+                let Ok(block) = Block::new(bytes, FileName::Table(1), 0, 3) else {
                     continue;
                 };
                 let mut cursor = BlockCursor::new(Arc::new(block));

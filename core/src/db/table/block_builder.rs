@@ -40,7 +40,7 @@ impl BlockBuilder {
         &self.last_key
     }
 
-    /// Adds an entry; `key` is greater than all before. The tag is four times the sequence number, plus the kind.
+    /// Adds an entry; `key` is greater than all before. The tag is eight times the sequence number, plus the kind.
     pub(super) fn push(&mut self, key: &[u8], sequence: u64, kind: Kind, value: &[u8]) {
         let shared = if self.is_empty() || self.since_restart == self.restart_interval {
             self.restarts.push(self.bytes.len() as u32);
@@ -56,7 +56,7 @@ impl BlockBuilder {
         let suffix = &key[shared..];
         varint::push(&mut self.bytes, shared as u64);
         varint::push(&mut self.bytes, suffix.len() as u64);
-        varint::push(&mut self.bytes, sequence << 2 | kind as u64);
+        varint::push(&mut self.bytes, sequence << 3 | kind as u64);
         if kind != Kind::Remove {
             varint::push(&mut self.bytes, value.len() as u64);
         }

@@ -5,13 +5,16 @@ use super::block_builder::BlockBuilder;
 use super::layout::{BlockKind, BlockPlace, Footer, compress, push_meta, push_ranges, trailer};
 use crate::db::directory::Directory;
 use crate::db::entry::{Entry, Kind};
-use crate::db::error::Result;
+use crate::db::error::{Error, Result};
 use crate::db::file_name::FileName;
 use crate::db::filter::FilterBuilder;
 use crate::db::options::Options;
 use crate::db::ranges::RemovedRanges;
+use crate::db::values::{Reference, Share, ValueWriter};
+use crate::db::version::LEVELS;
 use crate::platform::{Access, Create, Durability, Files, OpenOptions};
 use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 /// Every so many entries a data block has a whole key: short scans, and little space for whole keys.
@@ -34,12 +37,28 @@ pub(in crate::db) struct TableInfo {
     /// range ends.
     pub(in crate::db) smallest: Box<[u8]>,
     pub(in crate::db) largest: Box<[u8]>,
+    /// What it refers to in values files, by their number.
+    pub(in crate::db) values: Vec<Share>,
 }
 
 impl TableInfo {
     /// Of a table that no manifest describes: its number and length alone.
     pub(in crate::db) const fn is_unknown(&self) -> bool {
         self.entries == 0 && self.ranges == 0
+    }
+
+    /// Bytes that were written with it: its own, and those of the values file of its number.
+    pub(in crate::db) fn written_bytes(&self) -> u64 {
+        let own = |share: &&Share| share.file == self.number;
+        let values = self.values.iter().find(own);
+        self.bytes
+            .saturating_add(values.map_or(0, |share| share.file_bytes))
+    }
+
+    /// Its bytes, and those of the values that it refers to.
+    pub(in crate::db) fn bytes_with_values(&self) -> u64 {
+        let live = self.values.iter().map(|share| share.live_bytes);
+        live.fold(self.bytes, u64::saturating_add)
     }
 }
 
@@ -61,6 +80,14 @@ pub(in crate::db) struct TableBuilder<P: Files> {
     /// Not yet written; starts at `written`.
     buffer: Vec<u8>,
     written: u64,
+    /// Length from which values go to the file that is made with the table; 0: never.
+    separate_from: usize,
+    /// Whether they are compressed.
+    values_compressed: bool,
+    values: Option<ValueWriter<P>>,
+    /// Lengths of the values files that may be referred to, and the bytes that are.
+    shares: BTreeMap<u64, (u64, u64)>,
+    reference: Vec<u8>,
 }
 
 impl<P: Files> TableBuilder<P> {
@@ -93,6 +120,11 @@ impl<P: Files> TableBuilder<P> {
             block: Vec::new(),
             buffer: Vec::new(),
             written: 0,
+            separate_from: options.separate_from,
+            values_compressed: options.compressed_from < LEVELS,
+            values: None,
+            shares: BTreeMap::new(),
+            reference: Vec::new(),
         })
     }
 
@@ -103,13 +135,73 @@ impl<P: Files> TableBuilder<P> {
             .saturating_add(self.data.bytes() as u64)
     }
 
+    /// Bytes of values in a file of their own so far.
+    pub(in crate::db) fn value_bytes(&self) -> u64 {
+        self.values.as_ref().map_or(0, ValueWriter::bytes)
+    }
+
+    /// Values files that references may lead to.
+    pub(in crate::db) fn may_refer_to(&mut self, shares: &[Share]) {
+        for share in shares {
+            self.shares.insert(share.file, (share.file_bytes, 0));
+        }
+    }
+
     /// Whether no entry was added.
     pub(in crate::db) const fn is_empty(&self) -> bool {
         self.info.entries == 0
     }
 
-    /// Adds an entry; `key` is greater than all before (T2).
+    /// Adds an entry; `key` is greater than all before (T2). A large value goes to a file of its own.
     pub(in crate::db) fn push(&mut self, entry: Entry<'_>) -> Result<()> {
+        let separate = self.separate_from > 0 && entry.value.len() >= self.separate_from;
+        match entry.kind {
+            Kind::Put if separate => {
+                let reference = self.push_value(entry.value)?;
+                let mut bytes = core::mem::take(&mut self.reference);
+                reference.encode(&mut bytes);
+                let pushed = self.push_entry(Entry {
+                    kind: Kind::Reference,
+                    value: &bytes,
+                    ..entry
+                });
+                self.reference = bytes;
+                pushed
+            }
+            Kind::Reference => {
+                let reference = Reference::read(entry.value);
+                let share = reference.and_then(|reference| {
+                    let (_, live) = self.shares.get_mut(&reference.file)?;
+                    *live += reference.record_bytes();
+                    Some(())
+                });
+                match share {
+                    Some(()) => self.push_entry(entry),
+                    None => Err(Error::Invalid(
+                        "a reference to values that its table does not name",
+                    )),
+                }
+            }
+            _ => self.push_entry(entry),
+        }
+    }
+
+    /// Adds a value to the file of its own.
+    fn push_value(&mut self, value: &[u8]) -> Result<Reference> {
+        let number = self.info.number;
+        let values = match &mut self.values {
+            Some(values) => values,
+            none => {
+                let fresh = ValueWriter::new(&self.directory, number, self.values_compressed)?;
+                none.insert(fresh)
+            }
+        };
+        let reference = values.push(value)?;
+        self.shares.entry(number).or_default().1 += reference.record_bytes();
+        Ok(reference)
+    }
+
+    fn push_entry(&mut self, entry: Entry<'_>) -> Result<()> {
         let Entry {
             key,
             sequence,
@@ -133,6 +225,7 @@ impl<P: Files> TableBuilder<P> {
 
     /// Writes what is left and the removed ranges, and makes the table durable (T1), though not yet its name.
     pub(in crate::db) fn finish(mut self, ranges: &RemovedRanges) -> Result<TableInfo> {
+        self.finish_values()?;
         self.info.largest = self.data.last_key().into();
         self.finish_data()?;
         self.take_ranges(ranges);
@@ -152,6 +245,21 @@ impl<P: Files> TableBuilder<P> {
         }
         self.file = None;
         Ok(core::mem::take(&mut self.info))
+    }
+
+    /// Makes the values durable before the table that refers to them.
+    fn finish_values(&mut self) -> Result<()> {
+        if let Some(values) = self.values.take() {
+            self.shares.entry(self.info.number).or_default().0 = values.finish()?;
+        }
+        let used = self.shares.iter().filter(|(_, (_, live))| *live > 0);
+        let share = |(&file, &(file_bytes, live_bytes))| Share {
+            file,
+            file_bytes,
+            live_bytes,
+        };
+        self.info.values = used.map(share).collect();
+        Ok(())
     }
 
     /// Counts the ranges in for what the table says of itself.
@@ -179,11 +287,10 @@ impl<P: Files> TableBuilder<P> {
         let last_key: Vec<u8> = self.data.last_key().into();
         let mut block = core::mem::take(&mut self.block);
         self.data.finish(&mut block);
-        let kind = if self.compressed {
-            compress(&mut block, &mut self.scratch)
-        } else {
-            BlockKind::Data as u8
-        };
+        let mut kind = BlockKind::Data as u8;
+        if self.compressed {
+            kind |= compress(&mut block, &mut self.scratch);
+        }
         let mut place = Vec::new();
         self.push_block(&mut block, kind)?.push(&mut place);
         self.index.push(&last_key, 0, Kind::Put, &place);
@@ -225,7 +332,8 @@ impl<P: Files> TableBuilder<P> {
 impl<P: Files> Drop for TableBuilder<P> {
     fn drop(&mut self) {
         if self.file.take().is_some() {
-            self.directory.remove(self.name);
+            self.values = None;
+            self.directory.remove_built(self.info.number);
         }
     }
 }

@@ -10,12 +10,14 @@ use super::reader::Table;
 use crate::db::entry::Kind;
 use crate::db::error::{Error, Result};
 use crate::db::file_name::FileName;
+use crate::db::values::Share;
 use crate::platform::Files;
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 impl<P: Files> Table<P> {
     /// Reads all data past the cache and checks that blocks lie without gaps (T3), keys ascend (T2), index and meta block are
-    /// right. Returns the entries read.
+    /// right, and that references lead to records, which it does not read. Returns the entries read.
     pub(in crate::db) fn verify(&self) -> Result<u64> {
         let name = FileName::Table(self.info().number);
         let corrupt = |offset, what, expected, found| {
@@ -26,6 +28,7 @@ impl<P: Files> Table<P> {
         let mut last: Option<Vec<u8>> = None;
         let mut first: Option<Vec<u8>> = None;
         let (mut entries, mut removes, mut sequence_max) = (0u64, 0u64, 0);
+        let mut live = BTreeMap::<u64, u64>::new();
         for at in 0..self.block_count() {
             let Some(place) = self.place(at) else { break };
             if place.offset != end {
@@ -44,6 +47,12 @@ impl<P: Files> Table<P> {
                 entries = entries.saturating_add(1);
                 removes = removes.saturating_add(u64::from(entry.kind == Kind::Remove));
                 sequence_max = entry.sequence.max(sequence_max);
+                if entry.kind == Kind::Reference {
+                    let (file, reference) = self.follow(entry.value)?;
+                    file.check(&reference)?;
+                    let live = live.entry(reference.file).or_default();
+                    *live = live.saturating_add(reference.record_bytes());
+                }
             }
             if Some(self.last_key(at)) != last.as_deref() {
                 return corrupt(place.offset, "last key of a block", 1, 0);
@@ -63,6 +72,10 @@ impl<P: Files> Table<P> {
             if expected != found {
                 return corrupt(end, what, expected, found);
             }
+        }
+        let stated = |share: &Share| (share.file, share.live_bytes);
+        if !live.into_iter().eq(info.values.iter().map(stated)) {
+            return corrupt(end, "bytes of values", 1, 0);
         }
         let start = pieces.first().map(|piece| &*piece.start);
         let stop = pieces.last().map(|piece| &*piece.end);

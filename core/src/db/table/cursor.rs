@@ -5,6 +5,7 @@
     deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)
 )]
 
+use super::block::Block;
 use super::block_cursor::BlockCursor;
 use super::reader::Table;
 use crate::db::entry::{Entry, Kind};
@@ -36,6 +37,13 @@ impl<P: Files> TableCursor<P> {
 
     pub(in crate::db) const fn table(&self) -> &Arc<Table<P>> {
         &self.table
+    }
+
+    /// The value that the reference here leads to.
+    pub(in crate::db) fn referenced(&self) -> Result<Option<Arc<Block>>> {
+        let reference = self.entry().filter(|entry| entry.kind == Kind::Reference);
+        let value = reference.map(|entry| self.table.value(entry.value, self.cached));
+        value.transpose()
     }
 
     /// Goes to the first key at, or after, the bound; in reverse to the last one at, or before, it.

@@ -152,7 +152,7 @@ mod tests {
                 }
                 let mut bytes = Vec::new();
                 builder.finish(&mut bytes);
-                let block = Block::new(bytes, FileName::Table(1), 0, 2).unwrap();
+                let block = Block::new(bytes, FileName::Table(1), 0, 3).unwrap();
                 let index = Index::read(Arc::new(block), |_| true).unwrap().unwrap();
                 let strangers = [
                     b"".to_vec(),

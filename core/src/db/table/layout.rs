@@ -10,29 +10,32 @@ use crate::codec::{Crc32c, Reader, crc32c, is_same, varint};
 use crate::db::error::{Error, Result};
 use crate::db::file_name::FileName;
 use crate::db::ranges::{RemovedRange, RemovedRanges};
+use crate::db::values::Share;
 use alloc::vec::Vec;
 
 const MAGIC: [u8; 8] = *b"undrtabl";
-/// What is written; version 1 is read too.
-const VERSION: u32 = 2;
+/// What is written; older ones are read too. Version 2 had no references to values.
+const VERSION: u32 = 3;
 pub(super) const FOOTER_BYTES: usize = 88;
 /// Version 1 had no block of removed ranges.
 pub(super) const FOOTER_1_BYTES: usize = 72;
 /// Kind and checksum after each block.
-pub(super) const TRAILER_BYTES: usize = 5;
+pub(in crate::db) const TRAILER_BYTES: usize = 5;
 
 /// What a block holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub(super) enum BlockKind {
+pub(in crate::db) enum BlockKind {
     Data = 1,
     Filter = 2,
     Index = 3,
     Meta = 4,
     Ranges = 5,
+    /// A value, in a values file.
+    Value = 6,
 }
 
-/// Set in the kind of a data block that is compressed.
+/// Set in the kind of a data block or value that is compressed.
 pub(super) const COMPRESSED: u8 = 0x80;
 /// An LZ4 block has at least one byte for so many.
 const LZ4_RATIO_MAX: usize = 255;
@@ -67,8 +70,8 @@ impl BlockPlace {
     }
 }
 
-/// The trailer of a block of table `number` at `offset` (T4).
-pub(super) fn trailer(number: u64, offset: u64, bytes: &[u8], kind: u8) -> [u8; 5] {
+/// The trailer of a block of file `number` at `offset` (T4).
+pub(in crate::db) fn trailer(number: u64, offset: u64, bytes: &[u8], kind: u8) -> [u8; 5] {
     let crc = Crc32c::new()
         .update(&number.to_le_bytes())
         .update(&offset.to_le_bytes())
@@ -79,8 +82,8 @@ pub(super) fn trailer(number: u64, offset: u64, bytes: &[u8], kind: u8) -> [u8; 
     [kind, a, b, c, d]
 }
 
-/// Compresses a data block in place, if that saves an eighth.
-pub(super) fn compress(block: &mut Vec<u8>, scratch: &mut Vec<u8>) -> u8 {
+/// Compresses a block in place, if that saves an eighth, and says what that adds to its kind.
+pub(in crate::db) fn compress(block: &mut Vec<u8>, scratch: &mut Vec<u8>) -> u8 {
     scratch.clear();
     varint::push(scratch, block.len() as u64);
     let start = scratch.len();
@@ -90,14 +93,14 @@ pub(super) fn compress(block: &mut Vec<u8>, scratch: &mut Vec<u8>) -> u8 {
     );
     let room = scratch.get_mut(start..).unwrap_or_default();
     let Ok(bytes) = lz4_flex::block::compress_into(block, room) else {
-        return BlockKind::Data as u8;
+        return 0;
     };
     scratch.truncate(start.saturating_add(bytes));
     if scratch.len() > block.len().saturating_sub(block.len() / 8) {
-        return BlockKind::Data as u8;
+        return 0;
     }
     core::mem::swap(block, scratch);
-    BlockKind::Data as u8 | COMPRESSED
+    COMPRESSED
 }
 
 /// Undoes [`compress`]. `None` if the bytes make no sense.
@@ -112,18 +115,19 @@ fn decompress(block: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// Checks a block with its trailer, cuts the trailer off, and decompresses it.
-pub(super) fn check_block(
+pub(in crate::db) fn check_block(
+    name: FileName,
     number: u64,
     offset: u64,
     block: &mut Vec<u8>,
     kind: BlockKind,
 ) -> Result<()> {
-    let name = FileName::Table(number);
     let corrupt = |what, expected, found| Err(Error::corrupt(name, offset, what, expected, found));
     let end = block.len().saturating_sub(TRAILER_BYTES);
     let (bytes, found) = block.split_at_checked(end).unwrap_or_default();
     let [stated, crc @ ..] = found.first_chunk::<5>().copied().unwrap_or_default();
-    let compressed = kind == BlockKind::Data && stated == kind as u8 | COMPRESSED;
+    let compressible = matches!(kind, BlockKind::Data | BlockKind::Value);
+    let compressed = compressible && stated == kind as u8 | COMPRESSED;
     if stated != kind as u8 && !compressed {
         return corrupt("kind of a block", kind as u64, stated.into());
     }
@@ -243,7 +247,11 @@ impl Footer {
         if !is_same(expected, found) {
             return corrupt("checksum of the footer", expected.into(), found.into());
         }
-        if version != if footer.ranges.is_some() { VERSION } else { 1 } {
+        let known = match footer.ranges {
+            Some(_) => (2..=VERSION).contains(&version),
+            None => version == 1,
+        };
+        if !known {
             return Err(Error::Format {
                 file: name,
                 found: version,
@@ -281,6 +289,7 @@ pub(super) fn push_meta(info: &TableInfo, out: &mut Vec<u8>) {
         varint::push(out, key.len() as u64);
         out.extend_from_slice(key);
     }
+    Share::push_all(&info.values, out);
 }
 
 /// Reads it back.
@@ -300,6 +309,10 @@ pub(super) fn read_meta(
         ranges: if version == 1 { 0 } else { reader.varint()? },
         smallest: reader.string()?.into(),
         largest: reader.string()?.into(),
+        values: match version {
+            ..3 => Vec::new(),
+            3.. => Share::read_all(&mut reader)?,
+        },
     };
     reader.is_empty().then_some(info)
 }

@@ -18,6 +18,7 @@ use crate::db::error::{Error, Result};
 use crate::db::file_name::FileName;
 use crate::db::filter;
 use crate::db::ranges::RemovedRanges;
+use crate::db::values::{Reference, ValueFile};
 use crate::platform::Files;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use alloc::sync::Arc;
@@ -39,6 +40,8 @@ pub(in crate::db) struct Table<P: Files> {
     /// When the file was made, in nanoseconds since 1970; 0 where the platform does not know.
     made_ns: u64,
     cache: Arc<BlockCache<P>>,
+    /// Those that it refers to (V1 of `values`), by number.
+    values: Vec<Arc<ValueFile<P>>>,
     obsolete: AtomicBool,
 }
 
@@ -63,6 +66,16 @@ impl<P: Files> Table<P> {
         directory: &Directory<P>,
         stated: &TableInfo,
         cache: &Arc<BlockCache<P>>,
+    ) -> Result<Self> {
+        Self::open_with(directory, stated, cache, false)
+    }
+
+    /// As [`open`](Self::open); a `lenient` caller gets a table also if values files that it refers to are damaged or missing.
+    pub(in crate::db) fn open_with(
+        directory: &Directory<P>,
+        stated: &TableInfo,
+        cache: &Arc<BlockCache<P>>,
+        lenient: bool,
     ) -> Result<Self> {
         let name = FileName::Table(stated.number);
         let file = directory.open_existing(name)?;
@@ -114,6 +127,10 @@ impl<P: Files> Table<P> {
         let Some(info) = info else {
             return senseless(footer.meta, "meta block as in the manifest");
         };
+        let open_values = directory.values();
+        let values = info.values.iter();
+        let values = values.map(|share| open_values.open(directory, share, lenient));
+        let values = values.collect::<Result<Vec<_>>>()?;
         let metadata = directory.platform.file_metadata(&file);
         let made_ns = metadata.map_or(0, |metadata| metadata.modified_ns);
         cache.charge(index.memory_bytes().saturating_add(filter.len()));
@@ -128,6 +145,7 @@ impl<P: Files> Table<P> {
             filter_place: footer.filter,
             made_ns,
             cache: cache.clone(),
+            values,
             obsolete: AtomicBool::new(false),
         })
     }
@@ -177,8 +195,63 @@ impl<P: Files> Table<P> {
             return Ok(None);
         };
         let block = self.block_to_search(place)?;
-        let found = block.find(key)?;
-        Ok(found.map(|(kind, value)| Found { kind, block, value }))
+        Ok(match block.find(key)? {
+            None => None,
+            Some((Kind::Reference, place)) => {
+                let block = self.value(block.slice(place), true)?;
+                Some(Found {
+                    kind: Kind::Put,
+                    value: 0..block.value().len(),
+                    block,
+                })
+            }
+            Some((kind, value)) => Some(Found { kind, block, value }),
+        })
+    }
+
+    fn value_file(&self, number: u64) -> Option<&Arc<ValueFile<P>>> {
+        let at = self
+            .values
+            .binary_search_by_key(&number, |file| file.number());
+        self.values.get(at.ok()?)
+    }
+
+    /// The values files that it refers to.
+    pub(in crate::db) fn value_files(&self) -> &[Arc<ValueFile<P>>] {
+        &self.values
+    }
+
+    /// Whether a read found damage in a values file that it refers to.
+    pub(in crate::db) fn has_damaged_values(&self, number: u64) -> bool {
+        self.value_file(number)
+            .is_some_and(|file| file.is_damaged())
+    }
+
+    /// The file and the place in it that a reference of this table leads to.
+    pub(super) fn follow(&self, reference: &[u8]) -> Result<(&Arc<ValueFile<P>>, Reference)> {
+        let read = Reference::read(reference);
+        let led = read.and_then(|read| Some((self.value_file(read.file)?, read)));
+        led.ok_or_else(|| {
+            let name = FileName::Table(self.info.number);
+            Error::corrupt(name, 0, "reference to a value", 1, 0)
+        })
+    }
+
+    /// The value that a reference of this table leads to, from the cache or the file. One that is to be `cached` goes to the cache.
+    pub(in crate::db) fn value(&self, reference: &[u8], cached: bool) -> Result<Arc<Block>> {
+        let (file, reference) = self.follow(reference)?;
+        // Apart from the blocks of the table of the same number, which lie at the offsets themselves.
+        let key = (reference.file, !reference.offset);
+        if cached && let Some(block) = self.cache.get(key) {
+            return Ok(block);
+        }
+        let value = file.read(&reference)?;
+        let name = FileName::Values(reference.file);
+        let block = Arc::new(Block::of_value(value, name, reference.offset));
+        if cached {
+            self.cache.insert(key, &block);
+        }
+        Ok(block)
     }
 
     /// Data blocks.
@@ -278,7 +351,7 @@ fn read_block<P: Files>(
     };
     let mut block = alloc::vec![0; bytes];
     directory.read(name, file, &mut block, place.offset)?;
-    check_block(number, place.offset, &mut block, kind)?;
+    check_block(name, number, place.offset, &mut block, kind)?;
     Ok(block)
 }
 
@@ -291,6 +364,9 @@ impl<P: Files> Drop for Table<P> {
         // What a snapshot held beyond the close, the next open removes.
         if self.obsolete.load(Ordering::Relaxed) && !self.directory.was_left() {
             self.directory.remove(FileName::Table(self.info.number));
+            // Of several that go at once, one is the last.
+            let last = self.values.drain(..).filter_map(Arc::into_inner);
+            last.for_each(ValueFile::remove);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Writes a table anew without its blocks that cannot be read.
+//! Writes a table anew without its blocks, and its values, that cannot be read.
 #![forbid(unsafe_code)]
 #![cfg_attr(
     not(test),
@@ -8,9 +8,11 @@
 use super::block_cursor::BlockCursor;
 use super::builder::{TableBuilder, TableInfo};
 use super::reader::Table;
+use crate::db::entry::{Entry, Kind};
 use crate::db::error::{Error, Result};
 use crate::db::options::Options;
 use crate::platform::Files;
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
 /// What is left of a damaged table.
@@ -19,18 +21,21 @@ pub(in crate::db) struct Salvaged {
     /// The new table, if anything is left.
     pub(in crate::db) info: Option<TableInfo>,
     pub(in crate::db) blocks_lost: u64,
+    pub(in crate::db) values_lost: u64,
 }
 
 impl<P: Files> Table<P> {
-    /// Copies what can be read to table `number`.
+    /// Copies what can be read to table `number`, and with it the values that are in `damaged` files.
     pub(in crate::db) fn salvage(
         &self,
         number: u64,
         options: &Options,
         compressed: bool,
+        damaged: &BTreeSet<u64>,
     ) -> Result<Salvaged> {
         let mut builder = TableBuilder::new(self.directory(), number, options, compressed)?;
-        let mut blocks_lost = 0u64;
+        builder.may_refer_to(&self.info().values);
+        let (mut blocks_lost, mut values_lost) = (0u64, 0u64);
         let mut last: Option<Vec<u8>> = None;
         for at in 0..self.block_count() {
             let Some(place) = self.place(at) else { break };
@@ -49,8 +54,14 @@ impl<P: Files> Table<P> {
                         if last.as_deref().is_some_and(|last| last >= entry.key) {
                             break false;
                         }
-                        builder.push(entry)?;
                         last = Some(entry.key.into());
+                        match self.salvage_entry(&mut builder, entry, damaged) {
+                            Ok(()) => {}
+                            Err(error) if error.is_lost() => {
+                                values_lost = values_lost.saturating_add(1)
+                            }
+                            Err(error) => return Err(error),
+                        }
                     }
                 }
                 Err(error) if error.is_lost() => false,
@@ -63,6 +74,31 @@ impl<P: Files> Table<P> {
         } else {
             Some(builder.finish(self.ranges())?)
         };
-        Ok(Salvaged { info, blocks_lost })
+        Ok(Salvaged {
+            info,
+            blocks_lost,
+            values_lost,
+        })
+    }
+
+    fn salvage_entry(
+        &self,
+        builder: &mut TableBuilder<P>,
+        entry: Entry<'_>,
+        damaged: &BTreeSet<u64>,
+    ) -> Result<()> {
+        if entry.kind != Kind::Reference {
+            return builder.push(entry);
+        }
+        let (_, reference) = self.follow(entry.value)?;
+        if !damaged.contains(&reference.file) {
+            return builder.push(entry);
+        }
+        let value = self.value(entry.value, false)?;
+        builder.push(Entry {
+            kind: Kind::Put,
+            value: value.value(),
+            ..entry
+        })
     }
 }

@@ -21,13 +21,15 @@ use crate::db::error::{Error, Result};
 use crate::db::file_name::FileName;
 use crate::db::keyspace::KeyspaceId;
 use crate::db::table::TableInfo;
+use crate::db::values::Share;
 use crate::platform::{Access, ClockId, Create, Durability, Files, OpenOptions};
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 
 const MAGIC: [u8; 8] = *b"underman";
-/// What is written; version 1, with one keyspace and one level, is read too.
-const VERSION: u32 = 2;
+/// What is written; version 1, with one keyspace and one level, and version 2, without values files, are read too.
+const VERSION: u32 = 3;
 /// Magic, version and body length.
 const HEADER_BYTES: usize = 16;
 /// Thousands of tables with two keys each; more is no manifest of ours.
@@ -99,6 +101,12 @@ impl Manifest {
         self.keyspaces
             .iter()
             .flat_map(|keyspace| keyspace.levels.iter().flatten())
+    }
+
+    /// The values files that tables refer to, and their lengths.
+    pub(in crate::db) fn value_files(&self) -> BTreeMap<u64, u64> {
+        let shares = self.tables().flat_map(|table| &table.values);
+        shares.map(|share| (share.file, share.file_bytes)).collect()
     }
 
     pub(in crate::db) fn keyspace(&mut self, id: KeyspaceId) -> Option<&mut KeyspaceInfo> {
@@ -313,6 +321,7 @@ fn push_table(body: &mut Vec<u8>, table: &TableInfo) {
     }
     push_string(body, &table.smallest);
     push_string(body, &table.largest);
+    Share::push_all(&table.values, body);
 }
 
 fn read_table(version: u32, reader: &mut Reader<'_>) -> Option<TableInfo> {
@@ -325,6 +334,10 @@ fn read_table(version: u32, reader: &mut Reader<'_>) -> Option<TableInfo> {
         ranges: if version == 1 { 0 } else { reader.varint()? },
         smallest: reader.string()?.into(),
         largest: reader.string()?.into(),
+        values: match version {
+            ..3 => Vec::new(),
+            3.. => Share::read_all(reader)?,
+        },
     })
 }
 
@@ -342,6 +355,11 @@ mod tests {
             sequence_max: 9,
             smallest: (*b"a").into(),
             largest: (*b"zz").into(),
+            values: alloc::vec![Share {
+                file: 2,
+                file_bytes: 1000,
+                live_bytes: 300,
+            }],
         };
         let mut other = KeyspaceInfo {
             id: KeyspaceId(5),

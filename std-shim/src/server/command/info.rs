@@ -283,6 +283,7 @@ fn engine<P: Files + Reactor>(text: &mut String, c: &mut Context<'_, P>) {
         "keys_estimated": db.keys_estimated;
         "tables": db.tables;
         "table_bytes": db.table_bytes;
+        "value_bytes": db.value_bytes;
         "table_memory_bytes": db.table_memory_bytes;
         "memtable_bytes": db.memtable_bytes;
         "log_bytes": db.log_bytes;

@@ -1,0 +1,117 @@
+//! Writes a values file, one record after the other.
+#![forbid(unsafe_code)]
+
+use super::file::{MAGIC, VERSION};
+use super::reference::Reference;
+use crate::codec::crc32c;
+use crate::db::directory::Directory;
+use crate::db::error::Result;
+use crate::db::file_name::FileName;
+use crate::db::table::{BlockKind, compress, trailer};
+use crate::platform::{Access, Create, Durability, Files, OpenOptions};
+use alloc::vec::Vec;
+
+/// Bytes gathered before a write.
+const WRITE_BYTES: usize = 256 << 10;
+
+/// A values file in the making. Whoever drops it unfinished removes the file.
+#[derive(Debug)]
+pub(in crate::db) struct ValueWriter<P: Files> {
+    directory: Directory<P>,
+    file: P::File,
+    number: u64,
+    compressed: bool,
+    /// Not yet written; starts at `written`.
+    buffer: Vec<u8>,
+    written: u64,
+    value: Vec<u8>,
+    scratch: Vec<u8>,
+}
+
+/// The first bytes of values file `number`.
+pub(super) fn header(number: u64) -> Vec<u8> {
+    let mut header = Vec::from(MAGIC);
+    header.extend_from_slice(&VERSION.to_le_bytes());
+    header.extend_from_slice(&number.to_le_bytes());
+    let crc = crc32c(&header);
+    header.extend_from_slice(&crc.to_le_bytes());
+    header
+}
+
+impl<P: Files> ValueWriter<P> {
+    pub(in crate::db) fn new(
+        directory: &Directory<P>,
+        number: u64,
+        compressed: bool,
+    ) -> Result<Self> {
+        let open = OpenOptions {
+            access: Access::ReadWrite,
+            ..OpenOptions::read()
+        };
+        let open = open.with_create(Create::IfMissing).with_truncate();
+        let file = directory.open(FileName::Values(number), &open)?;
+        Ok(Self {
+            directory: directory.clone(),
+            file,
+            number,
+            compressed,
+            buffer: header(number),
+            written: 0,
+            value: Vec::new(),
+            scratch: Vec::new(),
+        })
+    }
+
+    /// Adds a value and says where it will be.
+    pub(in crate::db) fn push(&mut self, value: &[u8]) -> Result<Reference> {
+        let offset = self.bytes();
+        let mut kind = BlockKind::Value as u8;
+        let value = if self.compressed {
+            self.value.clear();
+            self.value.extend_from_slice(value);
+            kind |= compress(&mut self.value, &mut self.scratch);
+            &self.value
+        } else {
+            value
+        };
+        let trailer = trailer(self.number, offset, value, kind);
+        let [_, crc @ ..] = trailer;
+        let reference = Reference {
+            file: self.number,
+            offset,
+            bytes: value.len() as u64,
+            crc: u32::from_le_bytes(crc),
+        };
+        // At most 512 MiB: see the options.
+        let length = value.len() as u32;
+        self.buffer.extend_from_slice(&length.to_le_bytes());
+        self.buffer.extend_from_slice(value);
+        self.buffer.extend_from_slice(&trailer);
+        if self.buffer.len() >= WRITE_BYTES {
+            self.write()?;
+        }
+        Ok(reference)
+    }
+
+    /// Bytes so far.
+    pub(in crate::db) const fn bytes(&self) -> u64 {
+        self.written.saturating_add(self.buffer.len() as u64)
+    }
+
+    /// Makes the file durable, though not yet its name, and says how long it is.
+    pub(in crate::db) fn finish(mut self) -> Result<u64> {
+        self.write()?;
+        let name = FileName::Values(self.number);
+        self.directory.sync(name, &self.file, Durability::Full)?;
+        Ok(self.written)
+    }
+
+    fn write(&mut self) -> Result<()> {
+        let name = FileName::Values(self.number);
+        self.directory
+            .write(name, &self.file, &self.buffer, self.written)?;
+        self.written += self.buffer.len() as u64;
+        self.buffer.clear();
+        Ok(())
+    }
+}
