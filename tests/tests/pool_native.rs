@@ -155,6 +155,30 @@ fn a_panic_inside_a_payloads_drop_ends_nothing() {
     assert_eq!(pool.install(|| fib(10)), 55);
 }
 
+/// Hooks are heard in the middle of waits, whose frames other threads use.
+#[test]
+fn a_trace_hook_that_panics_ends_nothing() {
+    let pool = ThreadPoolBuilder::new()
+        .num_threads(3)
+        .trace(|_, _| std::panic::resume_unwind(Box::new("a hook")))
+        .build()
+        .expect("a pool");
+    let count = AtomicUsize::new(0);
+    let count = &count;
+    for _ in 0..20 {
+        assert_eq!(pool.enter(|w| fib_with(w, 16)), 987);
+        pool.scope(|scope| {
+            for _ in 0..100 {
+                scope.spawn(|_| {
+                    count.fetch_add(1, Ordering::Relaxed);
+                });
+            }
+        });
+    }
+    assert_eq!(count.load(Ordering::Relaxed), 2_000);
+    drop(pool);
+}
+
 #[test]
 fn a_scope_waits_for_everything_that_was_spawned_in_it() {
     for threads in [1, 2, 4] {

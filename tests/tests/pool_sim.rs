@@ -12,9 +12,9 @@ use core::panic::AssertUnwindSafe;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::panic::{catch_unwind, resume_unwind};
 use underpin::sys::{Kind, Operation, Threads, native};
-use underpin_core::platform::Park;
 use underpin_core::platform::sim::{Sim, SimOptions};
-use underpin_core::pool::{Builder, Env, Payload, Pool, Worker};
+use underpin_core::platform::{Clock, ClockId, Park};
+use underpin_core::pool::{Builder, Env, Payload, Pool, Scope, Worker, with_current};
 use underpin_tests::seeds;
 
 std::thread_local! {
@@ -278,7 +278,7 @@ fn sleep_until(sim: &Sim, flag: &AtomicU32) {
 
 fn set(sim: &Sim, flag: &AtomicU32) {
     flag.store(1, Ordering::SeqCst);
-    sim.wake(flag, 1);
+    sim.wake(flag, u32::MAX);
 }
 
 /// The job is published while the lent thread counts as a searcher, so that nobody is woken for it; then the thread leaves.
@@ -387,6 +387,213 @@ fn a_thread_that_waits_in_another_pool_runs_its_own_pools_mail() {
         assert_eq!(heard, [0]);
         drop(other);
         ends(&sim, own);
+    });
+}
+
+/// Two jobs of a guest, of which the first waits for the second: whoever took the first wakes somebody for the second, guest or not.
+#[test]
+fn a_guests_jobs_are_all_run_though_it_does_nothing_itself() {
+    seeds::check(count(150), |seed| {
+        let (sim, pool) = pool(seed, 2);
+        let [first, second] = [const { AtomicU32::new(0) }; 2].map(Arc::new);
+        // Most seeds: until both threads sleep.
+        for _ in 0..seed % 200 {
+            sim.yield_now();
+        }
+        pool.enter(|w| {
+            let (there, waits, ran) = (sim.clone(), second.clone(), first.clone());
+            w.spawn(move |_| {
+                sleep_until(&there, &waits);
+                set(&there, &ran);
+            });
+            let (there, ran) = (sim.clone(), second.clone());
+            w.spawn(move |_| set(&there, &ran));
+            sleep_until(&sim, &first);
+        });
+        ends(&sim, pool);
+    });
+}
+
+/// Threads without work end as soon as the pool is dropped; one that works still may send something to all of them.
+#[test]
+fn broadcasts_in_a_pool_that_is_dropped_come_back() {
+    seeds::check(count(150), |seed| {
+        let (sim, builder) = builder(seed, 2);
+        let heard = Arc::new(AtomicUsize::new(0));
+        let (env, there) = (SimEnv(sim.clone()), heard.clone());
+        let pool = builder
+            .exit_handler(move |_| {
+                with_current(&env, |worker| {
+                    let worker = worker.expect("a thread of the pool");
+                    assert_eq!(worker.broadcast(|index| index), [0, 1]);
+                    let there = there.clone();
+                    worker.spawn(move |_| {
+                        there.fetch_add(100, Ordering::Relaxed);
+                    });
+                });
+            })
+            .build()
+            .expect("a pool");
+        let (there, all) = (sim.clone(), heard.clone());
+        pool.spawn(move |worker| {
+            for _ in 0..seed % 100 {
+                there.yield_now();
+            }
+            assert_eq!(worker.broadcast(|index| index), [0, 1]);
+            worker.spawn_broadcast(move |index| {
+                all.fetch_add(1 + 10 * index, Ordering::Relaxed);
+            });
+        });
+        ends(&sim, pool);
+        assert_eq!(heard.load(Ordering::Relaxed), 200 + 12);
+    });
+}
+
+#[test]
+fn a_scope_waits_for_what_it_sent_to_every_thread() {
+    fn send<'scope>(scope: &Scope<'scope, SimEnv>, [sum, jobs]: &'scope [AtomicUsize; 2]) {
+        scope.spawn_broadcast(move |scope, index| {
+            sum.fetch_add(index, Ordering::Relaxed);
+            scope.spawn(move |_| {
+                jobs.fetch_add(1, Ordering::Relaxed);
+            });
+        });
+    }
+    seeds::check(count(100), |seed| {
+        let (sim, pool) = pool(seed, 1 + (seed % 3) as usize);
+        let threads = pool.num_threads();
+        let counts = [const { AtomicUsize::new(0) }; 2];
+        pool.scope(|scope| send(scope, &counts));
+        pool.install(|w| w.scope(|scope| send(scope, &counts)));
+        let [sum, jobs] = counts;
+        assert_eq!(sum.load(Ordering::Relaxed), threads * (threads - 1));
+        assert_eq!(jobs.load(Ordering::Relaxed), 2 * threads);
+        ends(&sim, pool);
+    });
+}
+
+/// Spares that start while the pool is dropped, in places of others that have ended, are waited for.
+#[test]
+fn a_drop_waits_for_spares_that_start_late() {
+    seeds::check(count(200), |seed| {
+        let (sim, builder) = builder(seed, 1);
+        let pool = builder.spares(2).build().expect("a pool");
+        let flags = Arc::new([const { AtomicU32::new(0) }; 4]);
+        let [nested, ..] = &*flags;
+        {
+            // Blocks, so that the first spare comes, which blocks too, so that the second comes, which lets both go.
+            let (sim, flags) = (sim.clone(), flags.clone());
+            pool.spawn(move |w| {
+                let (there, inner) = (sim.clone(), flags.clone());
+                w.spawn(move |w| {
+                    let (sim, flags) = (there.clone(), inner.clone());
+                    w.spawn(move |w| last_of_spares(w, &sim, &flags));
+                    w.block_in_place(|| sleep_until(&there, &inner[0]));
+                });
+                w.block_in_place(|| sleep_until(&sim, &flags[0]));
+            });
+        }
+        sleep_until(&sim, nested);
+        set(&sim, &flags[1]);
+        ends(&sim, pool);
+        assert_eq!(flags[3].load(Ordering::SeqCst), 1, "a job was left behind");
+    });
+}
+
+fn last_of_spares(worker: Worker<'_, SimEnv>, sim: &Sim, flags: &Arc<[AtomicU32; 4]>) {
+    set(sim, &flags[0]);
+    sleep_until(sim, &flags[1]);
+    // The drop has begun, or is about to; the others see that there is nothing for them.
+    for _ in 0..300 {
+        sim.yield_now();
+    }
+    let (there, told) = (sim.clone(), flags.clone());
+    worker.spawn(move |_| {
+        set(&there, &told[2]);
+        for _ in 0..300 {
+            there.yield_now();
+        }
+        set(&there, &told[3]);
+    });
+    worker.block_in_place(|| sleep_until(sim, &flags[2]));
+}
+
+/// First halves that wait for second ones further out, one of which was public already when the worker blocked.
+#[test]
+fn a_blocked_worker_shows_all_its_halves() {
+    seeds::check(count(150), |seed| {
+        fn nest(worker: Worker<'_, SimEnv>, sim: &Sim, depth: u32, flag: &AtomicU32) {
+            if depth == 0 {
+                worker.block_in_place(|| sleep_until(sim, flag));
+                return;
+            }
+            sim.yield_now();
+            worker.join(
+                |w| nest(w, sim, depth - 1, flag),
+                |_| {
+                    if depth == 1 {
+                        set(sim, flag);
+                    }
+                },
+            );
+        }
+        let (sim, builder) = builder(seed, 1);
+        let pool = builder.lean_joins(false).build().expect("a pool");
+        pool.install(|w| {
+            // What would make joins lean. Without it the first half to be pushed is public from the start.
+            if seed.is_multiple_of(10) {
+                tree(w, &sim, 8);
+            }
+            nest(w, &sim, 2 + (seed / 10 % 5) as u32, &AtomicU32::new(0));
+        });
+        ends(&sim, pool);
+    });
+}
+
+/// A filter of system calls that comes while the pool works.
+#[test]
+fn a_pool_goes_on_when_fences_are_forbidden_to_it() {
+    seeds::check(count(150), |seed| {
+        let (sim, pool) = pool(seed, 3);
+        let ran = AtomicUsize::new(0);
+        let ran = &ran;
+        for round in 0..4 {
+            pool.scope(|scope| {
+                for _ in 0..6 {
+                    scope.spawn(|scope| {
+                        scope.spawn(|_| {
+                            ran.fetch_add(1, Ordering::Relaxed);
+                        });
+                    });
+                }
+                if round == 1 {
+                    sim.forbid_fences();
+                }
+            });
+            assert_eq!(pool.install(|w| tree(w, &sim, 3)), 8);
+        }
+        assert_eq!(ran.load(Ordering::Relaxed), 24);
+        ends(&sim, pool);
+    });
+}
+
+#[test]
+fn a_pool_may_do_without_asymmetric_fences() {
+    seeds::check(count(50), |seed| {
+        let (sim, builder) = builder(seed, 2);
+        let pool = builder.asymmetric_fences(false).build().expect("a pool");
+        // Were it to ask for one after all, it would stop for the time that this costs.
+        sim.forbid_fences();
+        let start = sim.now(ClockId::Monotonic);
+        pool.scope(|scope| {
+            for _ in 0..6 {
+                scope.spawn(|_| sim.yield_now());
+            }
+        });
+        assert_eq!(pool.enter(|w| tree(w, &sim, 3)), 8);
+        ends(&sim, pool);
+        let took = sim.now(ClockId::Monotonic).as_ns() - start.as_ns();
+        assert!(took < 10_000_000, "{took} ns of the machine's own time");
     });
 }
 

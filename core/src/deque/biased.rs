@@ -89,6 +89,12 @@ impl<T: Slot> BiasedDeque<T> {
         }
     }
 
+    /// From now on the owner has a fence in each pop, from its next look on. What it did just before may still take its course: see the caller.
+    pub fn fence_for_good(&self) {
+        // A visitor who never leaves.
+        self.visitors.0.fetch_add(1, Ordering::SeqCst);
+    }
+
     /// Takes the oldest value.
     ///
     /// # Safety

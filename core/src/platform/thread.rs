@@ -163,8 +163,7 @@ pub unsafe trait Threads: Platform {
 
     /// Has every other thread of the process pass a sequentially consistent fence, wherever it is, before this returns, and the
     /// caller too. False if the system cannot, and then no thread did; the answer is the same at each call.
-    /// A pool relies on that, and ends the process if the answer changes, as it would where a program forbids itself the call
-    /// while a pool runs.
+    /// (Save that a program may forbid itself the call while it runs; a pool then goes on without it.)
     ///
     /// It is the dear side of an asymmetric fence, some microseconds and an interrupt to each processor; the cheap
     /// side is [`light_fence`](crate::sync::light_fence).

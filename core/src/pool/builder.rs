@@ -31,6 +31,8 @@ pub(super) struct Settings {
     pub(super) name: Option<String>,
     pub(super) pin: Option<Vec<CpuSet>>,
     pub(super) spin_ns: u64,
+    pub(super) asymmetric: bool,
+    pub(super) lean: bool,
     pub(super) trace: Option<Trace>,
     start: Option<ThreadHandler>,
     exit: Option<ThreadHandler>,
@@ -97,6 +99,8 @@ impl<E: Env> Builder<E> {
                 name: None,
                 pin: None,
                 spin_ns,
+                asymmetric: true,
+                lean: true,
                 trace: None,
                 start: None,
                 exit: None,
@@ -152,6 +156,23 @@ impl<E: Env> Builder<E> {
     /// than processors.
     pub fn spin_ns(mut self, ns: u64) -> Self {
         self.settings.spin_ns = ns;
+        self
+    }
+
+    /// Whether threads that steal or go to sleep have all others pass a fence (`membarrier` on Linux), so that those that spawn jobs need none.
+    /// Default: where the system can. Without, spawning and running a job costs some ten nanoseconds more, and no thread of the
+    /// program is ever interrupted for the pool: for programs with threads that must not be, and for those that will forbid themselves the
+    /// call. (If that happens while a pool uses it, the pool stops for some milliseconds once, and does without from then on.)
+    pub fn asymmetric_fences(mut self, yes: bool) -> Self {
+        self.settings.asymmetric = yes;
+        self
+    }
+
+    /// Whether joins deep in a tree may keep their second halves to themselves while no thread wants any. Default: yes. Without, a join costs some
+    /// nanosecond more, and every second half can be taken by a thread without work, also during
+    /// [`block_in_place`](Pool::block_in_place): for programs whose first halves wait for second ones.
+    pub fn lean_joins(mut self, yes: bool) -> Self {
+        self.settings.lean = yes;
         self
     }
 

@@ -61,7 +61,7 @@ unsafe impl Sync for Stack {}
 unsafe impl Send for Stack {}
 
 fn stack() -> Arc<Stack> {
-    Arc::new(Stack(SplitStack::new()))
+    Arc::new(Stack(SplitStack::new(true)))
 }
 
 /// Steals once. Whether there was a job.
@@ -352,4 +352,34 @@ fn loom_sleep_misses_no_work_of_a_publisher_without_fences() {
             assert_eq!(shared.sleep.counts(), (0, 0));
         });
     }
+}
+
+/// A searcher that finds another job, as the last one, sees what was published while it counted, or the publisher sees that none searches:
+/// one of them wakes the worker that sleeps.
+#[test]
+fn loom_the_last_searcher_hands_on_what_it_did_not_take() {
+    ::loom::model(|| {
+        let shared = Arc::new((
+            Sleep::new(2, 2),
+            Parker::new(),
+            AtomicUsize::new(0),
+            LoomPark::new(),
+        ));
+        shared.0.start_search();
+        shared.0.announce_park(1, &shared.1);
+        shared.0.start_search();
+        let publisher = {
+            let shared = shared.clone();
+            thread::spawn(move || {
+                shared.2.store(1, Ordering::Release);
+                fence(Ordering::SeqCst);
+                shared.0.notify(|_| &shared.1, &shared.3, false);
+            })
+        };
+        if shared.0.end_search() && shared.2.load(Ordering::Acquire) == 1 {
+            shared.0.notify(|_| &shared.1, &shared.3, false);
+        }
+        publisher.join().unwrap();
+        assert_eq!(shared.0.counts(), (1, 0), "nobody was woken");
+    });
 }

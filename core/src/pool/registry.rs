@@ -7,13 +7,14 @@ use super::env::Env;
 use super::job::{Head, JobRef};
 use super::latch::Latch;
 use super::metrics::{Counter, Event};
+use super::scope::drop_quietly;
 use super::sleep::Sleep;
 use super::spawn::give_way;
 use super::split::WORKERS_MAX;
-use super::worker::{State, Worker};
+use super::worker::{State, Task, Worker};
 use crate::deque::Injector;
 use crate::error::{Error, Kind, Operation, Result};
-use crate::platform::{Mutex, Platform, ThreadOptions, Threads};
+use crate::platform::{Clock, ClockId, Mutex, Park, ThreadOptions, Threads};
 use crate::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering, fence};
 use crate::sync::light_fence;
 use alloc::boxed::Box;
@@ -21,9 +22,13 @@ use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::cell::{Cell, UnsafeCell};
 use core::mem::{ManuallyDrop, MaybeUninit};
+use core::time::Duration;
 
 /// Workers for guests: threads from outside that work in the pool at the same time. More of them wait for a thread of the pool.
 pub(super) const GUESTS_MAX: usize = 16;
+
+/// How long a processor may take to make visible what it wrote, with a wide margin.
+const SETTLE: Duration = Duration::from_millis(10);
 
 pub(super) type Thread<E> = <<E as Env>::Platform as Threads>::Thread;
 
@@ -39,11 +44,13 @@ pub(super) struct Registry<E: Env> {
     pub(super) urgent: Injector<JobRef<E>, E::Platform>,
     settings: Settings,
     /// Whether [`fence_all`](Self::fence_all) has all threads pass a fence, so that workers need none when they push and pop.
-    asymmetric: bool,
+    asymmetric: AtomicBool,
+    /// Whether no worker counts on that: never, or no more.
+    settled: AtomicBool,
     ending: AtomicBool,
     /// Workers below this index have been in use: thieves look no further.
     used: AtomicUsize,
-    /// Jobs that block, and spare threads that run in their place.
+    /// Jobs that block, threads of the pool that have ended, and spare threads that run in their place.
     blocked: AtomicU32,
     spares: AtomicU32,
     threads: Mutex<Vec<Option<Thread<E>>>, E::Platform>,
@@ -65,11 +72,14 @@ impl<E: Env> Registry<E> {
         let registry = Arc::new_cyclic(|weak: &Weak<Self>| {
             let platform = env.platform();
             // A pool without threads has nobody to fence against but guests, and firmware has one thread.
-            let asymmetric = platform.fence_others();
+            let asymmetric = settings.asymmetric && platform.fence_others();
             Self {
-                asymmetric,
+                asymmetric: AtomicBool::new(asymmetric),
+                settled: AtomicBool::new(!asymmetric),
                 workers: (0..count)
-                    .map(|index| State::new(index, weak.as_ptr(), platform, asymmetric))
+                    .map(|index| {
+                        State::new(index, weak.as_ptr(), platform, asymmetric, settings.lean)
+                    })
                     .collect(),
                 sleep: Sleep::new(count, threads),
                 injector: Injector::new(platform.clone()),
@@ -152,12 +162,12 @@ impl<E: Env> Registry<E> {
             }
             return;
         }
-        for index in 0..self.settings.threads + self.settings.spares {
-            let thread = self.threads.lock()[index].take();
-            if let Some(thread) = thread {
-                // A thread cannot join itself, which is the only error, and this is none of the pool's threads.
-                let _joined = self.env.platform().join(thread);
-            }
+        // Until there is none: a job that blocks may start a spare in a place that was looked at before.
+        loop {
+            let thread = self.threads.lock().iter_mut().find_map(Option::take);
+            let Some(thread) = thread else { break };
+            // A thread cannot join itself, which is the only error, and this is none of the pool's threads.
+            let _joined = self.env.platform().join(thread);
         }
     }
 
@@ -189,8 +199,11 @@ impl<E: Env> Registry<E> {
     }
 
     pub(super) fn trace(&self, worker: usize, event: Event) {
-        if let Some(hook) = self.settings.trace {
-            hook(worker, event);
+        if let Some(hook) = self.settings.trace
+            && let Err(payload) = self.env.catch(|| hook(worker, event))
+        {
+            // It comes in the middle of waits, whose frames others use: nothing may unwind through them.
+            drop_quietly(&self.env, payload);
         }
     }
 
@@ -214,7 +227,7 @@ impl<E: Env> Registry<E> {
     /// thread pass a fence before its last look.
     pub(super) fn published_by_worker(&self) {
         self.env.preempt();
-        if self.asymmetric {
+        if self.asymmetric.load(Ordering::Relaxed) {
             light_fence();
             if self.sleep.is_all_busy() {
                 return;
@@ -226,11 +239,30 @@ impl<E: Env> Registry<E> {
     /// The sleeper's and the thief's fence. Where it has all threads pass one, workers that push and pop have none.
     pub(super) fn fence_all(&self) {
         fence(Ordering::SeqCst);
-        if self.asymmetric && !self.env.platform().fence_others() {
-            self.env
-                .platform()
-                .fatal("threads cannot be fenced any more, though they could be");
+        if !self.settled.load(Ordering::Acquire) && !self.env.platform().fence_others() {
+            self.do_without();
         }
+    }
+
+    /// The system fences other threads no more: the program has forbidden itself the call. From here on workers have fences of their own; what
+    /// they did without one just before is visible once their processors have written it out, which takes them far less than the time that
+    /// this waits (as Morrison and Afek, "Temporally bounding TSO", ASPLOS 2015). Any number of threads may come here at once.
+    #[cold]
+    fn do_without(&self) {
+        self.asymmetric.store(false, Ordering::SeqCst);
+        for worker in &self.workers {
+            worker.deque.fence_for_good();
+        }
+        fence(Ordering::SeqCst);
+        let platform = self.env.platform();
+        let now = || platform.now(ClockId::Monotonic);
+        let until = now().saturating_add(SETTLE);
+        let word = AtomicU32::new(0);
+        while now() < until {
+            platform.wait(&word, 0, Some(until));
+        }
+        self.settled.store(true, Ordering::Release);
+        fence(Ordering::SeqCst);
     }
 
     pub(super) fn ask_all(&self, except: usize) {
@@ -242,11 +274,32 @@ impl<E: Env> Registry<E> {
     }
 
     pub(super) fn has_work(&self) -> bool {
+        self.has_jobs() || self.has_halves()
+    }
+
+    /// Whether a spawned job waits in a queue.
+    fn has_jobs(&self) -> bool {
         !self.injector.is_empty()
             || !self.urgent.is_empty()
             || self.workers[..self.used()]
                 .iter()
-                .any(|worker| worker.stack.has_public() || !worker.deque.is_empty())
+                .any(|worker| !worker.deque.is_empty())
+    }
+
+    fn has_halves(&self) -> bool {
+        self.workers[..self.used()]
+            .iter()
+            .any(|worker| worker.stack.has_public())
+    }
+
+    /// The last searcher found something: wakes the next one if more is there. For jobs also if guests have taken its place: a guest
+    /// runs its own halves, but need not ever come to another's job, nor to its own.
+    pub(super) fn notify_of_rest(&self) -> bool {
+        if self.has_jobs() {
+            self.notify(false)
+        } else {
+            self.has_halves() && self.notify(true)
+        }
     }
 
     /// The worker of this pool that the calling thread is.
@@ -352,6 +405,15 @@ impl<E: Env> Registry<E> {
         self.published_or_run();
     }
 
+    /// As [`spawn`](Self::spawn), for each thread of the pool one job, which runs there.
+    pub(super) fn spawn_broadcast<F: Fn(usize) + Send + Sync + 'static>(&self, f: F) {
+        let f = Arc::new(f);
+        self.mail(None, |index| {
+            let f = f.clone();
+            spawned(None, core::ptr::null(), detached(move |_| f(index)))
+        });
+    }
+
     /// Adds one job for each thread of the pool but one.
     pub(super) fn mail(&self, except: Option<usize>, mut job: impl FnMut(usize) -> JobRef<E>) {
         for worker in &self.workers[..self.settings.threads] {
@@ -364,7 +426,19 @@ impl<E: Env> Registry<E> {
                 .wake(worker.index, &worker.parker.0, self.env.platform());
             // It may sleep in a wait for a half or a scope, too.
             worker.parker.0.unpark(self.env.platform());
+            if worker.closed.load(Ordering::SeqCst)
+                && let Some(here) = self.here()
+            {
+                here.state.run_mail_of(worker);
+            }
         }
+    }
+
+    /// The thread of `state` ends: it runs what was sent to it alone, and whoever sends more to it runs that itself.
+    fn close_mail(&self, state: &State<E>) {
+        state.closed.store(true, Ordering::SeqCst);
+        fence(Ordering::SeqCst);
+        state.run_mail_of(state);
     }
 
     /// Around a job that blocks: a spare thread works in its place meanwhile.
@@ -386,6 +460,7 @@ impl<E: Env> Registry<E> {
         let blocked = self.blocked.fetch_add(1, Ordering::SeqCst) + 1;
         let displaced = state.stand_aside();
         let _unblock = Unblock { state, displaced };
+        state.leave();
         state.share_all();
         if self.spares.load(Ordering::SeqCst) < blocked && !self.notify(false) {
             self.start_spare();
@@ -409,6 +484,28 @@ impl<E: Env> Registry<E> {
             }
             Err(_) => false,
         }
+    }
+
+    /// A thread ends with its pool, and counts from here on as one whose job blocks: a job that does so later starts a spare. One that
+    /// did before may have counted on this thread, which therefore looks once more, and works on if it found something; then true.
+    fn count_out(&self, state: &State<E>, spare: bool) -> bool {
+        let order = Ordering::SeqCst;
+        if spare {
+            self.spares.fetch_sub(1, order);
+        } else {
+            self.blocked.fetch_add(1, order);
+        }
+        fence(order);
+        let Some(task) = state.find(true) else {
+            return false;
+        };
+        if spare {
+            self.spares.fetch_add(1, order);
+        } else {
+            self.blocked.fetch_sub(1, order);
+        }
+        state.run(task);
+        true
     }
 
     fn start_spare(&self) {
@@ -452,6 +549,8 @@ impl<E: Env> Drop for Leave<'_, E> {
         let state = self.state;
         let registry = state.registry();
         state.end_tree();
+        // First, so that whoever takes what is left sees that this guest takes nobody's place any more.
+        state.stand_aside();
         if registry.settings.threads == 0 {
             // Nobody else will.
             while let Some(task) = state.find(true) {
@@ -464,7 +563,6 @@ impl<E: Env> Drop for Leave<'_, E> {
         }
         state.leave();
         registry.env.set_current(state.outer.get().cast());
-        state.stand_aside();
         state.taken.store(false, Ordering::Release);
     }
 }
@@ -510,20 +608,29 @@ unsafe extern "C" fn thread_main<E: Env>(argument: *mut u8) {
     registry.trace(state.index, Event::Start);
     let settings = &registry.settings;
     settings.start(&registry.env, state.index);
-    if state.index < settings.threads {
-        state.work(|| false);
-    } else {
-        let left = Cell::new(false);
+    let spare = state.index >= settings.threads;
+    let left = Cell::new(false);
+    loop {
         state.work(|| {
-            left.set(registry.spare_may_leave());
+            left.set(spare && registry.spare_may_leave());
             left.get()
         });
-        if !left.get() {
-            registry.spares.fetch_sub(1, Ordering::SeqCst);
+        if left.get() || !registry.count_out(state, spare) {
+            break;
         }
     }
     state.leave();
+    registry.close_mail(state);
     settings.exit(&registry.env, state.index);
+    // What the handler left, if it spawned: the others may have ended.
+    while let Some(task) = if registry.is_ending() {
+        state.find(true)
+    } else {
+        state.pop().map(Task::Spawned)
+    } {
+        state.run(task);
+    }
+    state.leave();
     registry.trace(state.index, Event::Exit);
     registry.env.set_current(core::ptr::null());
     state.taken.store(false, Ordering::Release);

@@ -19,24 +19,25 @@ use super::registry::Registry;
 use super::worker::{Spin, State, Task, Worker};
 use crate::deque::Injector;
 use crate::platform::{Clock, ClockId};
-use crate::sync::atomic::{AtomicPtr, AtomicU32, Ordering, fence};
+use crate::sync::atomic::{AtomicPtr, AtomicUsize, Ordering, fence};
 use alloc::boxed::Box;
+use alloc::sync::Arc;
 use core::cell::Cell;
 use core::fmt;
 use core::marker::PhantomData;
 use core::ptr::null_mut;
 
 /// Bit of the word: the home worker sleeps. The count is above it.
-const ASLEEP: u32 = 1;
-const ONE: u32 = 2;
+const ASLEEP: usize = 1;
+const ONE: usize = 2;
 
 /// Where jobs are spawned that end before the scope does.
 pub struct Scope<'scope, E: Env> {
     registry: *const Registry<E>,
     home: usize,
-    own: Cell<u32>,
+    own: Cell<usize>,
     folded: Cell<bool>,
-    word: AtomicU32,
+    word: AtomicUsize,
     panic: AtomicPtr<Payload>,
     /// Invariant in `'scope`.
     marker: PhantomData<Cell<&'scope mut &'scope ()>>,
@@ -114,6 +115,31 @@ impl<'scope, E: Env> Scope<'scope, E> {
         if !own {
             self.wake_home(registry);
         }
+    }
+
+    /// Spawns a job for each thread of the pool, which runs `f` there with the thread's index.
+    pub fn spawn_broadcast<F>(&self, f: F)
+    where
+        F: Fn(&Scope<'scope, E>, usize) + Send + Sync + 'scope,
+    {
+        // SAFETY: the registry outlives its scopes.
+        let registry = unsafe { &*self.registry };
+        let f = Arc::new(f);
+        self.word
+            .fetch_add(ONE * registry.settings().threads, Ordering::Relaxed);
+        registry.mail(None, |index| {
+            let (scope, f) = (Shared(&raw const *self), f.clone());
+            let run = move |state: &State<E>| {
+                // SAFETY: this job is counted, so the scope waits.
+                let scope = unsafe { scope.get() };
+                // The closure goes before the job counts as done: what it borrows may end with the scope.
+                if let Err(payload) = state.env().catch(move || f(scope, index)) {
+                    scope.keep_panic(payload, state.env());
+                }
+                scope.done(state);
+            };
+            spawned(None, (&raw const *self).cast(), run)
+        });
     }
 
     /// After a publication: the home worker said that it sleeps before it looked for the last time, so either that
@@ -222,7 +248,7 @@ impl<E: Env> Worker<'_, E> {
             home: state.index,
             own: Cell::new(0),
             folded: Cell::new(false),
-            word: AtomicU32::new(0),
+            word: AtomicUsize::new(0),
             panic: AtomicPtr::new(null_mut()),
             marker: PhantomData,
         };
@@ -308,6 +334,29 @@ impl<'scope, E: Env> ScopeFifo<'_, 'scope, E> {
                 // SAFETY: it is out of its queue (J4).
                 unsafe { job.run(worker.state) };
             }
+        });
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use crate::platform::sim::{Sim, SimOptions};
+    use crate::pool::{Bare, Builder};
+
+    #[test]
+    fn more_open_jobs_than_a_32_bit_count_are_not_none() {
+        // SAFETY: the simulator's own thread alone, and a panic ends the test.
+        let env = unsafe { Bare::new(Sim::new(SimOptions::new(1))) };
+        let pool = Builder::new(env)
+            .without_threads()
+            .build()
+            .expect("no thread is started");
+        pool.scope(|scope| {
+            for bits in 0..usize::BITS - 1 {
+                scope.own.set(1 << bits);
+                assert!(!scope.is_done(), "2^{bits} jobs");
+            }
+            scope.own.set(0);
         });
     }
 }

@@ -28,9 +28,11 @@ impl Parker {
         Self(AtomicU32::new(AWAKE))
     }
 
-    /// Owner: from now on an [`unpark`](Self::unpark) ends the next [`park`](Self::park), even if it comes first.
+    /// Owner: from now on an [`unpark`](Self::unpark) ends the next [`park`](Self::park), even if it comes first. A read-modify-write, so that it and
+    /// each `unpark` have an order: either that finds `PARKED`, or the owner, in what it looks at after this, sees what came before that.
+    /// A store could still lie in the processor's buffer when the owner looks.
     pub(super) fn prepare(&self) {
-        self.0.store(PARKED, Ordering::Relaxed);
+        self.0.swap(PARKED, Ordering::AcqRel);
     }
 
     /// Owner: will not sleep after all.
@@ -126,9 +128,14 @@ impl Sleep {
         self.searching.0.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// The searcher found something. True if no other is searching.
+    /// The searcher found something. True if no other is searching; then it has passed a fence, and is to look for more: whoever published
+    /// while it counted woke nobody, and either sees now that none searches, or is seen.
     pub(super) fn end_search(&self) -> bool {
-        self.searching.0.fetch_sub(1, Ordering::SeqCst) == 1
+        let last = self.searching.0.fetch_sub(1, Ordering::SeqCst) == 1;
+        if last {
+            fence(Ordering::SeqCst);
+        }
+        last
     }
 
     /// A searcher gives up. It has to look once more after this, and then either park or [`cancel_park`](Self::cancel_park).

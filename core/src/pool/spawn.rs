@@ -129,6 +129,14 @@ impl<E: Env> Pool<E> {
         broadcast(&self.registry, f)
     }
 
+    /// Adds a job for each thread of the pool, which runs `f` there with the thread's index; nobody waits for them. Dropping the pool does.
+    pub fn spawn_broadcast<F>(&self, f: F)
+    where
+        F: Fn(usize) + Send + Sync + 'static,
+    {
+        self.registry.spawn_broadcast(f);
+    }
+
     /// Lends this thread to the pool as one more worker, until `until` says so: it is asked whenever there is nothing to do, and after
     /// each [`nudge`](Self::nudge).
     ///
@@ -188,7 +196,8 @@ impl<E: Env> Pool<E> {
     /// that is no worker, just runs it.
     ///
     /// What waits in this worker's queues is done by the spare thread; the second halves of joins around the call need not be, as
-    /// a join deep in a tree that nobody asked for keeps its second half to itself. So `f` must not wait for one of those.
+    /// a join deep in a tree that nobody asked for keeps its second half to itself. So `f` must not wait for one of those, unless the
+    /// pool was built without [lean joins](super::Builder::lean_joins).
     pub fn block_in_place<R>(&self, f: impl FnOnce() -> R) -> R {
         match self.registry.here() {
             Some(worker) => self.registry.block(worker.state, f),
@@ -323,6 +332,14 @@ impl<E: Env> Worker<'_, E> {
         F: FnOnce(Worker<'_, E>) + Send + 'static,
     {
         self.state.registry().spawn_fifo(f);
+    }
+
+    /// Adds a job for each thread of the pool; see [`Pool::spawn_broadcast`].
+    pub fn spawn_broadcast<F>(self, f: F)
+    where
+        F: Fn(usize) + Send + Sync + 'static,
+    {
+        self.state.registry().spawn_broadcast(f);
     }
 
     /// Runs `f` once on each thread of the pool; see [`Pool::broadcast`].

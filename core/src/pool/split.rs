@@ -123,6 +123,8 @@ pub(super) struct SplitStack<T> {
     split: Cell<*const AtomicPtr<T>>,
     end: *const AtomicPtr<T>,
     slots: Box<[AtomicPtr<T>]>,
+    /// Whether joins may be lean.
+    lean: bool,
     /// Owner: the newest epoch drawn.
     epochs: Cell<usize>,
     /// Owner: the top at the last push past the window, and how many more such pushes there may be.
@@ -139,7 +141,7 @@ pub(super) struct SplitStack<T> {
 type Mark<T> = *const AtomicPtr<T>;
 
 impl<T> SplitStack<T> {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(lean: bool) -> Self {
         let slots: Box<[AtomicPtr<T>]> =
             (0..DEPTH_MAX).map(|_| AtomicPtr::new(null_mut())).collect();
         let range = slots.as_ptr_range();
@@ -148,6 +150,7 @@ impl<T> SplitStack<T> {
             split: Cell::new(range.start),
             end: range.end,
             slots,
+            lean,
             epochs: Cell::new(0),
             strained: Cell::new((null(), PATIENCE)),
             limit: Line(AtomicUsize::new(0)),
@@ -202,6 +205,9 @@ impl<T> SplitStack<T> {
     /// Owner: a job was pushed past the window, and nobody asked. Where such jobs come and go, joins turn lean; a top that only
     /// rises is a program that prepares many halves before it runs the first, and those stay for thieves.
     pub(super) fn strain(&self) {
+        if !self.lean {
+            return;
+        }
         let (last, patience) = self.strained.get();
         let top = self.top.get();
         let left = patience - u32::from(top <= last);
@@ -240,8 +246,11 @@ impl<T> SplitStack<T> {
         }
     }
 
-    /// The end of the window.
+    /// The end of the window; without lean joins that is the end of the slots.
     fn window(&self) -> usize {
+        if !self.lean {
+            return self.end.addr();
+        }
         self.split.get().wrapping_add(WINDOW).min(self.end).addr()
     }
 
@@ -295,6 +304,27 @@ impl<T> SplitStack<T> {
         self.split.set(self.mark(split));
         self.move_limit();
         true
+    }
+
+    /// Owner: makes what is public and not stolen private again, so that the next [`share`](Self::share) can be of everything.
+    pub(super) fn withdraw(&self) {
+        let mut word = self.shared.0.load(Ordering::Relaxed);
+        loop {
+            let seen = Shared::unpack(word);
+            let none = Shared {
+                split: seen.tail,
+                ..seen
+            };
+            match self.shared.0.compare_exchange_weak(
+                word,
+                none.pack(),
+                Ordering::AcqRel,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => break self.split.set(self.mark(seen.tail)),
+                Err(now) => word = now,
+            }
+        }
     }
 
     /// Owner: takes back a public job that `pop` uncovered. False if it was stolen.

@@ -1,7 +1,9 @@
-//! When joins are pushed and when they are lean.
-#![forbid(unsafe_code)]
+//! When joins are pushed and when they are lean; and what cannot be seen from outside.
+#![allow(unsafe_code, reason = "surroundings for one thread are a promise")]
 
 use super::split::{SplitStack, WINDOW};
+use super::{Bare, Builder};
+use crate::platform::sim::{Sim, SimOptions};
 
 /// As a join does before its first half; whether it was pushed.
 fn push(stack: &SplitStack<u8>, job: &u8) -> bool {
@@ -21,8 +23,8 @@ fn push(stack: &SplitStack<u8>, job: &u8) -> bool {
 }
 
 /// A stack whose first question was answered and taken back.
-fn quiet(job: &u8) -> SplitStack<u8> {
-    let stack = SplitStack::new();
+fn quiet(job: &u8, lean: bool) -> SplitStack<u8> {
+    let stack = SplitStack::new(lean);
     assert!(push(&stack, job), "a new stack counts as asked");
     assert!(!stack.pop() && stack.reclaim());
     stack
@@ -49,14 +51,14 @@ fn in_window(depth: usize, around: usize) -> usize {
 
 #[test]
 fn a_dense_tree_turns_lean_below_the_window() {
-    let stack = quiet(&0);
+    let stack = quiet(&0, true);
     walk(&stack, &0, 12);
     assert_eq!(walk(&stack, &0, 12), in_window(12, 0));
 }
 
 #[test]
 fn halves_that_are_all_prepared_first_stay_for_thieves() {
-    let stack = quiet(&0);
+    let stack = quiet(&0, true);
     for _ in 0..1000 {
         assert!(push(&stack, &0));
     }
@@ -68,7 +70,7 @@ fn halves_that_are_all_prepared_first_stay_for_thieves() {
 
 #[test]
 fn a_question_ends_leanness_and_gets_the_oldest() {
-    let stack = quiet(&0);
+    let stack = quiet(&0, true);
     walk(&stack, &0, 12);
     let (old, young) = (1, 2);
     for _ in 0..WINDOW {
@@ -82,4 +84,39 @@ fn a_question_ends_leanness_and_gets_the_oldest() {
         other => panic!("{other:?}"),
     }
     assert!(push(&stack, &young), "the window moved on");
+}
+
+#[test]
+fn without_lean_joins_every_half_is_pushed() {
+    let stack = quiet(&0, false);
+    walk(&stack, &0, 12);
+    assert_eq!(walk(&stack, &0, 12), (1 << 12) - 1);
+}
+
+#[test]
+fn halves_that_were_public_are_shared_with_the_rest() {
+    let stack = SplitStack::new(true);
+    for _ in 0..4 {
+        stack.push_anyway(&0);
+    }
+    assert!(stack.share(false, |_| {}));
+    stack.withdraw();
+    let mut shared = 0;
+    assert!(stack.share(true, |_| shared += 1));
+    assert_eq!(shared, 4);
+}
+
+#[test]
+fn a_worker_that_blocks_is_no_thief_meanwhile() {
+    // SAFETY: the simulator's own thread alone, and a panic ends the test.
+    let env = unsafe { Bare::new(Sim::new(SimOptions::new(1))) };
+    let pool = Builder::new(env)
+        .without_threads()
+        .build()
+        .expect("no thread is started");
+    pool.enter(|w| {
+        w.state.visit(&w.state.registry().workers[1]);
+        assert!(w.state.is_visiting());
+        w.block_in_place(|| assert!(!w.state.is_visiting()));
+    });
 }

@@ -65,8 +65,9 @@ pub(super) struct State<E: Env> {
     displaces: Cell<bool>,
     /// At whose deque this worker is as a thief, plus one (W3).
     visiting: Cell<usize>,
-    /// Jobs for this worker only.
+    /// Jobs for this worker only; once it is closed, for whoever sends them.
     pub(super) mail: Injector<JobRef<E>, E::Platform>,
+    pub(super) closed: AtomicBool,
     pub(super) parker: Line<Parker>,
     /// A worker (plus one) that sleeps for want of public halves here.
     helper: AtomicU32,
@@ -114,9 +115,10 @@ impl<E: Env> State<E> {
         registry: *const Registry<E>,
         platform: &E::Platform,
         asymmetric: bool,
+        lean: bool,
     ) -> Self {
         Self {
-            stack: SplitStack::new(),
+            stack: SplitStack::new(lean),
             eager: Cell::new(true),
             started_ns: Cell::new(0),
             trees: Cell::new(0),
@@ -131,6 +133,7 @@ impl<E: Env> State<E> {
             displaces: Cell::new(false),
             visiting: Cell::new(0),
             mail: Injector::new(platform.clone()),
+            closed: AtomicBool::new(false),
             parker: Line(Parker::new()),
             helper: AtomicU32::new(0),
             taken: AtomicBool::new(false),
@@ -319,6 +322,15 @@ impl<E: Env> State<E> {
         true
     }
 
+    /// Runs here what was sent to a thread that has ended, or is this one.
+    pub(super) fn run_mail_of(&self, other: &Self) {
+        while let Some(job) = other.mail.pop() {
+            let (_, before) = self.stack.begin(self.index);
+            self.run(Task::Spawned(job));
+            self.stack.end(before);
+        }
+    }
+
     pub(super) fn has_mail(&self) -> bool {
         !self.first().mail.is_empty()
     }
@@ -363,13 +375,18 @@ impl<E: Env> State<E> {
     }
 
     /// Becomes a thief at the victim's deque, until it is one elsewhere or [leaves](Self::leave).
-    fn visit(&self, victim: &Self) {
+    pub(super) fn visit(&self, victim: &Self) {
         if self.visiting.get() != victim.index + 1 {
             self.leave();
             // SAFETY: the registry's fence is one of all threads where its deques are asymmetric.
             unsafe { victim.deque.arrive(|| self.registry().fence_all()) };
             self.visiting.set(victim.index + 1);
         }
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_visiting(&self) -> bool {
+        self.visiting.get() != 0
     }
 
     /// Is no thief any more: the other may do without fences.
@@ -380,8 +397,9 @@ impl<E: Env> State<E> {
         }
     }
 
-    /// Makes every half public, before this worker blocks.
+    /// Makes every half public, before this worker blocks: it answers no thief meanwhile.
     pub(super) fn share_all(&self) {
+        self.stack.withdraw();
         // SAFETY: private halves are alive (J1) and this worker's.
         self.stack
             .share(true, |half| unsafe { Half::prepare(half) });
@@ -661,7 +679,7 @@ impl<E: Env> State<E> {
                 }
                 return;
             };
-            if last && registry.has_work() && registry.notify(true) {
+            if last && registry.notify_of_rest() {
                 self.count(Counter::Wakes);
             }
             self.run(task);

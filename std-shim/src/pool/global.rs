@@ -188,6 +188,18 @@ where
     })
 }
 
+/// Adds a job for each thread of the pool that this thread works in, else of the program's pool, which runs `f` there with the thread's
+/// index; nobody waits for them. A panic goes to the pool's panic handler.
+pub fn spawn_broadcast<F>(f: F)
+where
+    F: Fn(usize) + Send + Sync + 'static,
+{
+    with_current(&Std, |worker| match worker {
+        Some(worker) => worker.spawn_broadcast(f),
+        None => global().spawn_broadcast(f),
+    });
+}
+
 /// How many threads the pool has that this thread works in, else the program's pool.
 pub fn current_num_threads() -> usize {
     with_current(&Std, |worker| match worker {

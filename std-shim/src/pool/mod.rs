@@ -22,7 +22,8 @@ mod thread_pool;
 pub use env::Std;
 pub use global::{
     FnContext, block_in_place, broadcast, current_num_threads, current_thread_index, enter, global,
-    join, join_context, join_with, scope, scope_fifo, spawn, spawn_fifo, yield_local, yield_now,
+    join, join_context, join_with, scope, scope_fifo, spawn, spawn_broadcast, spawn_fifo,
+    yield_local, yield_now,
 };
 // A scope's body runs on the calling thread in any case.
 pub use global::{scope as in_place_scope, scope_fifo as in_place_scope_fifo};

@@ -4,7 +4,7 @@
 //!
 //! | of Rayon | here |
 //! |---|---|
-//! | functions | `join`, `join_context`, `scope`, `scope_fifo`, `in_place_scope`, `in_place_scope_fifo`, `spawn`, `spawn_fifo`, `broadcast`, `yield_now`, `yield_local`, `current_num_threads`, `current_thread_index` |
+//! | functions | `join`, `join_context`, `scope`, `scope_fifo`, `in_place_scope`, `in_place_scope_fifo`, `spawn`, `spawn_fifo`, `broadcast`, `spawn_broadcast`, `yield_now`, `yield_local`, `current_num_threads`, `current_thread_index` |
 //! | `ParallelIterator`, `IndexedParallelIterator` | every method but those below |
 //! | `iter::` functions | `once`, `empty`, `repeat`, `repeat_n`, `split`, `walk_tree`, `walk_tree_prefix`, `walk_tree_postfix` |
 //! | `ParallelSlice`, `ParallelSliceMut`, `ParallelString` | every method |
@@ -19,7 +19,7 @@
 //! | a call from outside the pool | runs on the caller, which works as a guest; `install` alone hands over |
 //! | a wait | runs what it waits for and nothing else, so that a lock held across it cannot deadlock |
 //! | `yield_now`, `yield_local` | say with a `bool` whether a job was run |
-//! | `broadcast` | hands the thread's index over, not a context |
+//! | `broadcast`, `spawn_broadcast` | hand the thread's index over, not a context |
 //! | `fold`, `map_init`, `map_with`, `for_each_with` | make a value for each part, and a part is some microseconds of a loop, also on one thread |
 //! | `min`, `max` and their like | say which of equals it is: the first, the last |
 //! | `par_drain` | takes the items out at once, whether or not the iterator is used |
@@ -35,8 +35,7 @@
 //! | `intersperse` of an iterator of unknown length | nobody knows whether a part is the first that is not empty; collect before |
 //! | `remainder` of exact chunks | the standard library's `as_chunks` and `chunks_exact` say it without a loop |
 //! | `current_thread_has_pending_tasks`, `max_num_threads` | figures about the inside of the pool; `metrics` has more of them |
-//! | `spawn_broadcast`, on pools and scopes | `broadcast` lends what it needs and waits |
-//! | `ThreadPoolBuilder::{spawn_handler, use_current_thread, build_scoped}` | [`run_worker`](super::ThreadPool::run_worker) lends any thread to a pool; dropping a pool waits for its threads |
+//! //! | `ThreadPoolBuilder::{spawn_handler, use_current_thread, build_scoped}` | [`run_worker`](super::ThreadPool::run_worker) lends any thread to a pool; dropping a pool waits for its threads |
 //! | `Clone` of iterators, tuples of more than eight | not yet |
 //! | `par_iter` over references of tuples | `(&a, &mut b)` says it |
 #![forbid(unsafe_code)]

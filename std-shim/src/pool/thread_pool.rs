@@ -83,6 +83,14 @@ impl ThreadPool {
         self.0.broadcast(f)
     }
 
+    /// Adds a job for each thread of the pool, which runs `f` there with the thread's index; nobody waits for them.
+    pub fn spawn_broadcast<F>(&self, f: F)
+    where
+        F: Fn(usize) + Send + Sync + 'static,
+    {
+        self.0.spawn_broadcast(f);
+    }
+
     /// Lends this thread to the pool until `until` says so, which is asked when there is nothing to do and after each
     /// [`nudge`](Self::nudge).
     ///
@@ -113,7 +121,7 @@ impl ThreadPool {
     }
 
     /// Runs `f`, which is about to block, while a spare thread works in this worker's place. `f` must not wait for the second half of a join
-    /// that it was called from: that half may be this thread's alone.
+    /// that it was called from, which may be this thread's alone, unless the pool has no [lean joins](ThreadPoolBuilder::lean_joins).
     pub fn block_in_place<R>(&self, f: impl FnOnce() -> R) -> R {
         self.0.block_in_place(f)
     }
@@ -169,6 +177,18 @@ impl ThreadPoolBuilder {
     /// How long a worker without work spins before it sleeps, in nanoseconds.
     pub fn spin_ns(self, ns: u64) -> Self {
         Self(self.0.spin_ns(ns))
+    }
+
+    /// Whether threads that steal or sleep fence all others, so that those that spawn need no fences; see
+    /// [`Builder::asymmetric_fences`]. Default: where the system can.
+    pub fn asymmetric_fences(self, yes: bool) -> Self {
+        Self(self.0.asymmetric_fences(yes))
+    }
+
+    /// Whether joins deep in a tree may keep their second halves to themselves while no thread wants any; see
+    /// [`Builder::lean_joins`]. Default: yes.
+    pub fn lean_joins(self, yes: bool) -> Self {
+        Self(self.0.lean_joins(yes))
     }
 
     /// Called on each thread when it starts.

@@ -47,6 +47,8 @@ pub(super) enum Power {
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) power: Power,
+    /// Whether the program has forbidden itself the fence of all threads.
+    pub(super) fences_forbidden: bool,
     pub(super) calls: u64,
     pub(super) disk_calls: u64,
     pub(super) clock: VirtualClock,
@@ -89,6 +91,7 @@ impl Machine {
         let drawn = [500_000, 125_000, 15_625][tuning.index(3)];
         let state = State {
             power: Power::On,
+            fences_forbidden: false,
             calls: 0,
             disk_calls: 0,
             clock: VirtualClock::new(options.real_base_ns, stream(Stream::Clock)),

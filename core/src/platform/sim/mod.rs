@@ -272,6 +272,12 @@ impl Sim {
         self.state().faults.plan(operation, nth, kind);
     }
 
+    /// The program forbids itself the fence of all threads, as a filter of system calls would: from now on
+    /// [`fence_others`](crate::platform::Threads::fence_others) says no.
+    pub fn forbid_fences(&self) {
+        self.state().fences_forbidden = true;
+    }
+
     /// Changes the odds from now on.
     pub fn set_faults(&self, faults: SimFaults) {
         self.state().faults.odds = faults;

@@ -145,9 +145,10 @@ unsafe impl Threads for Sim {
 
     /// Threads run one at a time here, so their writes are in one order already.
     fn fence_others(&self) -> bool {
-        if self.0.options.fence_others {
+        let can = self.0.options.fence_others && !self.state().fences_forbidden;
+        if can {
             self.yield_now();
         }
-        self.0.options.fence_others
+        can
     }
 }
