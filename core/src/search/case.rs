@@ -10,6 +10,7 @@ use super::detect::{self, Level};
 use super::dispatch::dispatch;
 use super::memmem::{Needle, TwoWay, rank};
 use super::vector::{Vector, low_bits};
+use super::work;
 use core::fmt;
 use core::iter::FusedIterator;
 
@@ -245,6 +246,7 @@ unsafe fn find<V: Vector>(
                 } else {
                     V::load_short(here(at, offset), step)
                 };
+                work::add(V::BYTES);
                 bits &= V::bits(Probe::new(needle[offset]).test(bytes));
                 offset += 1;
             }
@@ -257,13 +259,18 @@ unsafe fn find<V: Vector>(
                     .position(|(a, b)| !a.eq_ignore_ascii_case(b))
                 {
                     None => return Some(start),
-                    Some(same) => spent += same + 8,
+                    Some(same) => {
+                        work::add(same + 8);
+                        spent += same + 8;
+                    }
                 }
                 bits &= bits - 1;
             }
             at += step;
-            if needle.len() > WINDOW && spent > OVERDRAFT + 4 * needle.len() + CREDIT * (at - from)
-            {
+            let credit = (at - from)
+                .saturating_mul(CREDIT)
+                .saturating_add(OVERDRAFT + 4 * needle.len());
+            if needle.len() > WINDOW && spent > credit {
                 return two_way(needle, haystack, at);
             }
         }

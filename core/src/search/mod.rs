@@ -15,10 +15,12 @@
 //! # How it is built
 //!
 //! A kernel is written once over the vector trait (`vector`), compiled once for each set (`dispatch`, `arch`) and reached through a function pointer
-//! that is resolved on the first call, or kept in a searcher. All functions are safe, take linear time and allocate nothing unless they
-//! say otherwise, and read nothing outside the slices they get.
+//! that is resolved on the first call, or kept in a searcher. All functions are safe, take linear time (a
+//! test counts what the hardest inputs cost) and allocate nothing unless they say otherwise, and read nothing outside the slices they get.
 
 mod arch;
+#[cfg(all(test, feature = "alloc"))]
+mod bounds;
 mod byte;
 pub mod case;
 pub mod detect;
@@ -36,6 +38,7 @@ pub mod utf16;
 pub mod utf8;
 mod vector;
 pub mod words;
+mod work;
 
 pub use byte::{
     ByteSet, Bytes, SetBytes, count, count2, count3, memchr, memchr_iter, memchr_not, memchr2,

@@ -10,8 +10,11 @@ use super::utf8::validate;
 use super::{case, memmem};
 use alloc::vec::Vec;
 
-/// Bytes taken from a chunk at a time: memory is bounded by this and the longest pattern.
+/// Bytes taken from a chunk at a time, or a longest pattern's worth if that is more: memory is bounded by four times that.
 const PIECE: usize = 64 << 10;
+/// From this length of the longest pattern on, a match may be told up to an eighth of it later: what is kept is then searched again only eight
+/// times, however small the chunks are.
+const LONG: usize = 4096;
 
 /// What a [`Stream`] can run.
 pub trait Searcher {
@@ -20,6 +23,18 @@ pub trait Searcher {
 
     /// The first match that starts at `from` or later; none if `from` is behind the end.
     fn find_at(&self, haystack: &[u8], from: usize) -> Option<Match>;
+
+    /// Gives `take` match after match: the first one at `from` or later, then each time the first one at the place that it says or later.
+    fn find_each(
+        &self,
+        haystack: &[u8],
+        mut from: usize,
+        take: &mut dyn FnMut(Match) -> Option<usize>,
+    ) {
+        while let Some(next) = self.find_at(haystack, from).and_then(&mut *take) {
+            from = next;
+        }
+    }
 }
 
 impl<S: Searcher + ?Sized> Searcher for &S {
@@ -29,6 +44,14 @@ impl<S: Searcher + ?Sized> Searcher for &S {
     fn find_at(&self, haystack: &[u8], from: usize) -> Option<Match> {
         (**self).find_at(haystack, from)
     }
+    fn find_each(
+        &self,
+        haystack: &[u8],
+        from: usize,
+        take: &mut dyn FnMut(Match) -> Option<usize>,
+    ) {
+        (**self).find_each(haystack, from, take);
+    }
 }
 
 impl Searcher for Multi {
@@ -37,6 +60,14 @@ impl Searcher for Multi {
     }
     fn find_at(&self, haystack: &[u8], from: usize) -> Option<Match> {
         Self::find_at(self, haystack, from)
+    }
+    fn find_each(
+        &self,
+        haystack: &[u8],
+        from: usize,
+        take: &mut dyn FnMut(Match) -> Option<usize>,
+    ) {
+        Self::find_each(self, haystack, from, take);
     }
 }
 
@@ -102,11 +133,12 @@ pub enum Piece<'b> {
 #[derive(Clone, Debug)]
 pub struct Stream<S> {
     searcher: S,
-    /// Bytes not yet decided on.
+    /// Bytes not yet decided on, behind `done` that are.
     buffer: Vec<u8>,
-    /// Where the buffer starts in the stream.
+    done: usize,
+    /// Where those not decided on start in the stream.
     offset: u64,
-    /// The next match starts here in the buffer or later.
+    /// The next match starts here or later, counted from there.
     free: usize,
     /// Where the last match ended, if that was in what the buffer still reaches.
     last_end: Option<u64>,
@@ -118,13 +150,16 @@ impl<S: Searcher> Stream<S> {
         Self {
             searcher,
             buffer: Vec::new(),
+            done: 0,
             offset: 0,
             free: 0,
             last_end: None,
         }
     }
 
-    /// Takes the next chunk, and gives each match that became certain.
+    /// Takes the next chunk, and gives each match that became certain. Time is that of a search in the chunk and in as many bytes as the longest
+    /// pattern has; with longest patterns from 4 KiB on, of which it need not do the latter each time, matches may be told at a later
+    /// call, an eighth of such a pattern on at most.
     pub fn feed(&mut self, chunk: &[u8], mut each: impl FnMut(StreamMatch)) {
         self.feed_pieces(chunk, |piece| {
             if let Piece::Match(found, _) = piece {
@@ -144,12 +179,27 @@ impl<S: Searcher> Stream<S> {
 
     /// As [`feed`](Self::feed), and gives the bytes between the matches too: all pieces together are the text.
     pub fn feed_pieces(&mut self, chunk: &[u8], mut each: impl FnMut(Piece<'_>)) {
-        for piece in chunk.chunks(PIECE) {
+        let longest = self.searcher.longest();
+        // What is needed to decide on anything, or on enough.
+        let wanted = if longest < LONG {
+            0
+        } else {
+            longest + longest / 8
+        };
+        for piece in chunk.chunks(longest.max(PIECE)) {
             self.buffer.extend_from_slice(piece);
-            let keep = self.run(false, &mut each);
-            self.buffer.drain(..keep);
-            self.offset += keep as u64;
-            self.free -= keep.min(self.free);
+            if self.buffer.len() - self.done < wanted {
+                continue;
+            }
+            let decided = self.run(false, &mut each);
+            self.done += decided;
+            self.offset += decided as u64;
+            self.free -= decided.min(self.free);
+            // What is decided is let go of when that moves less than it frees.
+            if self.done >= self.buffer.len() / 2 {
+                self.buffer.drain(..self.done);
+                self.done = 0;
+            }
         }
     }
 
@@ -157,12 +207,13 @@ impl<S: Searcher> Stream<S> {
     pub fn finish_pieces(&mut self, mut each: impl FnMut(Piece<'_>)) {
         self.run(true, &mut each);
         self.buffer.clear();
-        (self.offset, self.free, self.last_end) = (0, 0, None);
+        (self.done, self.offset, self.free, self.last_end) = (0, 0, 0, None);
     }
 
     /// Searches the buffer and says how much of it is decided.
     fn run(&mut self, is_last: bool, each: &mut impl FnMut(Piece<'_>)) -> usize {
-        let len = self.buffer.len();
+        let bytes = &self.buffer[self.done..];
+        let len = bytes.len();
         // Starts from here on may be of patterns that are not seen whole yet.
         let open = if is_last {
             len + 1
@@ -170,23 +221,23 @@ impl<S: Searcher> Stream<S> {
             (len + 1).saturating_sub(self.searcher.longest())
         };
         let mut done = 0;
-        let keep = loop {
-            let found = match self.searcher.find_at(&self.buffer, self.free) {
-                Some(found) if found.start < open => found,
-                _ => break open.max(self.free).min(len),
-            };
+        let from = self.free;
+        let take = &mut |found: Match| {
+            if found.start >= open {
+                return None;
+            }
             self.free = found.end;
             let end = self.offset + found.end as u64;
             if found.start == found.end {
                 // An empty match does not touch the one before.
                 self.free += 1;
                 if self.last_end == Some(end) {
-                    continue;
+                    return Some(self.free);
                 }
             }
             self.last_end = Some(end);
             if done < found.start {
-                each(Piece::Between(&self.buffer[done..found.start]));
+                each(Piece::Between(&bytes[done..found.start]));
             }
             done = found.end;
             let found_in_stream = StreamMatch {
@@ -194,10 +245,13 @@ impl<S: Searcher> Stream<S> {
                 start: self.offset + found.start as u64,
                 end,
             };
-            each(Piece::Match(found_in_stream, &self.buffer[found.range()]));
+            each(Piece::Match(found_in_stream, &bytes[found.range()]));
+            Some(self.free)
         };
+        self.searcher.find_each(bytes, from, take);
+        let keep = open.max(self.free).min(len);
         if done < keep {
-            each(Piece::Between(&self.buffer[done..keep]));
+            each(Piece::Between(&bytes[done..keep]));
         }
         keep
     }
@@ -283,7 +337,10 @@ impl Utf8Stream {
                     self.valid += self.carried_len as u64;
                     self.carried_len = 0;
                 }
-                Err(error) if error.error_len().is_some() => return Err(self.error()),
+                Err(error) if error.error_len().is_some() => {
+                    self.carried_len = 0;
+                    return Err(self.error());
+                }
                 Err(_) => {}
             }
         }
@@ -470,6 +527,13 @@ mod tests {
                     assert_eq!(result.err().map(|e| e.valid_up_to), expected);
                 }
             }
+        }
+        // Fed on after an error, which means nothing, but does no harm.
+        let mut stream = Utf8Stream::default();
+        assert!(stream.feed(&[0xe2]).is_ok());
+        for _ in 0..9 {
+            let _ = stream.feed(b"(");
+            let _ = stream.feed(&[0xf0]);
         }
         let mut stream = Utf8Stream::default();
         assert!(stream.feed(&text[..4]).is_ok() && stream.finish().is_err());

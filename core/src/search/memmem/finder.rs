@@ -63,7 +63,7 @@ pub struct Finder<'n> {
 }
 
 impl<'n> Finder<'n> {
-    /// Prepares `needle`: time linear in the needle's first 64 bytes.
+    /// Prepares `needle`: time linear in the needle's first 256 bytes, or in all of it if they are one byte repeated.
     #[inline]
     pub fn new<B: ?Sized + AsRef<[u8]>>(needle: &'n B) -> Self {
         Self::with_level(detect::level(), needle.as_ref())

@@ -23,6 +23,7 @@ use super::two_way::{Outcome, TwoWay};
 use crate::search::byte::kernel::Hits;
 use crate::search::mismatch::{equal, mismatch};
 use crate::search::vector::{Vector, low_bits};
+use crate::search::work;
 
 /// Up to this many candidates of a vector are compared one by one.
 const FEW: u32 = 2;
@@ -343,6 +344,7 @@ impl Scan<'_> {
                     state.looked += at - anchor;
                     return None;
                 }
+                work::add(4 * V::BYTES);
                 let hits = probe.test_four(here(at), state.is_wide);
                 let any = V::hit_or(V::hit_or(hits[0], hits[1]), V::hit_or(hits[2], hits[3]));
                 if V::any(any) {
@@ -522,6 +524,7 @@ impl Scan<'_> {
     unsafe fn narrow<V: Vector>(&self, base: usize, hit: V::Hit, offset: usize) -> V::Hit {
         // SAFETY: V1, M1.
         unsafe {
+            work::add(V::BYTES);
             let bytes = V::load(self.haystack.as_ptr().add(base + offset));
             V::hit_and(hit, bytes.eq(V::splat(self.needle[offset])))
         }
@@ -546,9 +549,11 @@ impl Scan<'_> {
             // SAFETY: V1; M1 for `at`.
             let is_match = unsafe {
                 if len <= 64 {
+                    work::add(len);
                     equal::<V>(n, h.add(at), len)
                 } else {
                     let same = mismatch::<V>(n, h.add(at), len);
+                    work::add(same + 64);
                     state.spent += if same < len { same + 64 } else { 0 };
                     same == len
                 }
@@ -569,7 +574,10 @@ impl Scan<'_> {
     #[inline(always)]
     fn is_overdrawn(&self, state: &State, progress: usize) -> bool {
         let len = self.needle.len();
-        len > 64 && state.spent > OVERDRAFT + 4 * len + progress.saturating_mul(CREDIT)
+        let credit = progress
+            .saturating_mul(CREDIT)
+            .saturating_add(OVERDRAFT + 4 * len);
+        len > 64 && state.spent > credit
     }
 
     /// # Safety
@@ -723,6 +731,7 @@ pub(crate) unsafe fn rscan<V: Vector>(
                 return;
             }
             at -= 4 * V::BYTES;
+            work::add(4 * V::BYTES);
             let hits = probe.test_four(here(at), state.is_wide);
             let any = V::hit_or(V::hit_or(hits[0], hits[1]), V::hit_or(hits[2], hits[3]));
             if V::any(any) {

@@ -4,6 +4,7 @@
 use super::kernel::Sink;
 use super::plan::WINDOW;
 use crate::search::vector::{Vector, low_bits};
+use crate::search::work;
 
 /// Whether the needle, of two bytes at least, is one repeated byte, and short enough for [`scan_runs`].
 #[inline(always)]
@@ -30,6 +31,7 @@ impl Runs {
     /// The next `width <= 64` bytes, at `at`, of which those in `bits` are the needle's. Whether the sink wants more.
     #[inline(always)]
     fn step<S: Sink>(&mut self, at: usize, width: usize, bits: u64, sink: &mut S) -> bool {
+        work::add(width);
         let len = self.len;
         // Matches that start before `at`, and end behind it.
         let pending = self.pending();

@@ -11,6 +11,7 @@
 
 use crate::search::mismatch::{equal, mismatch};
 use crate::search::vector::{Vector, low_bits};
+use crate::search::work;
 
 /// Bytes of the right part that the filter tests.
 const FILTER: usize = 16;
@@ -108,6 +109,15 @@ impl TwoWay {
                         || equal::<V>(n.add(known), h.add(at + known), self.critical - known));
                 (right, left)
             };
+            work::add(
+                right
+                    + 1
+                    + if left {
+                        self.critical.saturating_sub(known)
+                    } else {
+                        0
+                    },
+            );
             if from + right < len {
                 at += from + right - self.critical + 1;
                 known = 0;
@@ -138,6 +148,7 @@ impl TwoWay {
             let lanes = (last - at + 1).min(V::BYTES);
             let mut bits = low_bits(lanes);
             for (i, byte) in right[..tested].iter().enumerate() {
+                work::add(lanes);
                 // SAFETY: position `at + lanes - 1 <= last` has its right part in the haystack, of which this is byte `i`.
                 bits &= unsafe {
                     let from = haystack.as_ptr().add(at + self.critical + i);
@@ -183,14 +194,17 @@ impl TwoWay {
             let differs = |i: &usize| byte(*i) != text(at + *i);
             let from = self.critical.max(known);
             if let Some(i) = (from..len).find(differs) {
+                work::add(i - from + 1);
                 at += i - self.critical + 1;
                 known = 0;
-            } else if !(known.min(self.critical)..self.critical).any(|i| differs(&i)) {
-                return Some(at);
-            } else {
-                at += self.period;
-                known = if self.short { len - self.period } else { 0 };
+                continue;
             }
+            work::add(len - known);
+            if !(known.min(self.critical)..self.critical).any(|i| differs(&i)) {
+                return Some(at);
+            }
+            at += self.period;
+            known = if self.short { len - self.period } else { 0 };
         }
         None
     }

@@ -5,7 +5,7 @@
 //! Patterns that start alike share a bucket. Where a table of 64 entries is one register, a byte is looked up by its lower six bits, and up to
 //! eight sets are worth their time; elsewhere by both halves, and two sets are. With more patterns nearly everything would pass, and only the second
 //! test remains: one bit for each hash of a pattern's first bytes. What passes is written down, and looked up later in an open-addressed
-//! table that gives the tree's node for those bytes, or the one pattern that has them.
+//! table that gives the tree's node for those bytes, or the one pattern that has them. Patterns chosen to have one hash make it a sorted list.
 //!
 //! Positions go from test to test by the dozen, without a branch for each: which of them pass is hard to foretell.
 #![allow(unsafe_code, reason = "loads at positions the loops keep in bounds")]
@@ -13,6 +13,7 @@
 use super::trie::{NONE, ROOT, Trie};
 use crate::search::dispatch::dispatch;
 use crate::search::vector::{Vector, word, word_short};
+use crate::search::work;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::mem::MaybeUninit;
@@ -45,9 +46,14 @@ pub(super) struct Filter {
     bits: Vec<u64>,
     /// A hash is the upper bits of a product: shift to get it.
     shift: u32,
-    /// At the place of its hash or after it; a free place has no node.
+    /// A power of two of places: each at that of its hash or less than [`WALK_MAX`] after it; a free place has no node.
     starts: Vec<Start>,
+    /// Whether that would not do: they are in the order of their keys instead, and no place is free.
+    is_sorted: bool,
 }
+
+/// Places of the table that are looked at for one word, at most. Words that were not chosen for it, a million of them, need 70 or so.
+const WALK_MAX: usize = 128;
 
 /// What some pattern starts with.
 #[derive(Clone, Copy, Debug)]
@@ -188,7 +194,9 @@ impl Filter {
             bits: vec![0; 1 << (log - 6)],
             shift: 64 - log,
             starts: vec![free; 1 << table_log],
+            is_sorted: false,
         };
+        let mut all = Vec::with_capacity(number);
         for group in groups() {
             let bytes = start(&group[0]);
             let mut word = [0; HASHED];
@@ -201,17 +209,28 @@ impl Filter {
                 .try_fold(ROOT, |node, byte| trie.child(node, *byte));
             let is_one = pattern(group[0]) == pattern(group[group.len() - 1]);
             let lowest = group.iter().copied().min().filter(|_| is_one);
-            let mut place = filter.place(key);
-            while filter.starts[place].node != NONE {
-                place = (place + 1) % filter.starts.len();
-            }
-            filter.starts[place] = Start {
+            all.push(Start {
                 key,
                 node: node.unwrap_or(NONE),
                 pattern: lowest.unwrap_or(NONE),
-            };
+            });
+        }
+        if !filter.fill(&all) {
+            all.sort_unstable_by_key(|start| start.key);
+            (filter.starts, filter.is_sorted) = (all, true);
         }
         filter
+    }
+
+    /// Puts `all` in the table, unless that makes some of them hard to find.
+    fn fill(&mut self, all: &[Start]) -> bool {
+        all.iter().all(|start| {
+            let first = self.place(start.key);
+            let free = (0..WALK_MAX)
+                .map(|i| (first + i) & (self.starts.len() - 1))
+                .find(|place| self.starts[*place].node == NONE);
+            free.inspect(|place| self.starts[*place] = *start).is_some()
+        })
     }
 
     pub(super) const fn prefix(&self) -> usize {
@@ -229,26 +248,42 @@ impl Filter {
         if self.fold { lower(word) } else { word }
     }
 
-    /// What is known of the first bytes of `rest`, if a pattern starts with them.
+    /// What is known of the first bytes of `rest`, if a pattern starts with them; else what it cost to know that, in bytes.
     #[inline]
-    pub(super) fn start(&self, rest: &[u8]) -> Option<Start> {
+    pub(super) fn start(&self, rest: &[u8]) -> Result<Start, usize> {
         let word = match rest.first_chunk() {
             Some(word) => u64::from_le_bytes(*word),
             None => {
                 let mut word = [0; HASHED];
-                word[..self.prefix].copy_from_slice(rest.get(..self.prefix)?);
+                let bytes = rest.get(..self.prefix).ok_or(HASHED)?;
+                word[..self.prefix].copy_from_slice(bytes);
                 u64::from_le_bytes(word)
             }
         };
         let key = self.key(word);
-        let mut place = self.place(key);
-        loop {
-            let start = self.starts[place];
-            if start.node == NONE || start.key == key {
-                return (start.node != NONE).then_some(start);
-            }
-            place = (place + 1) % self.starts.len();
+        if self.is_sorted {
+            return self.bisect(key);
         }
+        let first = self.place(key);
+        for walked in 0..WALK_MAX {
+            let start = self.starts[(first + walked) & (self.starts.len() - 1)];
+            if start.node == NONE {
+                return Err(HASHED + walked);
+            }
+            if start.key == key {
+                return Ok(start);
+            }
+        }
+        Err(HASHED + WALK_MAX)
+    }
+
+    #[cold]
+    fn bisect(&self, key: u64) -> Result<Start, usize> {
+        let place = self.starts.binary_search_by_key(&key, |start| start.key);
+        let steps = self.starts.len().max(1).ilog2() as usize;
+        place
+            .map(|place| self.starts[place])
+            .map_err(|_| HASHED * (1 + steps))
     }
 
     pub(super) fn memory_bytes(&self) -> usize {
@@ -479,6 +514,7 @@ unsafe fn scan<V: Vector, T: Test<V>>(
                 out.next = at;
                 return;
             }
+            work::add(GROUP);
             group::<V, T, GROUP>(filter, test, haystack.as_ptr().add(at), at, out);
             at += GROUP;
         }
@@ -495,6 +531,7 @@ unsafe fn scan<V: Vector, T: Test<V>>(
             return;
         }
         while at + filter.prefix <= len {
+            work::add(1);
             let word = word_short(haystack.as_ptr().add(at), (len - at).min(HASHED));
             out.places[out.end] = (at - out.base) as u16;
             out.end += usize::from(filter.passes(word));

@@ -8,26 +8,32 @@
 //! ```
 //!
 //! [`Multi`] finds leftmost matches: of those that start first, the pattern that was given first ([`Kind::LeftmostFirst`], as regular
-//! expressions choose), or the longest ([`Kind::LeftmostLongest`]); or all matches, overlapping ones too. Time is linear in the haystack for the first,
-//! plus what longest matches look ahead; for all matches it is bounded by haystack times longest pattern.
+//! expressions choose), or the longest ([`Kind::LeftmostLongest`]); or all matches, overlapping ones too. Time is linear in the haystack and in what
+//! is found; leftmost matches also look ahead, each as far as a pattern that would be preferred to it may still come.
 #![allow(
     unsafe_code,
     reason = "calls of kernels for the level that was asked for"
 )]
 
+mod automaton;
 mod filter;
 mod iter;
+mod once;
+mod overlapping;
 mod replace;
 mod search;
 mod trie;
 
-pub use iter::{FindIter, OverlappingIter};
+pub use iter::FindIter;
+pub use overlapping::OverlappingIter;
 
 use super::detect::{self, Level};
 use super::memmem::Finder;
 use alloc::vec::Vec;
+use automaton::Automaton;
 use core::fmt;
 use filter::{Candidates, Filter, next_candidates};
+use once::Once;
 use trie::Trie;
 
 /// Patterns that one [`Multi`] takes at most, and the sum of their lengths.
@@ -120,6 +126,8 @@ pub struct Multi {
     filter: Option<Filter>,
     /// For a single pattern.
     finder: Option<Finder<'static>>,
+    /// For haystacks that are hard for the filter.
+    automaton: Once<Automaton>,
     candidates: next_candidates::Kernel,
 }
 
@@ -191,6 +199,7 @@ impl Multi {
             trie,
             filter,
             finder,
+            automaton: Once::new(),
             candidates: next_candidates::select(level),
             bytes,
             ends,
@@ -219,7 +228,14 @@ impl Multi {
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
         let filter = self.filter.as_ref().map_or(0, Filter::memory_bytes);
-        self.bytes.len() + self.ends.len() * 8 + self.trie.memory_bytes() + filter
+        let automaton = self.automaton.get().map_or(0, Automaton::memory_bytes);
+        self.bytes.len() + self.ends.len() * 8 + self.trie.memory_bytes() + filter + automaton
+    }
+
+    fn automaton(&self) -> &Automaton {
+        let fold = self.options.ignore_ascii_case;
+        self.automaton
+            .get_or_make(|| Automaton::new(&self.trie, self.len(), fold))
     }
 
     fn pattern_len(&self, pattern: u32) -> usize {

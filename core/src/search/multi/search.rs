@@ -1,15 +1,18 @@
 //! From candidates to matches, and the automaton for haystacks in which candidates cost too much.
 #![forbid(unsafe_code)]
 
+use super::automaton::State;
 use super::filter::Candidates;
 use super::trie::{NONE, ROOT};
 use super::{Kind, Match, Multi};
+use crate::search::work;
 
 /// Bytes walked in vain that a byte of progress pays for; over it, and over a start's worth, the automaton takes over.
 const CREDIT: usize = 4;
 const OVERDRAFT: usize = 4096;
-/// It searches this far at least.
+/// It searches this far at least; twice as far each time that what follows turns out to be no better, up to the latter.
 const STRETCH: usize = 16 << 10;
+const STRETCH_MAX: usize = 1 << 20;
 
 /// What a search keeps between matches.
 #[derive(Clone, Debug)]
@@ -18,7 +21,9 @@ pub(super) struct Cursor {
     /// Bytes walked in vain since `anchor`.
     spent: usize,
     anchor: usize,
-    /// Up to here the automaton searches.
+    /// How far the automaton went, or goes.
+    stretch: usize,
+    /// Up to here it searches.
     until: usize,
 }
 
@@ -28,8 +33,50 @@ impl Cursor {
             candidates: Candidates::new(0),
             spent: 0,
             anchor: 0,
+            stretch: STRETCH,
             until: 0,
         }
+    }
+
+    /// So much was walked from `start`, in vain. If that is too much, candidates behind it are forgotten, for the automaton to start there.
+    #[inline]
+    pub(super) fn spend(&mut self, walked: usize, start: usize) {
+        self.spent += walked;
+        if self.is_overdrawn(start) {
+            self.candidates.restart(start + 1);
+        }
+    }
+
+    #[inline(always)]
+    const fn is_overdrawn(&self, at: usize) -> bool {
+        let credit = at.saturating_sub(self.anchor).saturating_mul(CREDIT);
+        self.spent > credit.saturating_add(OVERDRAFT)
+    }
+
+    /// The automaton has come to its end, and candidates are looked for from `at` on, even if that is before it.
+    pub(super) fn resume(&mut self, at: usize) {
+        self.candidates.restart(at);
+        (self.spent, self.anchor, self.until) = (0, at, at);
+    }
+
+    /// Up to where the automaton is to search, if that is behind `at`, to which the candidates led; patterns have `longest` bytes at most.
+    #[inline]
+    pub(super) fn hard_until(&mut self, at: usize, longest: usize) -> Option<usize> {
+        if self.is_overdrawn(at) {
+            let is_like_before = self.until > 0 && at.saturating_sub(self.until) < STRETCH;
+            self.stretch = if is_like_before {
+                STRETCH_MAX.min(2 * self.stretch)
+            } else {
+                STRETCH
+            };
+            let stretch = self.stretch.max(longest.saturating_mul(8));
+            self.until = at.saturating_add(stretch);
+        }
+        if at >= self.until {
+            return None;
+        }
+        (self.spent, self.anchor) = (0, at);
+        Some(self.until)
     }
 }
 
@@ -60,6 +107,22 @@ impl Multi {
         self.next_match(haystack, from, &mut cursor)
     }
 
+    /// Gives `take` match after match, each the first one at the place that it says or later.
+    pub(crate) fn find_each(
+        &self,
+        haystack: &[u8],
+        mut from: usize,
+        take: &mut dyn FnMut(Match) -> Option<usize>,
+    ) {
+        let mut cursor = Cursor::new();
+        while let Some(next) = self
+            .next_match(haystack, from, &mut cursor)
+            .and_then(&mut *take)
+        {
+            from = next;
+        }
+    }
+
     /// The first match that starts at `free` or later; `cursor` is of this haystack and has passed no start from `free` on.
     #[inline]
     pub(super) fn next_match(
@@ -83,24 +146,24 @@ impl Multi {
                     continue;
                 }
                 let (found, walked) = self.match_at(haystack, start);
+                work::add(walked);
                 if found.is_some() {
                     return found;
                 }
-                cursor.spent += walked;
+                cursor.spend(walked, start);
             }
             let mut at = cursor.candidates.next.max(free);
-            if cursor.spent > OVERDRAFT + CREDIT * at.saturating_sub(cursor.anchor) {
-                cursor.until = at + STRETCH.max(8 * self.longest);
-            }
-            while at < cursor.until {
-                (cursor.spent, cursor.anchor) = (0, at);
-                match self.automaton(haystack, at, cursor.until) {
+            if let Some(until) = cursor.hard_until(at, self.longest) {
+                match self.by_automaton(haystack, at, until) {
                     Outcome::Found(found) => {
                         cursor.candidates.restart(found.start + 1);
                         return Some(found);
                     }
                     Outcome::Absent => return None,
-                    Outcome::Stopped(next) => at = next,
+                    Outcome::Stopped(next) => {
+                        cursor.resume(next);
+                        at = next;
+                    }
                 }
             }
             if at > haystack.len() {
@@ -119,11 +182,11 @@ impl Multi {
         let rest = &haystack[at..];
         let (mut node, mut depth) = match &self.filter {
             Some(filter) => match filter.start(rest) {
-                Some(start) if start.pattern != NONE => {
+                Ok(start) if start.pattern != NONE => {
                     return self.only(start.pattern, haystack, at, filter.prefix());
                 }
-                Some(start) => (start.node, filter.prefix()),
-                None => return (None, 8),
+                Ok(start) => (start.node, filter.prefix()),
+                Err(cost) => return (None, cost),
             },
             None => (ROOT, 0),
         };
@@ -184,17 +247,18 @@ impl Multi {
         (found, text.len() + 8)
     }
 
-    /// The leftmost match that starts at `from` or later, byte by byte in the Aho-Corasick automaton; stops after `until` where no match is pending.
+    /// The leftmost match that starts at `from` or later, in the automaton; stops after `until` where no match is pending.
     ///
     /// At each end of a match the longest one starts first, so it alone can win. The winner is final when every pattern that may still be
     /// running starts behind it, or, at the same place, cannot beat it.
-    fn automaton(&self, haystack: &[u8], from: usize, until: usize) -> Outcome {
-        let mut node = ROOT;
+    fn by_automaton(&self, haystack: &[u8], from: usize, until: usize) -> Outcome {
+        let (trie, automaton) = (&self.trie, self.automaton());
+        let (mut state, mut at) = (State::ROOT, from);
+        let mut is_output = trie.output(ROOT) != NONE;
         let mut best: Option<Match> = None;
-        let mut at = from;
         loop {
-            let output = self.trie.output(node);
-            if output != NONE {
+            if is_output {
+                let output = trie.output(automaton.node(state));
                 let start = at - self.pattern_len(output);
                 let pattern = output as usize;
                 let is_better = best.is_none_or(|best| {
@@ -211,27 +275,33 @@ impl Multi {
                     });
                 }
             }
-            if best.is_some() || at >= until {
-                let running = at - self.trie.depth(node);
-                match best {
-                    Some(best) => {
-                        let cannot_win = running == best.start
-                            && self.options.kind == Kind::LeftmostFirst
-                            && self.trie.lowest(node) as usize >= best.pattern;
-                        if running > best.start || cannot_win {
-                            return Outcome::Found(best);
-                        }
-                    }
-                    // What runs from before has got at least this far, so there is progress.
-                    None if running > from => return Outcome::Stopped(running),
-                    None => {}
+            // Where no more is to be taken at once than the next byte, something may be final.
+            let mut stop = at + 1;
+            if let Some(best) = best {
+                let is_over = automaton.is_shallower(trie, state, at - best.start);
+                let cannot_win = || {
+                    self.options.kind == Kind::LeftmostFirst
+                        && automaton.is_shallower(trie, state, at - best.start + 1)
+                        && trie.lowest(automaton.node(state)) as usize >= best.pattern
+                };
+                if is_over || cannot_win() {
+                    return Outcome::Found(best);
                 }
+            } else if at >= until {
+                // What runs from before has got at least this far, so there is progress.
+                let running = at - trie.depth(automaton.node(state));
+                if running > from {
+                    return Outcome::Stopped(running);
+                }
+            } else {
+                stop = until.min(haystack.len()).max(stop);
             }
-            let Some(&byte) = haystack.get(at) else {
+            let Some(bytes) = haystack.get(at..stop) else {
                 return best.map_or(Outcome::Absent, Outcome::Found);
             };
-            node = self.trie.step(node, self.fold(byte));
-            at += 1;
+            let taken;
+            (state, taken, is_output) = automaton.run(trie, state, bytes);
+            at += taken;
         }
     }
 }

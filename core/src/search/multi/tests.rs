@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 use super::*;
+use crate::search::work;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec;
@@ -251,4 +252,33 @@ fn replacements_go_where_the_matches_were() {
         found.start == 0
     });
     assert_eq!(out, b"APP APP app");
+}
+
+#[test]
+fn words_chosen_to_have_one_hash_are_found_all_the_same() {
+    // The inverse of the filter's hash, of small numbers.
+    let mut inverse = 1u64;
+    for _ in 0..6 {
+        let product = 0x9e37_79b9_7f4a_7c15u64.wrapping_mul(inverse);
+        inverse = inverse.wrapping_mul(2u64.wrapping_sub(product));
+    }
+    let words: Vec<Vec<u8>> = (1..=3_000u64)
+        .map(|hash| {
+            let product = hash.wrapping_mul(inverse);
+            let key = product ^ product >> 29 ^ product >> 58;
+            key.to_le_bytes().to_vec()
+        })
+        .collect();
+    let (known, others) = words.split_at(2_000);
+    let multi = Multi::new(known).unwrap();
+    let haystack: Vec<u8> = words.concat();
+    let expected: Vec<(usize, usize)> = (0..known.len()).map(|i| (i, 8 * i)).collect();
+    let found: Vec<_> = multi
+        .find_iter(&haystack)
+        .map(|m| (m.pattern, m.start))
+        .collect();
+    assert_eq!(found, expected);
+    assert_eq!(multi.find(&others.concat()), None);
+    let looks = work::of(|| assert_eq!(multi.find_iter(&others.concat()).count(), 0));
+    assert!(looks < 100 * 8 * others.len(), "{looks}");
 }

@@ -75,11 +75,11 @@ impl Trie {
         for child in trie.children(ROOT) {
             trie.roots[usize::from(trie.labels[child])] = child as u32;
         }
-        trie.link(&pattern);
+        trie.link();
         trie
     }
 
-    fn link<'p>(&mut self, pattern: &impl Fn(u32) -> &'p [u8]) {
+    fn link(&mut self) {
         let nodes = self.labels.len();
         self.failure = vec![ROOT; nodes];
         self.outputs = self.patterns.clone();
@@ -97,10 +97,30 @@ impl Trie {
                 }
             }
         }
-        let _ = pattern;
     }
 
-    fn children(&self, node: u32) -> core::ops::Range<usize> {
+    /// How many nodes there are.
+    pub(super) fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// The byte that leads to the node.
+    pub(super) fn label(&self, node: usize) -> u8 {
+        self.labels[node]
+    }
+
+    /// The node of the longest proper suffix of the node's string that is in the tree.
+    pub(super) fn failure(&self, node: u32) -> u32 {
+        self.failure[node as usize]
+    }
+
+    /// The first node whose string has `depth` bytes or more: those before it have less.
+    pub(super) fn level(&self, depth: usize) -> u32 {
+        let end = self.labels.len() as u32;
+        self.levels.get(depth).copied().unwrap_or(end)
+    }
+
+    pub(super) fn children(&self, node: u32) -> core::ops::Range<usize> {
         self.first_child[node as usize] as usize..self.first_child[node as usize + 1] as usize
     }
 
@@ -121,9 +141,8 @@ impl Trie {
         place.map(|place| (first + place) as u32)
     }
 
-    /// The automaton's next state.
-    #[inline]
-    pub(super) fn step(&self, mut node: u32, byte: u8) -> u32 {
+    /// The node of the longest suffix, of the node's string with `byte` behind it, that is in the tree.
+    fn step(&self, mut node: u32, byte: u8) -> u32 {
         loop {
             if let Some(child) = self.child(node, byte) {
                 return child;

@@ -172,7 +172,8 @@ pub(super) const LEGS: &[Leg] = &[
         lane: Lane::Apart,
         quick: false,
         needs: &[],
-        limit_s: 900,
+        // Of the long mode, which builds and tests four crates.
+        limit_s: 3600,
         run: facade::run,
     },
     Leg {
