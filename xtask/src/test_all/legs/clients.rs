@@ -1,4 +1,4 @@
-//! Real clients against the real server: Redis's own tools, and the newest clients of two languages.
+//! Real clients against the real server: Redis's own tools, and the clients of three languages.
 
 use crate::test_all::job::{Job, kill_group};
 use std::fs;
@@ -55,6 +55,19 @@ pub(super) fn run(job: &mut Job<'_>) -> Result<(), String> {
         let mut command = Command::new("node");
         job.run(command.current_dir(&node).args([script, &port]))?;
     }
+
+    // The redis crate, built where nothing of the workspace is.
+    let mut rust = job.cargo("run");
+    let target = job.workspace.target.join("redis_client");
+    rust.args(["--quiet", "--locked", "--target-dir"])
+        .arg(target)
+        .args([
+            "--manifest-path",
+            "tests/redis_client/Cargo.toml",
+            "--",
+            &port,
+        ]);
+    job.run(&mut rust)?;
 
     for line in job.output().lines() {
         if let Some((client, _)) = line.split_once(": all answers right") {

@@ -188,7 +188,7 @@ pub(super) const LEGS: &[Leg] = &[
     },
     Leg {
         name: "clients",
-        proves: "redis-cli, redis-benchmark, redis-py, node-redis and ioredis work against the server unmodified",
+        proves: "redis-cli, redis-benchmark, redis-py, node-redis, ioredis and the redis crate work against the server unmodified",
         how: How::Native,
         lane: Lane::Shared,
         quick: false,
