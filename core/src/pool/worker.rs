@@ -50,6 +50,10 @@ pub(super) struct State<E: Env> {
     /// When this tree was first shared while others slept, in ns; 0 if not.
     started_ns: Cell<u64>,
     trees: Cell<u32>,
+    /// How many loops in a row were split at their start for nobody, or would have been.
+    pub(super) vain: Cell<u32>,
+    /// When a loop looked at the clock last, in ns.
+    pub(super) looked_ns: Cell<u64>,
     dice: Cell<u32>,
     /// Whose public halves were seen last, which sharing of theirs it was, and how often in a row.
     sighted: Cell<(usize, usize)>,
@@ -122,6 +126,8 @@ impl<E: Env> State<E> {
             eager: Cell::new(true),
             started_ns: Cell::new(0),
             trees: Cell::new(0),
+            vain: Cell::new(0),
+            looked_ns: Cell::new(0),
             dice: Cell::new(u32::try_from(index).unwrap_or(0).wrapping_mul(0x9E37_79B9) | 1),
             sighted: Cell::new((0, 0)),
             sights: Cell::new(0),

@@ -4,8 +4,10 @@
     reason = "exact sources are a promise that collecting relies on"
 )]
 
+use super::drive::{Consumer, Cuts, Pass, Through, parts};
 use super::function::{Divide, Function};
 use super::source::{ExactSource, Limits, Source};
+use crate::pool::{Env, Worker};
 use core::fmt;
 
 /// What is done to the items of a source.
@@ -32,6 +34,35 @@ pub unsafe trait Adaptor<S: Source>: Divide + Send {
     fn limits(&self, limits: Limits) -> Limits {
         limits
     }
+
+    /// Runs `base`, adapted, through `consumer`.
+    #[inline]
+    fn feed<E: Env, C: Consumer<Self::Item>>(
+        self,
+        base: S,
+        worker: Worker<'_, E>,
+        cuts: Cuts,
+        consumer: &C,
+    ) -> C::Acc {
+        parts(worker, cuts, Adapted::new(base, self), consumer)
+    }
+}
+
+/// Runs the base through a consumer that does what the adaptor does.
+macro_rules! passed_on {
+    () => {
+        #[inline]
+        fn feed<E: Env, C: Consumer<Self::Item>>(
+            self,
+            base: S,
+            worker: Worker<'_, E>,
+            cuts: Cuts,
+            consumer: &C,
+        ) -> C::Acc {
+            let (by, next) = (&self, consumer);
+            base.feed(worker, cuts, &Through { by, next })
+        }
+    };
 }
 
 /// An adaptor that keeps the number of items.
@@ -82,6 +113,15 @@ unsafe impl<S: Source, A: Adaptor<S>> Source for Adapted<S, A> {
     }
     fn limits(&self) -> Limits {
         self.by.limits(self.base.limits())
+    }
+    #[inline]
+    fn feed<E: Env, C: Consumer<A::Item>>(
+        self,
+        worker: Worker<'_, E>,
+        cuts: Cuts,
+        consumer: &C,
+    ) -> C::Acc {
+        self.by.feed(self.base, worker, cuts, consumer)
     }
 }
 
@@ -159,6 +199,15 @@ where
     fn over(self, base: S::Seq, _: usize) -> Self::Seq {
         Stepped { base, by: self }
     }
+    passed_on!();
+}
+
+impl<T, R, F: Fn(T) -> R + Send + Sync> Pass<T> for Each<F> {
+    type Out = R;
+    #[inline]
+    fn pass(&self, items: impl Iterator<Item = T>) -> impl Iterator<Item = R> {
+        items.map(&*self.0)
+    }
 }
 
 impl<F> OneForOne for Each<F> {}
@@ -198,6 +247,15 @@ where
     fn over(self, base: S::Seq, _: usize) -> Self::Seq {
         Stepped { base, by: self }
     }
+    passed_on!();
+}
+
+impl<T, F: Fn(&T) -> bool + Send + Sync> Pass<T> for Accepted<F> {
+    type Out = T;
+    #[inline]
+    fn pass(&self, items: impl Iterator<Item = T>) -> impl Iterator<Item = T> {
+        items.filter(&*self.0)
+    }
 }
 
 impl<I: Iterator, F: Fn(&I::Item) -> bool> Iterator for Stepped<I, Accepted<F>> {
@@ -225,6 +283,15 @@ where
     const ONE_FOR_ONE: bool = false;
     fn over(self, base: S::Seq, _: usize) -> Self::Seq {
         Stepped { base, by: self }
+    }
+    passed_on!();
+}
+
+impl<T, R, F: Fn(T) -> Option<R> + Send + Sync> Pass<T> for Given<F> {
+    type Out = R;
+    #[inline]
+    fn pass(&self, items: impl Iterator<Item = T>) -> impl Iterator<Item = R> {
+        items.filter_map(&*self.0)
     }
 }
 
@@ -274,6 +341,15 @@ where
             front: None,
         }
     }
+    passed_on!();
+}
+
+impl<T, U: IntoIterator, F: Fn(T) -> U + Send + Sync> Pass<T> for Listed<F> {
+    type Out = U::Item;
+    #[inline]
+    fn pass(&self, items: impl Iterator<Item = T>) -> impl Iterator<Item = U::Item> {
+        items.flat_map(&*self.0)
+    }
 }
 
 impl<I: Iterator, U: IntoIterator, F: Fn(I::Item) -> U> Iterator for ListedSeq<I, U, F> {
@@ -306,6 +382,15 @@ unsafe impl<'a, T: Clone + Send + Sync + 'a, S: Source<Item = &'a T>> Adaptor<S>
     const ONE_FOR_ONE: bool = true;
     fn over(self, base: S::Seq, _: usize) -> Self::Seq {
         base.cloned()
+    }
+    passed_on!();
+}
+
+impl<'a, T: Clone + 'a> Pass<&'a T> for Copied {
+    type Out = T;
+    #[inline]
+    fn pass(&self, items: impl Iterator<Item = &'a T>) -> impl Iterator<Item = T> {
+        items.cloned()
     }
 }
 

@@ -7,30 +7,16 @@
 //! ```
 //!
 //! So a loop that nobody helps with runs as sequential code does, and one with few heavy items is shared before the first of them
-//! is done. Nothing needs tuning. The clock is read after a block, but for the first one: not at all in a loop of few items.
+//! is done. Nothing needs tuning. [`Pace`] sizes the blocks; a loop of few items that nobody asks for does not look at the clock at all.
+//!
+//! Adaptors that are functions are handed on to the [consumer](Through), so that parts need not share them.
 //!
 //! A source may be [stopped](super::Until) while it runs: then it weighs nothing, which is looked at after each block.
 #![forbid(unsafe_code)]
 
+use super::pace::{Pace, Start, middle};
 use super::source::Source;
-use crate::platform::{Clock, ClockId};
 use crate::pool::{Env, Worker};
-
-/// A block should take about this long: far more than a look at the clock, far less than a person or a packet notices.
-const BLOCK_NS: u64 = 10_000;
-
-/// What is left is worth sharing from here on: what a thief's first look at it costs, several times over.
-const SHARE_NS: u64 = 5_000;
-
-/// What is left is worth waking somebody from here on. Otherwise a half is shared with those who are awake, and a loop that forks once
-/// and then runs for long would have nobody to share with.
-const WAKE_NS: u64 = 50_000;
-
-/// Blocks grow by this factor until they are long enough.
-const GROWTH: usize = 8;
-
-/// Items of a block at most, so that requests are seen.
-const BLOCK_MAX: usize = 1 << 16;
 
 /// What is done with the items.
 pub trait Consumer<T>: Sync {
@@ -57,40 +43,134 @@ pub trait Consumer<T>: Sync {
     }
 }
 
+/// What passes the items on to a consumer, changed.
+pub trait Pass<T>: Sync {
+    /// What becomes of them.
+    type Out;
+
+    /// Neighbouring items, changed.
+    fn pass(&self, items: impl Iterator<Item = T>) -> impl Iterator<Item = Self::Out>;
+}
+
+/// A consumer of what something makes of the items.
+pub(super) struct Through<'a, P, C> {
+    pub(super) by: &'a P,
+    pub(super) next: &'a C,
+}
+
+impl<T, P: Pass<T>, C: Consumer<P::Out>> Consumer<T> for Through<'_, P, C> {
+    type Acc = C::Acc;
+
+    #[inline]
+    fn start(&self) -> C::Acc {
+        self.next.start()
+    }
+
+    #[inline]
+    fn eat(&self, acc: C::Acc, offset: usize, items: impl Iterator<Item = T>) -> C::Acc {
+        self.next.eat(acc, offset, self.by.pass(items))
+    }
+
+    #[inline]
+    fn merge(&self, left: C::Acc, right: C::Acc) -> C::Acc {
+        self.next.merge(left, right)
+    }
+
+    #[inline]
+    fn is_done(&self, offset: usize) -> bool {
+        self.next.is_done(offset)
+    }
+
+    #[inline]
+    fn is_full(&self, acc: &C::Acc) -> bool {
+        self.next.is_full(acc)
+    }
+}
+
+/// How a source is cut into parts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cuts {
+    /// Where it pays.
+    Adaptive,
+    /// Where the weight alone says.
+    Fixed,
+}
+
 /// Runs `source` through `consumer`.
+#[inline]
 pub fn drive<E, S, C>(worker: Worker<'_, E>, source: S, consumer: &C) -> C::Acc
 where
     E: Env,
     S: Source,
     C: Consumer<S::Item>,
 {
-    let (mut source, mut offset, mut acc) = (source, 0, consumer.start());
-    if source.weight() == 0 {
-        // Folds have a result of nothing, too.
-        return consumer.eat(acc, 0, source.into_seq());
+    source.feed(worker, Cuts::Adaptive, consumer)
+}
+
+/// Runs `source` through `consumer` along a tree that its weight alone determines, so that the result of floating-point
+/// arithmetic is the same bits for any number of threads.
+#[inline]
+pub fn drive_fixed<E, S, C>(worker: Worker<'_, E>, source: S, consumer: &C) -> C::Acc
+where
+    E: Env,
+    S: Source,
+    C: Consumer<S::Item>,
+{
+    source.feed(worker, Cuts::Fixed, consumer)
+}
+
+/// Runs `source` through `consumer`, as it is.
+#[inline]
+pub(super) fn parts<E, S, C>(worker: Worker<'_, E>, cuts: Cuts, source: S, consumer: &C) -> C::Acc
+where
+    E: Env,
+    S: Source,
+    C: Consumer<S::Item>,
+{
+    if source.weight() <= 1 {
+        // Of nothing, too: folds have a result of it.
+        return consumer.eat(consumer.start(), 0, source.into_seq());
     }
-    loop {
-        let first = source.limits().first;
-        if first >= source.weight() {
-            return run(worker, source, consumer, offset, true, acc);
-        }
-        let (front, rest) = source.split_at(first);
-        let (taken, span) = (front.weight(), front.span());
-        acc = run(worker, front, consumer, offset, true, acc);
-        offset = offset.saturating_add(span);
-        if taken == 0 {
-            return acc;
-        }
-        source = rest;
+    match cuts {
+        Cuts::Adaptive => in_turn(worker, source, consumer),
+        Cuts::Fixed => tree(worker, source, consumer, 0),
     }
 }
 
+/// What comes [first](super::Limits::first), then what is after it.
+#[inline]
+fn in_turn<E, S, C>(worker: Worker<'_, E>, mut source: S, consumer: &C) -> C::Acc
+where
+    E: Env,
+    S: Source,
+    C: Consumer<S::Item>,
+{
+    let (mut offset, mut acc) = (0, consumer.start());
+    loop {
+        let first = source.limits().first;
+        let (front, rest) = if first < source.weight() {
+            let (front, rest) = source.split_at(first);
+            (front, Some(rest))
+        } else {
+            (source, None)
+        };
+        let (taken, span) = (front.weight(), front.span());
+        acc = run(worker, front, consumer, offset, Start::WHOLE, acc);
+        offset = offset.saturating_add(span);
+        source = match rest {
+            Some(rest) if taken != 0 => rest,
+            _ => return acc,
+        };
+    }
+}
+
+#[inline]
 fn run<E, S, C>(
     worker: Worker<'_, E>,
     mut source: S,
     consumer: &C,
     mut offset: usize,
-    fresh: bool,
+    start: Start,
     mut acc: C::Acc,
 ) -> C::Acc
 where
@@ -104,72 +184,51 @@ where
     }
     let mut weight = source.weight();
     let limits = source.limits();
-    let (min, max) = (limits.min.max(1), limits.max.max(1));
-    let block_max = BLOCK_MAX.max(min);
-    if weight > max || (fresh && worker.is_wanted() && weight / 2 >= min) {
-        return fork(worker, source, consumer, offset, acc);
+    let min = limits.min.max(1);
+    if weight > limits.max.max(1) || start.splits(worker, min, weight) {
+        return fork(worker, source, consumer, offset, start, acc);
     }
-    let mut block = min;
-    let mut since: Option<u64> = None;
+    let mut pace = Pace::new(worker, start, min, weight);
     while weight > 0 {
         if consumer.is_done(offset) || consumer.is_full(&acc) {
             return acc;
         }
-        if block >= weight {
-            return consumer.eat(acc, offset, source.into_seq());
-        }
-        let (front, rest) = source.split_at(block);
+        let (front, rest) = if pace.block < weight {
+            let (front, rest) = source.split_at(pace.block);
+            (front, Some(rest))
+        } else {
+            (source, None)
+        };
         let (taken, span) = (front.weight(), front.span());
-        if taken == 0 {
-            // It cannot be split there.
-            return consumer.eat(acc, offset, rest.into_seq());
-        }
-        acc = if S::COARSE && block < taken && taken < weight {
-            run(worker, front, consumer, offset, false, acc)
+        acc = if S::COARSE && pace.block < taken && rest.as_ref().is_some_and(|r| r.weight() > 0) {
+            run_again(worker, front, consumer, offset, pace.start(), acc)
         } else {
             consumer.eat(acc, offset, front.into_seq())
+        };
+        let Some(rest) = rest else {
+            return acc;
         };
         source = rest;
         offset = offset.saturating_add(span);
         // Asked again, since a source that was stopped weighs nothing.
         weight = source.weight();
-        let wanted = worker.is_wanted();
-        if !wanted && block < GROWTH {
-            block = block.saturating_mul(GROWTH);
-            continue;
+        if taken == 0 {
+            // It cannot be split there.
+            pace.block = usize::MAX;
+        } else if pace.turn(worker, taken, weight) {
+            return fork(worker, source, consumer, offset, pace.start(), acc);
         }
-        let now = worker.state.platform().now(ClockId::Monotonic).as_ns();
-        let Some(before) = since.replace(now) else {
-            // The next block is timed, a short one if somebody waits.
-            block = if wanted {
-                GROWTH
-            } else {
-                block.saturating_mul(GROWTH)
-            }
-            .clamp(min, block_max);
-            continue;
-        };
-        let per_item_ps = now.saturating_sub(before).saturating_mul(1_000) / taken as u64;
-        let left_ns = per_item_ps.saturating_mul(weight as u64) / 1_000;
-        if wanted && left_ns > SHARE_NS && weight / 2 >= min {
-            if left_ns > WAKE_NS {
-                worker.state.expect_long();
-            }
-            return fork(worker, source, consumer, offset, acc);
-        }
-        let enough = usize::try_from(BLOCK_NS * 1_000 / per_item_ps.max(1)).unwrap_or(block_max);
-        block = enough
-            .min(block.saturating_mul(GROWTH))
-            .clamp(min, block_max);
     }
     acc
 }
 
-fn fork<E, S, C>(
+#[inline(never)]
+fn run_again<E, S, C>(
     worker: Worker<'_, E>,
     source: S,
     consumer: &C,
     offset: usize,
+    start: Start,
     acc: C::Acc,
 ) -> C::Acc
 where
@@ -177,8 +236,25 @@ where
     S: Source,
     C: Consumer<S::Item>,
 {
-    let weight = source.weight();
-    let (left, right) = source.split_at(weight / 2);
+    run(worker, source, consumer, offset, start, acc)
+}
+
+#[inline(never)]
+fn fork<E, S, C>(
+    worker: Worker<'_, E>,
+    source: S,
+    consumer: &C,
+    offset: usize,
+    start: Start,
+    acc: C::Acc,
+) -> C::Acc
+where
+    E: Env,
+    S: Source,
+    C: Consumer<S::Item>,
+{
+    let at = middle(source.limits().min, source.weight());
+    let (left, right) = source.split_at(at);
     let middle = offset.saturating_add(left.span());
     if left.weight() == 0 || right.weight() == 0 {
         // It cannot be split there, or was stopped.
@@ -186,47 +262,41 @@ where
         return consumer.eat(acc, offset, whole.into_seq());
     }
     let home = worker.index();
-    let (left, right) = worker.join(
-        |worker| run(worker, left, consumer, offset, false, acc),
+    let (left, (stolen, right)) = worker.join(
+        |worker| run_again(worker, left, consumer, offset, start.half(false), acc),
         |worker| {
             let stolen = worker.index() != home;
-            run(worker, right, consumer, middle, stolen, consumer.start())
+            let start = start.half(stolen);
+            let right = run_again(worker, right, consumer, middle, start, consumer.start());
+            (stolen, right)
         },
     );
+    start.learn(worker, stolen);
     consumer.merge(left, right)
 }
 
-/// Runs `source` through `consumer` along a tree that its weight alone determines, so that the result of floating-point
-/// arithmetic is the same bits for any number of threads.
-pub fn drive_fixed<E, S, C>(worker: Worker<'_, E>, source: S, consumer: &C) -> C::Acc
+/// Items of a leaf of a fixed tree: long enough to hide a join, short enough to share.
+const LEAF: usize = 2048;
+
+fn tree<E, S, C>(worker: Worker<'_, E>, source: S, consumer: &C, offset: usize) -> C::Acc
 where
     E: Env,
     S: Source,
     C: Consumer<S::Item>,
 {
-    /// Items of a leaf: long enough to hide a join, short enough to share.
-    const LEAF: usize = 2048;
-    fn tree<E, S, C>(worker: Worker<'_, E>, source: S, consumer: &C, offset: usize) -> C::Acc
-    where
-        E: Env,
-        S: Source,
-        C: Consumer<S::Item>,
-    {
-        let weight = source.weight();
-        if weight <= LEAF {
-            return consumer.eat(consumer.start(), offset, source.into_seq());
-        }
-        let (left, right) = source.split_at(weight / 2);
-        let middle = offset.saturating_add(left.span());
-        if left.weight() == 0 || right.weight() == 0 {
-            let whole = if left.weight() == 0 { right } else { left };
-            return consumer.eat(consumer.start(), offset, whole.into_seq());
-        }
-        let (left, right) = worker.join(
-            |worker| tree(worker, left, consumer, offset),
-            |worker| tree(worker, right, consumer, middle),
-        );
-        consumer.merge(left, right)
+    let weight = source.weight();
+    if weight <= LEAF {
+        return consumer.eat(consumer.start(), offset, source.into_seq());
     }
-    tree(worker, source, consumer, 0)
+    let (left, right) = source.split_at(weight / 2);
+    let middle = offset.saturating_add(left.span());
+    if left.weight() == 0 || right.weight() == 0 {
+        let whole = if left.weight() == 0 { right } else { left };
+        return consumer.eat(consumer.start(), offset, whole.into_seq());
+    }
+    let (left, right) = worker.join(
+        |worker| tree(worker, left, consumer, offset),
+        |worker| tree(worker, right, consumer, middle),
+    );
+    consumer.merge(left, right)
 }

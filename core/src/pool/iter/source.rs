@@ -10,6 +10,8 @@
     reason = "exact sources are a promise that collecting relies on"
 )]
 
+use super::drive::{Consumer, Cuts, parts};
+use crate::pool::{Env, Worker};
 use core::ops::Range;
 
 /// A splittable sequence.
@@ -48,6 +50,18 @@ pub unsafe trait Source: Sized + Send {
     /// How parts may be cut.
     fn limits(&self) -> Limits {
         Limits::NONE
+    }
+
+    /// Runs it through `consumer`; a source that is another one and a function gives the function to the consumer. Nobody but
+    /// [`drive`](super::drive) and [`drive_fixed`](super::drive_fixed) calls this.
+    #[inline]
+    fn feed<E: Env, C: Consumer<Self::Item>>(
+        self,
+        worker: Worker<'_, E>,
+        cuts: Cuts,
+        consumer: &C,
+    ) -> C::Acc {
+        parts(worker, cuts, self, consumer)
     }
 }
 

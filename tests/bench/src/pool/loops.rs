@@ -80,12 +80,14 @@ where
         terms: format!("{terms}; {times} times from inside the pool; {time:?} time"),
         ours: us(move || {
             let (data, want) = &**a;
-            ours_of(workers).enter(|_| timed(time, times, operations, want, || ours(data)))
+            ours_of(workers)
+                .enter(|_| timed(time, times, operations, want, || ours(black_box(data))))
         }),
         peers: vec![
             rayon_is(move || {
                 let (data, want) = &**b;
-                rayon_of(workers).install(|| timed(time, times, operations, want, || rayons(data)))
+                rayon_of(workers)
+                    .install(|| timed(time, times, operations, want, || rayons(black_box(data))))
             }),
             sequential(move || {
                 let (data, want) = &**c;
