@@ -8,7 +8,7 @@ use super::order::{Key, Lead, Output, Prelude};
 use super::print::{self, Json, Mode, Out, Standard, Stats, Summary};
 use super::run::Shared;
 use super::search::chunk::{self, CHUNK_BYTES};
-use super::search::{Binary, Input, Searcher, has_mark};
+use super::search::{Binary, Input, Reach, Searcher, has_mark};
 use super::sync::{lock, wait};
 use super::target::{Files, Target};
 use std::ffi::OsString;
@@ -16,13 +16,16 @@ use std::fs::File;
 use std::io::{self, Seek as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 
 /// From this size on a file is searched in parts.
 const BIG_FILE_BYTES: u64 = 1 << 20;
 
 /// How much of a file says whether it is binary.
 const HEAD_BYTES: usize = 64 << 10;
+
+/// Memory for parts that is kept from one to the next.
+const CHUNK_KEPT_BYTES_MAX: usize = 4 * CHUNK_BYTES;
 
 /// A file that is searched in parts.
 #[derive(Debug)]
@@ -35,7 +38,10 @@ pub(super) struct BigFile {
     left: AtomicU32,
     /// Nothing more is wanted of it.
     over: AtomicBool,
+    /// Some part could not be searched.
+    failed: AtomicBool,
     prelude: Arc<Prelude>,
+    reach: Reach,
     lines: Mutex<LineCounts>,
     counted: Condvar,
     sums: Mutex<Sums>,
@@ -71,6 +77,16 @@ impl BigFile {
     ///
     /// The parts before it were all begun earlier and wait for none that comes later, so this ends.
     fn lines_before(&self, index: u32, lines: u64) -> u64 {
+        let mut counts = self.count_lines(index, lines);
+        loop {
+            if let Some(before) = counts.before.get(index as usize) {
+                return *before;
+            }
+            counts = wait(&self.counted, counts);
+        }
+    }
+
+    fn count_lines(&self, index: u32, lines: u64) -> MutexGuard<'_, LineCounts> {
         let mut counts = lock(&self.lines);
         counts.known.insert(index, lines);
         if counts.before.is_empty() {
@@ -86,11 +102,17 @@ impl BigFile {
             counts.next += 1;
         }
         self.counted.notify_all();
-        loop {
-            if let Some(before) = counts.before.get(index as usize) {
-                return *before;
-            }
-            counts = wait(&self.counted, counts);
+        counts
+    }
+}
+
+/// Whoever waits for the lines of a part is let go on also if who searches it panics.
+struct CountOnPanic<'f>(&'f BigFile, u32);
+
+impl Drop for CountOnPanic<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            drop(self.0.count_lines(self.1, 0));
         }
     }
 }
@@ -190,7 +212,9 @@ impl Scratch {
         }
         let input = if shared.sliced {
             let bytes = file.metadata()?.len();
-            if bytes >= BIG_FILE_BYTES && splits(shared, matcher) {
+            // Whether a NUL ends the search is a question to the whole file.
+            let splits = place.binary != Binary::Quit && splits(shared, matcher);
+            if bytes >= BIG_FILE_BYTES && splits {
                 self.chunk.resize(self.chunk.len().max(HEAD_BYTES), 0);
                 let head = self.chunk.get_mut(..HEAD_BYTES).unwrap_or_default();
                 let have = crate::sys::read_at(&file, head, 0)?;
@@ -297,11 +321,18 @@ impl Scratch {
             lead: Lead::Part(Arc::clone(&file.prelude)),
             ..Output::default()
         };
+        let _guard = CountOnPanic(file, index);
         if let Err(error) = self.search_part(shared, matcher, key, file, index, &mut output)
             && error.kind() != io::ErrorKind::Interrupted
         {
+            file.failed.store(true, Ordering::Relaxed);
             file.over.store(true, Ordering::Relaxed);
+            // Others may have searched what is behind, without its number of lines.
+            output.ends_file = true;
             shared.fail(&file.path, &error);
+        }
+        if self.chunk.len() > CHUNK_KEPT_BYTES_MAX {
+            self.chunk = Vec::new();
         }
         output
     }
@@ -324,7 +355,7 @@ impl Scratch {
                 offset: 0,
             })
         } else {
-            chunk::read(&file.file, index, terminator, &mut self.chunk)
+            chunk::read(&file.file, index, search, &file.reach, &mut self.chunk)
         };
         let mut first_line = 1;
         if search.line_numbers {
@@ -397,6 +428,9 @@ impl Scratch {
             lead: Lead::File,
             ..Output::default()
         };
+        if file.failed.load(Ordering::Relaxed) {
+            return output;
+        }
         let has_match = if print.quiet || print.mode != Mode::Standard {
             let mut out = Out::new(Vec::new(), None);
             let path = crate::sys::path_bytes(&file.path);
@@ -499,7 +533,9 @@ fn big_file(
         parts,
         left: AtomicU32::new(parts),
         over: AtomicBool::new(false),
+        failed: AtomicBool::new(false),
         prelude: Arc::new(Prelude::new(heading)),
+        reach: Reach::default(),
         lines: Mutex::default(),
         counted: Condvar::new(),
         sums: Mutex::default(),

@@ -10,9 +10,16 @@ use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use ignore::overrides::Override;
 use ignore::types::Types;
 use std::ffi::OsStr;
-use std::fs;
+use std::fs::{self, File};
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
+
+/// Larger ignore files that were found are left alone, as git leaves them.
+const RULES_BYTES_MAX: u64 = 100 << 20;
+
+/// What a line with a path may take.
+const LINE_BYTES_MAX: u64 = 64 << 10;
 
 /// What is searched.
 #[derive(Clone, Debug)]
@@ -200,6 +207,27 @@ impl Walk {
         })
     }
 
+    /// [`read_rules`](Self::read_rules) of a file that nobody named: not of a pipe or a device, which may have no end.
+    fn read_found_rules(
+        &self,
+        directory: &Path,
+        path: &Path,
+        complain: &dyn Fn(&str),
+    ) -> Gitignore {
+        let why = match fs::metadata(path) {
+            Ok(metadata) if metadata.is_file() && metadata.len() > RULES_BYTES_MAX => {
+                "too large for a file with rules"
+            }
+            Ok(metadata) if !metadata.is_file() && !metadata.is_dir() => "not a regular file",
+            // What else is wrong is said by who opens it.
+            _ => return self.read_rules(directory, path, complain),
+        };
+        if self.options.ignore_messages {
+            complain(&format!("{}: {why}, so not heeded", path.display()));
+        }
+        Gitignore::empty()
+    }
+
     fn global(&self) -> &Gitignore {
         self.global.get_or_init(|| {
             if self.options.ignore_vcs && self.options.ignore_global {
@@ -290,7 +318,7 @@ impl Walk {
             if above && !path.is_file() {
                 return Gitignore::empty();
             }
-            self.read_rules(directory, &path, complain)
+            self.read_found_rules(directory, &path, complain)
         };
         let uses_git = options.ignore_vcs;
         let dot_git = if found.git && uses_git {
@@ -307,7 +335,7 @@ impl Walk {
             .map_or_else(Gitignore::empty, |git| {
                 let path = git.join("info/exclude");
                 if path.is_file() {
-                    self.read_rules(directory, &path, complain)
+                    self.read_found_rules(directory, &path, complain)
                 } else {
                     Gitignore::empty()
                 }
@@ -452,18 +480,29 @@ fn opinion(rules: &Gitignore, path: &Path, is_dir: bool) -> Option<bool> {
 
 /// Where a repository keeps what its worktrees share.
 fn git_directory(dot_git: &Path, metadata: &fs::Metadata) -> Option<PathBuf> {
-    if metadata.is_dir() {
+    if !metadata.is_file() {
         return Some(dot_git.to_path_buf());
     }
-    let pointer = fs::read_to_string(dot_git).ok()?;
-    let git = PathBuf::from(pointer.lines().next()?.strip_prefix("gitdir: ")?);
-    let common = fs::read_to_string(git.join("commondir")).ok()?;
-    let common = common.lines().next()?;
-    Some(if Path::new(common).is_absolute() {
-        PathBuf::from(common)
+    let pointer = first_line(dot_git)?;
+    let git = PathBuf::from(pointer.strip_prefix("gitdir: ")?);
+    let common = PathBuf::from(first_line(&git.join("commondir"))?);
+    Some(if common.is_absolute() {
+        common
     } else {
         git.join(common)
     })
+}
+
+/// The first line of a regular file, if it is no longer than a path may be.
+fn first_line(path: &Path) -> Option<String> {
+    if !fs::metadata(path).ok()?.is_file() {
+        return None;
+    }
+    let mut line = String::new();
+    let mut reader = BufReader::new(File::open(path).ok()?.take(LINE_BYTES_MAX));
+    reader.read_line(&mut line).ok()?;
+    let line = line.strip_suffix('\n').unwrap_or(&line);
+    Some(line.strip_suffix('\r').unwrap_or(line).to_owned())
 }
 
 /// A path without `./` at its start.

@@ -184,6 +184,122 @@ fn an_input_without_end_is_refused_where_it_must_be_in_memory() {
 }
 
 #[test]
+fn a_line_without_end_is_an_error_and_the_other_files_are_searched() {
+    let scratch = Scratch::new("long-line");
+    let path = scratch.path();
+    fs::create_dir(path.join("d")).unwrap();
+    fs::write(path.join("d/a"), "foo\n").unwrap();
+    fs::write(path.join("d/long"), "x".repeat(3 << 20) + "\nfoo\n").unwrap();
+    fs::write(path.join("d/z"), "foo\n").unwrap();
+    for arguments in [
+        // In parts, in windows of a named file, and in those of a file that was found.
+        &["d/a", "d/long", "d/z"][..],
+        &["-C1", "--no-context-separator", "d/a", "d/long", "d/z"],
+        &["-a", "d"],
+        &["d"],
+    ] {
+        let search = |max: &str| {
+            let limit = ["--line-max", max, "-n", "foo"];
+            ours(path, &[&limit[..], arguments].concat())
+        };
+        let output = search("1M");
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert_eq!(output.stdout, b"d/a:1:foo\nd/z:1:foo\n", "{arguments:?}");
+        let why = stderr(&output);
+        assert!(
+            why.contains("d/long: a line is longer than the 1048576 bytes"),
+            "{arguments:?}: {why}"
+        );
+        let count = ["--line-max", "1M", "-c", "foo"];
+        let output = ours(path, &[&count[..], arguments].concat());
+        assert_eq!(output.stdout, b"d/a:1\nd/z:1\n", "{arguments:?}");
+        let output = search("4M");
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}");
+        assert!(
+            String::from_utf8_lossy(&output.stdout).contains("d/long:2:foo\n"),
+            "{arguments:?}"
+        );
+    }
+}
+
+#[test]
+fn what_a_repository_must_not_have_is_not_waited_for() {
+    let scratch = Scratch::new("pipes");
+    let path = scratch.path();
+    let fifo = |name: &str| {
+        let made = Command::new("mkfifo").arg(path.join(name)).status();
+        assert!(made.unwrap().success());
+    };
+    for directory in ["pipe", "device", "common", "rules"] {
+        fs::create_dir(path.join(directory)).unwrap();
+        fs::write(path.join(directory).join("file"), "foo\n").unwrap();
+        fs::write(path.join(directory).join(".ignore"), "no such name\n").unwrap();
+    }
+    fifo("pipe/.git");
+    symlink("/dev/zero", path.join("device/.git")).unwrap();
+    fs::write(path.join("common/.git"), "gitdir: .\n").unwrap();
+    fifo("common/commondir");
+    fifo("rules/.gitignore");
+    fs::create_dir(path.join("rules/.git")).unwrap();
+    let output = ours(path, &["foo"]);
+    assert_eq!(
+        String::from_utf8_lossy(&output.stdout),
+        "common/file:foo\ndevice/file:foo\npipe/file:foo\nrules/file:foo\n"
+    );
+    assert_eq!(
+        stderr(&output).matches("not a regular file").count(),
+        1,
+        "{}",
+        stderr(&output)
+    );
+    // As a directory above, too.
+    for directory in ["pipe", "device", "common"] {
+        fs::create_dir(path.join(directory).join("inner")).unwrap();
+        fs::write(path.join(directory).join("inner/file"), "foo\n").unwrap();
+        let output = ours(&path.join(directory), &["foo", "inner"]);
+        assert_eq!(output.stdout, b"inner/file:foo\n");
+    }
+}
+
+#[test]
+fn very_many_matches_in_a_line_or_over_lines_are_linear() {
+    let scratch = Scratch::new("quadratic");
+    let path = scratch.path();
+    // Looking for the line's ends at each match would take minutes.
+    fs::write(path.join("line"), "\" ".repeat(400_000)).unwrap();
+    let output = ours(path, &["-U", "--count-matches", "\"\\s", "line"]);
+    assert_eq!(output.stdout, b"400000\n");
+    fs::write(path.join("lines"), "a\n".repeat(100_000)).unwrap();
+    let output = ours(path, &["-U", "--vimgrep", "a\\n", "lines"]);
+    assert!(output.stdout.ends_with(b"\nlines:100000:1:a\n"));
+    assert_eq!(
+        output.stdout.iter().filter(|b| **b == b'\n').count(),
+        100_000
+    );
+}
+
+#[test]
+fn a_large_binary_file_is_counted_as_a_small_one() {
+    use underpin::grep::{GrepOptions, Matcher, Mode, PatternOptions, run};
+    let scratch = Scratch::new("large-binary");
+    let matcher = Matcher::new(&["foo"], &PatternOptions::default()).unwrap();
+    let mut options = GrepOptions::default();
+    options.print.mode = Mode::Count;
+    for (name, behind) in [("small", 10), ("large", 400_000)] {
+        let path = scratch.path().join(name);
+        let text = "foo\n".repeat(40_000) + "foo \0 foo\n" + &"foo\n".repeat(behind);
+        fs::write(&path, text).unwrap();
+        let mut out = Vec::new();
+        let outcome = run(&matcher, &options, &[path], &mut out, &|_| ()).unwrap();
+        assert!(
+            out.is_empty() && !outcome.matched,
+            "{name}: {}",
+            String::from_utf8_lossy(&out)
+        );
+    }
+}
+
+#[test]
 fn a_line_is_shown_before_the_next_one_comes_if_that_is_wanted() {
     let scratch = Scratch::new("lines");
     let mut child = Command::new(env!("CARGO_BIN_EXE_underpin"))

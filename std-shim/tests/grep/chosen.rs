@@ -1,6 +1,6 @@
 //! Searches that were chosen: each flag, and what flags do to each other.
 
-use crate::compare::{compare, compare_with, ripgrep};
+use crate::compare::{compare_with, differences, ripgrep};
 use crate::support::{Scratch, ours};
 use crate::tree;
 use std::collections::BTreeSet;
@@ -21,29 +21,21 @@ fn chosen_searches_are_the_same_bytes() {
         "foo\nbar\nstruct\nfoo\n",
     )
     .unwrap();
-    let mut wrong = Vec::new();
-    let mut count = 0;
-    for line in SEARCHES
+    let word = |word: &str| match word {
+        "''" => String::new(),
+        word => word
+            .replace('~', " ")
+            .replace("^M", "\r")
+            .replace("^J", "\n"),
+    };
+    let searches: Vec<Vec<String>> = SEARCHES
         .lines()
         .filter(|line| !line.is_empty() && !line.starts_with('#'))
-    {
-        let words: Vec<String> = line
-            .split(' ')
-            .map(|word| {
-                word.replace('~', " ")
-                    .replace("^M", "\r")
-                    .replace("^J", "\n")
-            })
-            .collect();
-        let words: Vec<&str> = words
-            .iter()
-            .map(|word| if *word == "''" { "" } else { word })
-            .collect();
-        count += 1;
-        if let Err(why) = compare(&ripgrep, scratch.path(), &words) {
-            wrong.push(why);
-        }
-    }
+        .map(|line| line.split(' ').map(word).collect())
+        .collect();
+    let wrong = differences(&ripgrep, scratch.path(), &searches);
+    let wrong: Vec<String> = wrong.into_iter().map(|(_, why)| why).collect();
+    let count = searches.len();
     println!("{count} chosen searches");
     assert!(
         wrong.is_empty(),

@@ -3,6 +3,8 @@
 use crate::support::ours_with;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// ripgrep's path, or a loud word that a test did not run.
 pub(crate) fn ripgrep(test: &str) -> Option<String> {
@@ -105,6 +107,36 @@ fn difference(ours: &Output, theirs: &Output) -> Option<String> {
             ));
         }
     }
+}
+
+/// Runs both for each of `searches` in `directory`, on as many threads as there are processors; what differs.
+pub(crate) fn differences(
+    ripgrep: &str,
+    directory: &Path,
+    searches: &[Vec<String>],
+) -> Vec<(usize, String)> {
+    let next = AtomicUsize::new(0);
+    let wrong = Mutex::new(Vec::new());
+    let hands = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..hands {
+            scope.spawn(|| {
+                loop {
+                    let index = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(search) = searches.get(index) else {
+                        break;
+                    };
+                    let words: Vec<&str> = search.iter().map(String::as_str).collect();
+                    if let Err(why) = compare(ripgrep, directory, &words) {
+                        wrong.lock().unwrap().push((index, why));
+                    }
+                }
+            });
+        }
+    });
+    let mut wrong = wrong.into_inner().unwrap();
+    wrong.sort_unstable();
+    wrong
 }
 
 /// Runs both in `directory`; what differs.

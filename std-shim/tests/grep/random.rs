@@ -2,7 +2,7 @@
 //!
 //! Left out: `\A` and `\z`, whose meaning in ripgrep depends on its windows.
 
-use crate::compare::{compare, ripgrep};
+use crate::compare::{differences, ripgrep};
 use crate::support::{Random, Scratch};
 use crate::tree;
 
@@ -145,16 +145,16 @@ fn random_searches_are_the_same_bytes() {
     );
     let scratch = Scratch::new("random");
     tree::make(scratch.path());
-    let mut wrong = Vec::new();
-    for seed in first..first + count {
-        let arguments = arguments(&mut Random(seed));
-        let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
-        if let Err(why) = compare(&ripgrep, scratch.path(), &words) {
-            wrong.push(format!(
-                "UNDERPIN_SEED={seed} UNDERPIN_GREP_SEARCHES=1: {why}"
-            ));
-        }
-    }
+    let searches: Vec<Vec<String>> = (first..first + count)
+        .map(|seed| arguments(&mut Random(seed)))
+        .collect();
+    let wrong: Vec<String> = differences(&ripgrep, scratch.path(), &searches)
+        .into_iter()
+        .map(|(index, why)| {
+            let seed = first + index as u64;
+            format!("UNDERPIN_SEED={seed} UNDERPIN_GREP_SEARCHES=1: {why}")
+        })
+        .collect();
     println!("{count} random searches from UNDERPIN_SEED={first}");
     assert!(
         wrong.is_empty(),

@@ -126,6 +126,9 @@ pub(in super::super) struct Grep {
     /// With -U, search no larger file; K, M and G are units
     #[arg(long, value_name = "SIZE", value_parser = size, default_value = "1G", help_heading = "Patterns")]
     pub(super) multiline_max: u64,
+    /// Search no file on from a line that is longer; K, M and G are units
+    #[arg(long, value_name = "SIZE", value_parser = size, default_value = "1G", help_heading = "Patterns")]
+    pub(super) line_max: u64,
     /// What the compiled pattern may take; K, M and G are units
     #[arg(long, value_name = "SIZE", value_parser = size, help_heading = "Patterns")]
     pub(super) regex_size_limit: Option<u64>,

@@ -198,6 +198,7 @@ fn search_options(arguments: &Grep, print: &PrintOptions, stdin: bool) -> Search
     options.passthru = arguments.passthru;
     options.stop_on_nonmatch = arguments.stop_on_nonmatch;
     options.whole_bytes_max = arguments.multiline_max;
+    options.line_bytes_max = arguments.line_max;
     let both = arguments.context.unwrap_or(0);
     options.before = arguments.before_context.unwrap_or(both);
     options.after = arguments.after_context.unwrap_or(both);

@@ -267,26 +267,26 @@ impl<'p, 'o> Standard<'p, 'o> {
     }
 
     fn piece_per_match(&mut self, shown: &Shown<'_>) {
+        // Matches only go on, and so do lines: none is looked at again for each match.
+        let mut lines = (0..).zip(split(shown.bytes, self.terminator)).peekable();
         for found in shown.matches {
-            for (index, line) in split(shown.bytes, self.terminator).enumerate() {
-                if line.start >= found.end {
-                    break;
-                }
-                if line.end <= found.start {
-                    continue;
-                }
-                let offset = shown.offset + line.start as u64;
-                let column = found.start.saturating_sub(line.start);
-                self.prelude(shown, offset, index as u64, Some(column));
-                let bytes = shown.bytes.get(line.clone()).unwrap_or_default();
-                if self.is_too_long(bytes) {
-                    self.omitted(shown);
-                } else {
-                    self.parts(shown.bytes, line, std::slice::from_ref(found), &mut 0);
-                    self.out.write(&[self.terminator]);
-                }
-                // The first line of the match is enough.
+            while lines.next_if(|(_, line)| line.end <= found.start).is_some() {}
+            // The first line of the match is enough.
+            let Some((index, line)) = lines.peek().cloned() else {
                 break;
+            };
+            if line.start >= found.end {
+                continue;
+            }
+            let offset = shown.offset + line.start as u64;
+            let column = found.start.saturating_sub(line.start);
+            self.prelude(shown, offset, index, Some(column));
+            let bytes = shown.bytes.get(line.clone()).unwrap_or_default();
+            if self.is_too_long(bytes) {
+                self.omitted(shown);
+            } else {
+                self.parts(shown.bytes, line, std::slice::from_ref(found), &mut 0);
+                self.out.write(&[self.terminator]);
             }
         }
     }

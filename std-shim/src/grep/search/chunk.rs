@@ -6,11 +6,14 @@
 
 use super::super::kernel;
 use super::super::matcher::Matcher;
+use super::super::sync::lock;
 use super::core::Core;
-use super::{Binary, SearchOptions, Sink};
+use super::{Binary, SearchOptions, Sink, grow, line_too_long};
 use crate::sys::read_at;
 use std::fs::File;
 use std::io;
+use std::ops::Range;
+use std::sync::Mutex;
 
 /// Of one part, in bytes.
 pub(in super::super) const CHUNK_BYTES: usize = 256 << 10;
@@ -25,20 +28,51 @@ pub(in super::super) struct Chunk<'b> {
     pub(in super::super) offset: u64,
 }
 
+/// The longest line that is known to go past the part in which it begins: the parts that it covers need not be read.
+#[derive(Debug, Default)]
+pub(in super::super) struct Reach(Mutex<Range<u64>>);
+
+impl Reach {
+    /// A line begins at `line.start`, and none other before `line.end`.
+    fn extend(&self, line: Range<u64>) {
+        let mut longest = lock(&self.0);
+        if line.end - line.start > longest.end - longest.start {
+            *longest = line;
+        }
+    }
+
+    /// Whether no line begins in `bytes`.
+    fn covers(&self, bytes: &Range<u64>) -> bool {
+        let longest = lock(&self.0);
+        longest.start < bytes.start && longest.end >= bytes.end
+    }
+}
+
 /// Reads part `index` of `file` into `buffer`.
+///
+/// # Errors
+///
+/// The system's; that a line has more than `line_bytes_max` bytes; that there is no memory for it.
 pub(in super::super) fn read<'b>(
     file: &File,
     index: u32,
-    terminator: u8,
+    options: &SearchOptions,
+    reach: &Reach,
     buffer: &'b mut Vec<u8>,
 ) -> io::Result<Chunk<'b>> {
+    let terminator = options.line_terminator;
     let first = u64::from(index) * CHUNK_BYTES as u64;
     let from = first.saturating_sub(1);
+    let none = Chunk {
+        lines: &[],
+        offset: from,
+    };
+    if reach.covers(&(first..first + CHUNK_BYTES as u64)) {
+        return Ok(none);
+    }
     // The byte before says whether a line begins with the part.
     let wanted = CHUNK_BYTES + usize::from(first > 0);
-    if buffer.len() < wanted + TAIL_BYTES {
-        buffer.resize(wanted + TAIL_BYTES, 0);
-    }
+    grow(buffer, wanted + TAIL_BYTES)?;
     let head = buffer.get_mut(..wanted).unwrap_or_default();
     let mut have = read_at(file, head, from)?;
     let start = if first == 0 {
@@ -51,36 +85,35 @@ pub(in super::super) fn read<'b>(
             seen.get(..seen.len().min(CHUNK_BYTES)).unwrap_or_default(),
         ) {
             Some(at) => at + 1,
-            None => {
-                return Ok(Chunk {
-                    lines: &[],
-                    offset: from,
-                });
-            }
+            None => return Ok(none),
         }
     };
     let mut end = have;
     if have == wanted && buffer.get(have - 1) != Some(&terminator) {
+        let lines = buffer.get(start..have).unwrap_or_default();
+        let last = start + kernel::rfind(terminator, lines).map_or(0, |at| at + 1);
+        let mut step = TAIL_BYTES;
         loop {
-            if buffer.len() < have + TAIL_BYTES {
-                buffer.resize(have.saturating_mul(2), 0);
-            }
-            let room = have..(have + TAIL_BYTES).max(buffer.len() / 2).min(buffer.len());
-            let more = read_at(
-                file,
-                buffer.get_mut(room).unwrap_or_default(),
-                from + have as u64,
-            )?;
+            grow(buffer, have + step)?;
+            let room = buffer.get_mut(have..have + step).unwrap_or_default();
+            let more = read_at(file, room, from + have as u64)?;
             let fresh = buffer.get(have..have + more).unwrap_or_default();
-            if let Some(at) = kernel::find(terminator, fresh) {
-                end = have + at + 1;
+            let ended = kernel::find(terminator, fresh);
+            have += ended.map_or(more, |at| at + 1);
+            end = have;
+            let line_bytes = (have - last) as u64;
+            if line_bytes > options.line_bytes_max {
+                return Err(line_too_long(options.line_bytes_max));
+            }
+            if have > wanted + CHUNK_BYTES {
+                reach.extend(from + last as u64..from + have as u64);
+            }
+            if ended.is_some() || more < step {
                 break;
             }
-            have += more;
-            if more == 0 {
-                end = have;
-                break;
-            }
+            // As much again, so that a long line takes few calls; one byte more than it may have says that it is too long.
+            let left = options.line_bytes_max - line_bytes;
+            step = have.min(usize::try_from(left).unwrap_or(have).saturating_add(1));
         }
     }
     Ok(Chunk {
@@ -148,17 +181,51 @@ mod tests {
             }
             std::fs::write(&path, &text).unwrap();
             let file = File::open(&path).unwrap();
-            let (mut joined, mut buffer) = (Vec::new(), Vec::new());
-            for index in 0..(text.len().div_ceil(CHUNK_BYTES) as u32) {
-                let chunk = read(&file, index, b'\n', &mut buffer).unwrap();
-                if !chunk.lines.is_empty() {
-                    assert_eq!(chunk.offset, joined.len() as u64);
-                    joined.extend_from_slice(chunk.lines);
-                    assert!(chunk.lines.ends_with(b"\n") || joined.len() == text.len());
+            let options = SearchOptions::default();
+            let parts = 0..(text.len().div_ceil(CHUNK_BYTES) as u32);
+            // Others may know of a later line by the time that a part is read, and of an earlier one.
+            for backwards in [false, true] {
+                let (reach, mut buffer, mut pieces) = (Reach::default(), Vec::new(), Vec::new());
+                for step in parts.clone() {
+                    let index = if backwards {
+                        parts.end - 1 - step
+                    } else {
+                        step
+                    };
+                    let chunk = read(&file, index, &options, &reach, &mut buffer).unwrap();
+                    if !chunk.lines.is_empty() {
+                        pieces.push((chunk.offset, chunk.lines.to_vec()));
+                    }
                 }
+                pieces.sort_unstable();
+                let mut joined = Vec::new();
+                for (offset, lines) in pieces {
+                    assert_eq!(offset, joined.len() as u64);
+                    joined.extend_from_slice(&lines);
+                    assert!(lines.ends_with(b"\n") || joined.len() == text.len());
+                }
+                assert!(joined == text, "case {case}, backwards {backwards}");
             }
-            assert!(joined == text, "case {case}");
         }
+        std::fs::remove_file(&path).unwrap();
+    }
+
+    #[test]
+    fn a_part_within_a_line_that_was_read_is_not_read() {
+        let path = std::env::temp_dir().join(format!("underpin-reach-{}", std::process::id()));
+        std::fs::write(&path, vec![b'x'; CHUNK_BYTES * 4]).unwrap();
+        let file = File::open(&path).unwrap();
+        let (reach, mut buffer) = (Reach::default(), Vec::new());
+        let mut options = SearchOptions::default();
+        let line = read(&file, 0, &options, &reach, &mut buffer).unwrap().lines;
+        assert_eq!(line.len(), CHUNK_BYTES * 4);
+        // Were it read, this would be found.
+        std::fs::write(&path, vec![b'\n'; CHUNK_BYTES * 4]).unwrap();
+        let part = read(&file, 2, &options, &reach, &mut buffer).unwrap();
+        assert!(part.lines.is_empty());
+        std::fs::write(&path, vec![b'x'; CHUNK_BYTES * 4]).unwrap();
+        options.line_bytes_max = CHUNK_BYTES as u64 * 4 - 1;
+        assert!(read(&file, 0, &options, &Reach::default(), &mut buffer).is_err());
         std::fs::remove_file(&path).unwrap();
     }
 }

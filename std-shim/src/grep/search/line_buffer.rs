@@ -1,12 +1,13 @@
 //! A window over an input that holds whole lines.
 //!
 //! Each fill moves what was not consumed to the front and reads once into the rest; if there is no line terminator in it,
-//! the buffer grows threefold and more is read. A NUL is looked for in what was read, and dealt with on the spot.
+//! the buffer grows twofold and more is read. A NUL is looked for in what was read, and dealt with on the spot.
 //!
-//! Bounds: the window, or the longest line with what follows it in three times its length.
+//! Bounds: the window, or the longest line with what follows it in twice its length, up to what a line may take; one that
+//! is longer is an error.
 
 use super::super::kernel;
-use super::Binary;
+use super::{Binary, grow, line_too_long};
 use std::io::{self, Read};
 
 /// A reusable window.
@@ -14,6 +15,7 @@ use std::io::{self, Read};
 pub(in super::super) struct LineBuffer {
     bytes: Vec<u8>,
     window: usize,
+    line_bytes_max: u64,
     pos: usize,
     lines_end: usize,
     /// What was looked at for NUL and line terminators.
@@ -35,6 +37,7 @@ impl LineBuffer {
         Self {
             bytes: Vec::new(),
             window: 0,
+            line_bytes_max: 0,
             pos: 0,
             lines_end: 0,
             end: 0,
@@ -44,8 +47,8 @@ impl LineBuffer {
         }
     }
 
-    /// Starts a new input with windows of `window` bytes.
-    pub(super) fn reset(&mut self, window: usize) {
+    /// Starts a new input with windows of `window` bytes, which a longer line makes larger.
+    pub(super) fn reset(&mut self, window: usize, line_bytes_max: u64) {
         if self.bytes.len() > KEPT_BYTES_MAX {
             self.bytes = Vec::new();
         }
@@ -53,8 +56,16 @@ impl LineBuffer {
             self.bytes.resize(window, 0);
         }
         self.window = window;
+        self.line_bytes_max = line_bytes_max;
         (self.pos, self.lines_end, self.end, self.read_end) = (0, 0, 0, 0);
         (self.offset, self.binary_at) = (0, None);
+    }
+
+    /// Starts a new input, of which the first `have` bytes of `head` were read; the memory is exchanged.
+    pub(super) fn reset_behind(&mut self, head: &mut Vec<u8>, have: usize, line_bytes_max: u64) {
+        self.reset(head.len(), line_bytes_max);
+        std::mem::swap(&mut self.bytes, head);
+        self.read_end = have;
     }
 
     /// The whole lines that were read and not consumed.
@@ -120,8 +131,14 @@ impl LineBuffer {
     /// Reads once into what is free, growing if nothing is; false at the end of the input.
     fn read(&mut self, input: &mut impl Read) -> io::Result<bool> {
         if self.read_end >= self.window {
-            self.window = self.window.saturating_mul(3);
-            self.bytes.resize(self.window.max(self.bytes.len()), 0);
+            // One byte more says whether the line ends in time.
+            let max = usize::try_from(self.line_bytes_max).unwrap_or(usize::MAX);
+            let window = self.window.saturating_mul(2).min(max.saturating_add(1));
+            if window <= self.window {
+                return Err(line_too_long(self.line_bytes_max));
+            }
+            grow(&mut self.bytes, window)?;
+            self.window = window;
         }
         let free = self
             .bytes

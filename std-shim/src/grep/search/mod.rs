@@ -12,6 +12,7 @@ pub(super) mod lines;
 mod multi_line;
 mod reading;
 
+pub(super) use chunk::Reach;
 pub use encoding::Encoding;
 pub(super) use encoding::has_mark;
 pub(super) use reading::{Input, Searcher};
@@ -53,6 +54,9 @@ pub struct SearchOptions {
     pub stop_on_nonmatch: bool,
     /// Where matches may span lines, an input is in memory as a whole: a larger one, in bytes, is an error.
     pub whole_bytes_max: u64,
+    /// One line, with the context before it, is in memory as a whole: a longer one, in bytes, is an error. Less than a window
+    /// (128 KiB, in parts of large files 256 KiB) is no bound.
+    pub line_bytes_max: u64,
     /// Look for a byte order mark.
     pub sniff_bom: bool,
     /// What an input without a mark is in; as it is, that is UTF-8 or like it, if `None`.
@@ -71,10 +75,29 @@ impl Default for SearchOptions {
             count_max: None,
             stop_on_nonmatch: false,
             whole_bytes_max: 1 << 30,
+            line_bytes_max: 1 << 30,
             sniff_bom: true,
             encoding: None,
         }
     }
+}
+
+/// Makes a buffer as long as `wanted`, if it is shorter and there is memory for it.
+fn grow(buffer: &mut Vec<u8>, wanted: usize) -> io::Result<()> {
+    if let Some(more) = wanted.checked_sub(buffer.len()) {
+        buffer
+            .try_reserve_exact(more)
+            .map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))?;
+        buffer.resize(wanted, 0);
+    }
+    Ok(())
+}
+
+/// A line that has no end within `max` bytes.
+fn line_too_long(max: u64) -> io::Error {
+    io::Error::other(format!(
+        "a line is longer than the {max} bytes of it that are held in memory"
+    ))
 }
 
 /// Lines of the input, in the buffer that holds them.

@@ -86,6 +86,13 @@ fn forward<S: Sink>(
         return Ok(true);
     };
     advance(core, haystack, &found);
+    // A match within the lines that are joined already needs no search for their ends: a line may have very many.
+    if let Some(before) = &*joined
+        && found.start >= before.start
+        && found.end < before.end
+    {
+        return Ok(true);
+    }
     let run = lines::around(haystack, core.options.line_terminator, found);
     match joined.take() {
         None => {

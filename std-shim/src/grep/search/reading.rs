@@ -89,6 +89,13 @@ impl Searcher {
             Input::Stream(input) => self.windows(matcher, options, binary, input, sink),
             Input::Sliced(input) => self.sliced(matcher, options, binary, input, sink),
             Input::InHead => self.in_head(matcher, options, binary, head, sink),
+            Input::BehindHead(rest) if windows_are_free(matcher, options, binary, head) => {
+                let mut memory = memory;
+                let max = options.line_bytes_max;
+                self.buffer.reset_behind(&mut memory, self.head_end, max);
+                self.head = memory;
+                return self.by_line(matcher, options, binary, false, rest, sink);
+            }
             Input::BehindHead(rest) => {
                 let input = Full(Cursor::new(head).chain(rest));
                 self.windows(matcher, options, binary, input, sink)
@@ -114,11 +121,8 @@ impl Searcher {
             }
             return multi_line::search(matcher, options, binary, head, sink);
         }
-        // Whether a line behind the limit is context or a match depends on the window it is in.
-        let limited_context =
-            options.count_max.is_some() && (options.before > 0 || options.after > 0);
         if is_marked
-            || limited_context
+            || limits_context(options)
             || (binary != Binary::Text && kernel::find(0, head).is_some())
         {
             return self.windows(matcher, options, binary, Cursor::new(head), sink);
@@ -144,7 +148,7 @@ impl Searcher {
         if matcher.spans_lines() {
             return self.whole(matcher, options, binary, input, sink);
         }
-        self.buffer.reset(READ_WINDOW_BYTES);
+        self.buffer.reset(READ_WINDOW_BYTES, options.line_bytes_max);
         self.by_line(matcher, options, binary, false, input, sink)
     }
 
@@ -156,7 +160,8 @@ impl Searcher {
         mut input: impl Read,
         sink: &mut S,
     ) -> io::Result<()> {
-        self.buffer.reset(SLICE_WINDOW_BYTES);
+        self.buffer
+            .reset(SLICE_WINDOW_BYTES, options.line_bytes_max);
         let head = self.buffer.start(&mut input)?;
         if options.sniff_bom && has_mark(head) {
             let input = Cursor::new(head.to_vec()).chain(input);
@@ -242,6 +247,22 @@ impl Searcher {
         };
         sink.finish(searched, binary_at)
     }
+}
+
+/// Whether a line behind the limit is context or a match depends on the window it is in.
+fn limits_context(options: &SearchOptions) -> bool {
+    options.count_max.is_some() && (options.before > 0 || options.after > 0)
+}
+
+/// Whether it makes no difference where windows end: then the head is one, where it is.
+fn windows_are_free(
+    matcher: &Matcher,
+    options: &SearchOptions,
+    binary: Binary,
+    head: &[u8],
+) -> bool {
+    let is_marked = options.sniff_bom && has_mark(head);
+    binary == Binary::Text && !is_marked && !matcher.spans_lines() && !limits_context(options)
 }
 
 fn too_large(options: &SearchOptions) -> io::Error {
