@@ -134,6 +134,7 @@ impl Poller for EpollPoller {
         let flags = epoll::EventFlags::IN
             | epoll::EventFlags::OUT
             | epoll::EventFlags::RDHUP
+            | epoll::EventFlags::PRI
             | epoll::EventFlags::ET;
         let data = epoll::EventData::new_u64(u64::from(number_of(socket)));
         match epoll::add(&self.epoll, socket.as_fd(), data, flags) {
@@ -174,6 +175,7 @@ impl Poller for EpollPoller {
                 readable: flags.intersects(Flags::IN | Flags::RDHUP | both),
                 writable: flags.intersects(Flags::OUT | both),
                 ended: flags.intersects(Flags::RDHUP | both),
+                urgent: flags.contains(Flags::PRI),
             });
         }
         Ok(waked)

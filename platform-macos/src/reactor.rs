@@ -206,6 +206,7 @@ impl Poller for KqueuePoller {
                 readable: read,
                 writable: !read,
                 ended: read && flags & (libc::EV_EOF | libc::EV_ERROR) != 0,
+                urgent: false,
             });
         }
         Ok(waked)

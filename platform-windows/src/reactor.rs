@@ -222,6 +222,7 @@ impl AfdPoller {
             readable: read,
             writable: !read,
             ended: read && events & (event::DISCONNECT | event::ABORT) != 0,
+            urgent: false,
         })
     }
 

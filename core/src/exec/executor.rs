@@ -19,8 +19,8 @@
 #![allow(unsafe_code, reason = "shares the scheduler by pointer")]
 
 use super::buffers::Buffers;
-use super::host::Host;
-use super::io::Io;
+use super::host::{Host, swallow};
+use super::io::{Brought, Io};
 use super::metrics::{Counters, Metrics, SlowPolls, TaskInfo};
 use super::scheduler::Scheduler;
 use super::task::{self, JoinHandle, Task, TaskPtr};
@@ -112,13 +112,42 @@ impl<P: Reactor, H: Host> Shared<P, H> {
         self.platform.now(ClockId::Monotonic)
     }
 
+    /// [`Io::poll`] for the waker of `cx`. No foreign code runs while `io` is borrowed: E2.
+    pub(super) fn poll_io(&self, slot: u32, cx: &mut Context<'_>) -> Poll<Brought<P>> {
+        let wants = self.io.borrow().wants(slot, cx.waker());
+        let waker = wants.then(|| cx.waker().clone());
+        let (polled, unwanted) = self.io.borrow_mut().poll(slot, waker);
+        drop(unwanted);
+        polled
+    }
+
+    /// The executor goes: whoever waits from outside of it for its ring or its clock is woken, and told by his next poll.
+    fn let_go(&self) {
+        let mut woken = self.woken.take();
+        self.io.borrow_mut().take_waiting(&mut woken);
+        wake_all::<H>(&mut woken);
+        // What was cancelled is with the system until the ring looks again.
+        let mut before = usize::MAX;
+        loop {
+            let pending = self.io.borrow().pending();
+            if pending == 0 || pending >= before {
+                break;
+            }
+            before = pending;
+            let result = self.io.borrow_mut().wait(Some(Instant::ZERO), &mut woken);
+            wake_all::<H>(&mut woken);
+            if result.is_err() {
+                break;
+            }
+        }
+        swallow::<H>(|| self.timers.close());
+    }
+
     /// Waits in the ring and wakes whom it found.
     fn wait(&self, until: Option<Instant>) {
         let mut woken = self.woken.take();
         let result = self.io.borrow_mut().wait(until, &mut woken);
-        for waker in woken.drain(..) {
-            waker.wake();
-        }
+        wake_all::<H>(&mut woken);
         self.woken.set(woken);
         if let Err(error) = result {
             panic!("the reactor failed: {error}");
@@ -212,6 +241,13 @@ impl<P: Reactor, H: Host> Drop for Shared<P, H> {
     }
 }
 
+/// Wakes all. A panic of a waker that is not ours is heard by nobody, and the others are woken all the same.
+pub(super) fn wake_all<H: Host>(wakers: &mut Vec<Waker>) {
+    for waker in wakers.drain(..) {
+        swallow::<H>(|| waker.wake());
+    }
+}
+
 /// The task that stands for `block_on`'s future in the run queue, and is never polled itself.
 struct Main;
 
@@ -225,7 +261,8 @@ impl Future for Main {
 
 /// An executor. It stays on the thread that made it; make one a thread to use several.
 ///
-/// Dropping it drops every future that is not done (handles then say that theirs was cancelled). Wakers may outlive it.
+/// Dropping it drops every future that is not done (handles then say that theirs was cancelled). Wakers may outlive it. What of it is
+/// waited for from elsewhere ends: operations with `Cancelled`, sleeps and timeouts at once. An interval ticks no more.
 pub struct Executor<P: Reactor, H: Host>(Handle<P, H>);
 
 impl<P: Reactor, H: Host> Executor<P, H> {
@@ -314,6 +351,7 @@ impl<P: Reactor, H: Host> Drop for Executor<P, H> {
         let shared = &*self.0.0;
         // SAFETY: E1; `block_on` borrows the executor, so none is running.
         unsafe { Scheduler::close(shared.scheduler) }
+        shared.let_go();
     }
 }
 

@@ -5,6 +5,7 @@
 use alloc::boxed::Box;
 #[cfg(feature = "alloc")]
 use core::any::Any;
+use core::mem::ManuallyDrop;
 
 /// What a panic carried.
 #[cfg(feature = "alloc")]
@@ -31,4 +32,10 @@ pub unsafe trait Host: 'static {
     fn catch<R>(body: impl FnOnce() -> R) -> Result<R, PanicPayload> {
         Ok(body())
     }
+}
+
+/// Runs foreign code whose panic nobody is there to hear.
+pub(super) fn swallow<H: Host>(body: impl FnOnce()) {
+    // The payload's drop could panic again.
+    let _caught = ManuallyDrop::new(H::catch(body));
 }

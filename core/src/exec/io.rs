@@ -17,7 +17,7 @@ use crate::platform::{
 };
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use core::task::{Context, Poll, Waker};
+use core::task::{Poll, Waker};
 
 /// No slot.
 pub(super) const NONE: u32 = u32::MAX;
@@ -43,7 +43,7 @@ pub(super) struct Completed<S> {
 }
 
 /// A finished operation; `None` stands for `Ok(Outcome::Ready)`.
-type Brought<P> = Option<Box<Completed<<P as Net>::Socket>>>;
+pub(super) type Brought<P> = Option<Box<Completed<<P as Net>::Socket>>>;
 
 struct Slot<S> {
     generation: u32,
@@ -56,6 +56,7 @@ pub(super) struct Io<P: Reactor> {
     ring: P::Ring,
     slots: Vec<Slot<P::Socket>>,
     free: u32,
+    used: usize,
     /// Whether the ring knows [`Op::NextReady`].
     knows_next: bool,
     /// Kept for its memory.
@@ -72,6 +73,7 @@ impl<P: Reactor> Io<P> {
             ring: platform.ring(&options)?,
             slots: Vec::new(),
             free: NONE,
+            used: 0,
             knows_next: true,
             arrived: Vec::new(),
         })
@@ -91,11 +93,11 @@ impl<P: Reactor> Io<P> {
         self.ring.pending()
     }
 
-    /// Starts an operation and returns its slot; `waker` is woken when it is done.
+    /// Starts an operation and returns its slot; `waker`, which is taken then, is woken when it is done.
     ///
     /// # Errors
     /// As the ring's submit; `Limit`.
-    pub(super) fn submit(&mut self, op: Op<P::Socket>, waker: Waker) -> Result<u32> {
+    pub(super) fn submit(&mut self, op: Op<P::Socket>, waker: &mut Option<Waker>) -> Result<u32> {
         let index = self.reserve()?;
         let slot = &mut self.slots[index as usize];
         let token = u64::from(slot.generation) << 32 | u64::from(index);
@@ -106,7 +108,8 @@ impl<P: Reactor> Io<P> {
                 };
                 self.free = next;
                 slot.id = id;
-                slot.state = State::Waiting(Some(waker));
+                slot.state = State::Waiting(waker.take());
+                self.used += 1;
                 Ok(index)
             }
             Err(rejected) => Err(rejected.error),
@@ -121,14 +124,14 @@ impl<P: Reactor> Io<P> {
         &mut self,
         socket: P::Socket,
         interest: Interest,
-        waker: Waker,
+        waker: &mut Option<Waker>,
     ) -> Result<u32> {
         if self.knows_next {
             let op = Op::NextReady {
                 socket: socket.clone(),
                 interest,
             };
-            match self.submit(op, waker.clone()) {
+            match self.submit(op, waker) {
                 Err(error) if error.kind() == Kind::Unsupported => self.knows_next = false,
                 result => return result,
             }
@@ -160,25 +163,37 @@ impl<P: Reactor> Io<P> {
         Ok(self.free)
     }
 
-    /// The operation's result if it is done, which frees the slot; else `cx` is who is woken. `None` stands for `Ok(Outcome::Ready)`.
-    /// A waker that is no longer wanted comes back in the second place, to be dropped when nothing is borrowed.
+    /// Whether [`poll`](Self::poll) needs a clone of `waker`, which is to be made while nothing is borrowed.
+    pub(super) fn wants(&self, index: u32, waker: &Waker) -> bool {
+        let state = self.slots.get(index as usize).map(|slot| &slot.state);
+        match state {
+            Some(State::Waiting(Some(old))) => !old.will_wake(waker),
+            Some(State::Waiting(None)) => true,
+            _ => false,
+        }
+    }
+
+    /// The operation's result if it is done, which frees the slot; else `waker`, if there is one, is who is woken. `None` stands for
+    /// `Ok(Outcome::Ready)`. A waker that is not wanted comes back in the second place, to be dropped when nothing is borrowed.
     pub(super) fn poll(
         &mut self,
         index: u32,
-        cx: &mut Context<'_>,
+        waker: Option<Waker>,
     ) -> (Poll<Brought<P>>, Option<Waker>) {
         let Some(slot) = self.slots.get_mut(index as usize) else {
-            return (Poll::Pending, None);
+            return (Poll::Pending, waker);
         };
         match &mut slot.state {
-            State::Waiting(Some(waker)) if waker.will_wake(cx.waker()) => (Poll::Pending, None),
-            State::Waiting(waker) => (Poll::Pending, waker.replace(cx.waker().clone())),
+            State::Waiting(place) => match waker {
+                Some(waker) => (Poll::Pending, place.replace(waker)),
+                None => (Poll::Pending, None),
+            },
             State::Done(result) => {
                 let result = result.take();
                 self.release(index);
-                (Poll::Ready(result), None)
+                (Poll::Ready(result), waker)
             }
-            State::Free { .. } | State::Orphan => (Poll::Pending, None),
+            State::Free { .. } | State::Orphan => (Poll::Pending, waker),
         }
     }
 
@@ -209,6 +224,16 @@ impl<P: Reactor> Io<P> {
         slot.generation = slot.generation.wrapping_add(1);
         slot.state = State::Free { next: self.free };
         self.free = index;
+        self.used -= 1;
+    }
+
+    /// The executor goes: takes out whoever waits, to be woken.
+    pub(super) fn take_waiting(&mut self, wake: &mut Vec<Waker>) {
+        for slot in &mut self.slots {
+            if let State::Waiting(waker) = &mut slot.state {
+                wake.extend(waker.take());
+            }
+        }
     }
 
     /// Waits in the ring and hands out whom to wake.
@@ -248,9 +273,6 @@ impl<P: Reactor> Io<P> {
 
     /// Slots that are in use.
     pub(super) fn in_use(&self) -> usize {
-        self.slots
-            .iter()
-            .filter(|slot| !matches!(slot.state, State::Free { .. }))
-            .count()
+        self.used
     }
 }

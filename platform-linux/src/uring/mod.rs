@@ -85,6 +85,8 @@ pub struct UringRing {
     slab: ManuallyDrop<Slab>,
     pending_max: usize,
     waker: UringWaker,
+    /// Whether a waker called since the last wait.
+    waked: bool,
     /// Whether the kernel has the read of the bell, which writes to `count`.
     is_listening: bool,
     count: ManuallyDrop<Box<core::cell::UnsafeCell<u64>>>,
@@ -128,6 +130,7 @@ impl UringRing {
             // Entries are numbered with 32 bits; the highest number is the bell's.
             pending_max: options.pending_max.min(u32::MAX as usize - 1),
             waker,
+            waked: false,
             is_listening: false,
             count: ManuallyDrop::new(Box::new(core::cell::UnsafeCell::new(0))),
         })
@@ -165,6 +168,13 @@ impl UringRing {
         self.queue
             .enter(timeout_ns)
             .map_err(|errno| error_as(Operation::RingWait, Kind::Io, errno))
+    }
+
+    /// Gives the kernel the cancellations that are listed, so that it lets go of a socket before its user goes on: one that is dropped is
+    /// closed then. What does not succeed is tried again by the next wait, which also tells of errors.
+    fn cancel_now(&mut self) {
+        let _ = self.push_todo().and_then(|()| self.enter(Some(0)));
+        self.waked |= self.reap();
     }
 
     /// Gives the kernel what is listed. What finds no room stays so.
@@ -344,6 +354,7 @@ impl Ring for UringRing {
             Some(phase @ Phase::Submitted) => {
                 *phase = Phase::CancelDue;
                 self.slab.list(index);
+                self.cancel_now();
             }
             Some(Phase::CancelDue | Phase::CancelSubmitted) | None => {}
         }
@@ -362,7 +373,7 @@ impl Ring for UringRing {
         loop {
             self.push_todo()?;
             self.listen()?;
-            let mut waked = self.reap();
+            let mut waked = core::mem::take(&mut self.waked) | self.reap();
             let timeout_ns =
                 if waked || self.slab.has_ready() || self.slab.has_todo() || !self.is_listening {
                     Some(0)

@@ -306,19 +306,20 @@ impl Slab {
         })
     }
 
-    /// Everything that waits is to be given up: what is with the kernel is listed to be cancelled, also a second time, the rest completes.
-    /// Returns how many are with the kernel.
+    /// Everything that waits is to be given up: what is with the kernel is listed to be cancelled, unless that was asked for already (each
+    /// cancellation is answered, and one that met nothing is listed then); the rest completes. Returns how many are with the kernel.
     pub(super) fn cancel_all(&mut self) -> usize {
         let mut submitted = 0;
         for index in 0..self.entries.len() as u32 {
             match self.waiting(index).map(|(_, phase)| *phase) {
                 None => {}
                 Some(Phase::Queued | Phase::Due) => self.complete_cancelled(index),
-                Some(Phase::Submitted | Phase::CancelDue | Phase::CancelSubmitted) => {
+                Some(Phase::Submitted) => {
                     self.entries[index as usize].phase = Phase::CancelDue;
                     self.list(index);
                     submitted += 1;
                 }
+                Some(Phase::CancelDue | Phase::CancelSubmitted) => submitted += 1,
             }
         }
         submitted

@@ -233,3 +233,20 @@ fn many_wakes_are_one_write() {
         );
     }
 }
+
+#[test]
+fn what_is_being_cancelled_is_not_cancelled_again() {
+    let Some(mut ring) = ring(8, 16) else { return };
+    let (socket, _peer) = pair(&mut ring);
+    let interest = Interest::Read;
+    ring.submit(Op::Ready { socket, interest }, 7).unwrap();
+    submit_all(&mut ring);
+    assert_eq!(ring.slab.cancel_all(), 1);
+    assert_eq!(ring.slab.cancel_all(), 1, "listed once");
+    let index = ring.slab.pop_todo().unwrap();
+    assert_eq!(ring.slab.pop_todo(), None);
+    ring.slab.list(index);
+    ring.push_todo().unwrap();
+    assert_eq!(ring.slab.cancel_all(), 1);
+    assert!(ring.slab.pop_todo().is_none(), "it is on its way");
+}

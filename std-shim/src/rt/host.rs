@@ -1,7 +1,9 @@
 //! `std`'s threads and panics, for the executor.
 #![allow(unsafe_code, reason = "promises that two threads have two tokens")]
 
+use core::cell::Cell;
 use core::panic::AssertUnwindSafe;
+use core::sync::atomic::{AtomicUsize, Ordering};
 use std::panic::catch_unwind;
 use underpin_core::exec::{Host, PanicPayload};
 
@@ -9,17 +11,37 @@ use underpin_core::exec::{Host, PanicPayload};
 #[derive(Clone, Copy, Debug)]
 pub struct ThreadHost;
 
+/// The last token that was given away.
+static LAST: AtomicUsize = AtomicUsize::new(0);
+
 std::thread_local! {
-    /// Only its address counts. A constant without a destructor, so that it is there until the thread's last moment.
-    static TOKEN: u8 = const { 0 };
+    /// The thread's token; 0 until it is asked for. A constant without a destructor, so that on most systems it is there until the
+    /// thread's last moment.
+    static TOKEN: Cell<usize> = const { Cell::new(0) };
 }
 
-// SAFETY: two threads that live at the same time have two thread-locals, and an address is never 0. A signal handler runs on its
-// thread and must not wake (wakers are not made for signal handlers, as `std` says of most things).
+/// A number that was never given away.
+#[cold]
+#[inline(never)]
+fn new_token() -> usize {
+    let next = |last: usize| last.checked_add(1);
+    let last = LAST.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next);
+    last.expect("fewer threads than numbers") + 1
+}
+
+// SAFETY: no number is given away twice, and none is 0. A thread whose place for its number is gone already (where thread-locals are the
+// program's own matter, late in the thread's end) has a new one each time: that of a thread which owns nothing. A signal handler runs on
+// its thread and must not wake (wakers are not made for signal handlers, as `std` says of most things).
 unsafe impl Host for ThreadHost {
     #[inline]
     fn thread_token() -> usize {
-        TOKEN.with(|token| core::ptr::from_ref(token).addr())
+        let token = TOKEN.try_with(|token| {
+            if token.get() == 0 {
+                token.set(new_token());
+            }
+            token.get()
+        });
+        token.unwrap_or_else(|_| new_token())
     }
 
     #[inline]

@@ -312,7 +312,9 @@ impl<R: PollRead> PollRead for BufReader<R> {
 #[derive(Debug)]
 pub struct BufWriter<W> {
     sink: W,
+    /// What is to be written, from `start` on.
     buffer: Vec<u8>,
+    start: usize,
     bytes_max: usize,
 }
 
@@ -322,6 +324,7 @@ impl<W: PollWrite> BufWriter<W> {
         Self {
             sink,
             buffer: Vec::new(),
+            start: 0,
             bytes_max,
         }
     }
@@ -336,7 +339,7 @@ impl<W: PollWrite> BufWriter<W> {
     /// # Errors
     /// The sink's; then nothing of `bytes` was added.
     pub async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        if self.buffer.len() + bytes.len() > self.bytes_max {
+        if self.buffer.len() - self.start + bytes.len() > self.bytes_max {
             poll_fn(|cx| self.poll_drain(cx)).await?;
         }
         self.buffer.extend_from_slice(bytes);
@@ -349,7 +352,7 @@ impl<W: PollWrite> BufWriter<W> {
     /// As `write`; `InvalidInput` for 2^32 bytes and more.
     pub async fn write_frame(&mut self, bytes: &[u8]) -> io::Result<()> {
         let length = frame(bytes)?;
-        if self.buffer.len() + 4 + bytes.len() > self.bytes_max {
+        if self.buffer.len() - self.start + 4 + bytes.len() > self.bytes_max {
             poll_fn(|cx| self.poll_drain(cx)).await?;
         }
         self.buffer.extend_from_slice(&length);
@@ -370,21 +373,17 @@ impl<W: PollWrite> BufWriter<W> {
     }
 
     fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut written = 0;
-        let polled = loop {
-            let rest = &self.buffer[written..];
-            if rest.is_empty() {
-                break Poll::Ready(Ok(()));
+        // What stays is not moved to the front, which would cost as much at each wake as all of it.
+        while self.start < self.buffer.len() {
+            let rest = &self.buffer[self.start..];
+            match ready!(self.sink.poll_write(cx, rest))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                count => self.start += count,
             }
-            match self.sink.poll_write(cx, rest) {
-                Poll::Ready(Ok(0)) => break Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                Poll::Ready(Ok(count)) => written += count,
-                Poll::Ready(Err(error)) => break Poll::Ready(Err(error)),
-                Poll::Pending => break Poll::Pending,
-            }
-        };
-        self.buffer.drain(..written);
-        polled
+        }
+        self.buffer.clear();
+        self.start = 0;
+        Poll::Ready(Ok(()))
     }
 }
 

@@ -1,12 +1,12 @@
 //! Futures dropped at every await point: no byte is lost or doubled, no connection is lost, nothing stays open.
 
-use super::{TestHandle, executor, listen, on_both, pair, pattern};
+use super::{TestHandle, executor, listen, on_both, pair, pattern, system, with_completions};
 use core::future::poll_fn;
 use core::pin::pin;
 use core::task::Poll;
 use core::time::Duration;
-use underpin::sys::Kind;
-use underpin_core::exec::net::TcpStream;
+use underpin::sys::{Kind, ListenOptions, Native};
+use underpin_core::exec::net::{TcpListener, TcpStream};
 use underpin_core::platform::{Reactor, ShutdownHow};
 
 on_both! {
@@ -17,6 +17,7 @@ on_both! {
     a_stream_dropped_while_a_receive_waits_is_closed,
     a_timeout_leaves_the_bytes_for_the_next_receive,
     what_outlives_its_executor_says_so,
+    who_waits_from_elsewhere_is_told_when_an_executor_goes,
 }
 
 /// Polls `future` at most `polls` times, lets others run in between, and drops it if it is not ready then.
@@ -233,4 +234,98 @@ fn what_outlives_its_executor_says_so<P: Reactor>(platform: P) {
         let connected = TcpStream::connect(&handle, address).await;
         assert_eq!(connected.err().map(|e| e.kind()), cancelled);
     });
+}
+
+/// Long, and never waited for.
+const LONG: Duration = Duration::from_secs(30);
+
+fn who_waits_from_elsewhere_is_told_when_an_executor_goes<P: Reactor>(platform: P) {
+    let goes = executor(platform.clone());
+    let handle = goes.handle().clone();
+    let (mut one, _other) = goes.block_on(pair(&handle));
+    let stays = executor(platform);
+    let stays_too = stays.handle().clone();
+    stays.block_on(async {
+        let received = stays_too.spawn(async move { one.receive().await.map(drop) });
+        let slept = stays_too.spawn(handle.sleep(100 * LONG));
+        let timed = stays_too.spawn(handle.timeout(100 * LONG, core::future::pending::<()>()));
+        // All of them wait.
+        for _ in 0..3 {
+            assert!(polled(1, core::future::pending::<()>()).await.is_none());
+        }
+        stays_too.sleep(Duration::from_millis(1)).await;
+        assert!(!received.is_finished() && !slept.is_finished());
+        drop(goes);
+        stays_too
+            .timeout(LONG, async {
+                let error = received.await.expect("no panic").expect_err("gone");
+                assert_eq!(error.kind(), Kind::Cancelled);
+                slept.await.expect("no panic");
+                assert!(timed.await.expect("no panic").is_err());
+                // What begins later ends as well.
+                handle.sleep(100 * LONG).await;
+            })
+            .await
+            .expect("all were woken");
+    });
+}
+
+/// Runs a test on this system, over both kinds of ring. The simulator's ring keeps a socket until it has told of its cancelled operation.
+fn on_this_system(test: fn(Native)) {
+    if let Some(platform) = system() {
+        test(platform);
+    }
+    with_completions(test);
+}
+
+#[test]
+fn a_dropped_listener_frees_its_address_at_once() {
+    on_this_system(drops_a_listener);
+}
+
+#[test]
+fn the_tasks_of_a_dropped_executor_close_their_connections_at_once() {
+    on_this_system(drops_an_executor_with_a_connection);
+}
+
+fn drops_a_listener(platform: Native) {
+    let executor = executor(platform);
+    let handle = executor.handle().clone();
+    executor.block_on(async {
+        let (mut listener, address) = listen(&handle);
+        // The accept is with the system when it is dropped.
+        let accepted = handle.timeout(Duration::from_millis(2), listener.accept());
+        assert!(accepted.await.is_err());
+        drop(listener);
+        let options = ListenOptions::default();
+        let again = TcpListener::bind(&handle, &address, &options);
+        assert!(again.is_ok(), "{again:?}");
+    });
+}
+
+fn drops_an_executor_with_a_connection(platform: Native) {
+    let stays = executor(platform);
+    let goes = executor(platform);
+    let handle = goes.handle().clone();
+    let (mut listener, address) = listen(&handle);
+    let connecting = stays
+        .handle()
+        .spawn(TcpStream::connect(stays.handle(), address));
+    let pause = || stays.handle().sleep(Duration::from_millis(1));
+    stays.block_on(pause());
+    let mut stream = goes.block_on(listener.accept()).expect("accepted").0;
+    let mut far = stays
+        .block_on(connecting)
+        .expect("no panic")
+        .expect("connected");
+    goes.handle()
+        .spawn(async move { stream.receive().await.map(drop) })
+        .detach();
+    goes.block_on(handle.sleep(Duration::from_millis(1)));
+    drop(goes);
+    // The handle keeps the ring.
+    let end = stays.handle().timeout(LONG, far.receive());
+    let end = stays.block_on(end).expect("told").expect("an end");
+    assert!(end.is_empty());
+    drop(handle);
 }

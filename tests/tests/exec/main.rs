@@ -8,6 +8,8 @@ mod echo;
 mod interop;
 mod load;
 mod seeds;
+#[cfg(target_os = "linux")]
+mod short;
 
 use core::cell::Cell;
 use core::net::{Ipv4Addr, SocketAddr};

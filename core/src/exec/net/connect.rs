@@ -49,7 +49,8 @@ impl<P: Reactor, H: Host> Future for Connect<P, H> {
             let op = Op::Connect {
                 address: self.address,
             };
-            let submitted = shared.io.borrow_mut().submit(op, cx.waker().clone());
+            let mut waker = Some(cx.waker().clone());
+            let submitted = shared.io.borrow_mut().submit(op, &mut waker);
             return match submitted {
                 Ok(slot) => {
                     self.slot = slot;
@@ -58,8 +59,7 @@ impl<P: Reactor, H: Host> Future for Connect<P, H> {
                 Err(error) => Poll::Ready(Err(error)),
             };
         }
-        let (polled, old) = shared.io.borrow_mut().poll(self.slot, cx);
-        drop(old);
+        let polled = shared.poll_io(self.slot, cx);
         let Poll::Ready(completed) = polled else {
             return Poll::Pending;
         };

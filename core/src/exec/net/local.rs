@@ -48,7 +48,7 @@ impl<P: Reactor + LocalSockets, H: Host> LocalListener<P, H> {
         let accept = || shared.platform.try_accept_local(&self.socket);
         self.readiness
             .poll(shared, &self.socket, cx, |_| false, accept)
-            .map_ok(|socket| TcpStream::new(&self.handle, socket))
+            .map_ok(|socket| TcpStream::local(&self.handle, socket))
     }
 }
 
@@ -59,7 +59,7 @@ impl<P: Reactor + LocalSockets, H: Host> TcpStream<P, H> {
     /// `NotFound`, `ConnectionRefused`, `PermissionDenied`, `WouldBlock`, `Unsupported`.
     pub fn connect_local(handle: &Handle<P, H>, path: &[u8]) -> Result<Self> {
         let socket = handle.platform().connect_local(path)?;
-        Ok(Self::new(handle, socket))
+        Ok(Self::local(handle, socket))
     }
 
     /// Two ends of a connection without a name.
@@ -68,7 +68,7 @@ impl<P: Reactor + LocalSockets, H: Host> TcpStream<P, H> {
     /// `TooManyHandles`, `Unsupported`.
     pub fn local_pair(handle: &Handle<P, H>) -> Result<(Self, Self)> {
         let (one, other) = handle.platform().local_pair()?;
-        Ok((Self::new(handle, one), Self::new(handle, other)))
+        Ok((Self::local(handle, one), Self::local(handle, other)))
     }
 }
 

@@ -62,11 +62,12 @@ impl Readiness {
                 }
             }
         }
-        let waker = cx.waker().clone();
-        let submitted = shared
-            .io
-            .borrow_mut()
-            .submit_ready(socket.clone(), self.interest, waker);
+        let mut waker = Some(cx.waker().clone());
+        let submitted =
+            shared
+                .io
+                .borrow_mut()
+                .submit_ready(socket.clone(), self.interest, &mut waker);
         match submitted {
             Ok(slot) => {
                 self.slot.set(slot);
@@ -81,8 +82,7 @@ impl Readiness {
         shared: &Shared<P, H>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<()>> {
-        let (polled, old) = shared.io.borrow_mut().poll(self.slot.get(), cx);
-        drop(old);
+        let polled = shared.poll_io(self.slot.get(), cx);
         match polled {
             Poll::Pending => Poll::Pending,
             Poll::Ready(completed) => {

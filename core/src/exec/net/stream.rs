@@ -24,6 +24,9 @@ struct Connection<P: Reactor, H: Host> {
     socket: P::Socket,
     read: Readiness,
     write: Readiness,
+    /// Whether a receive that fills less than its buffer has taken all that was there. Not between programs of one machine, where
+    /// passed handles end it.
+    drains: bool,
 }
 
 impl<P: Reactor, H: Host> Connection<P, H> {
@@ -39,7 +42,7 @@ impl<P: Reactor, H: Host> Connection<P, H> {
             &self.socket,
             cx,
             // 0 is the end, which stays readable.
-            |&count| count > 0 && count < room,
+            |&count| count > 0 && count < room && self.drains,
             || shared.platform.try_receive(&self.socket, buffer),
         )
     }
@@ -52,7 +55,7 @@ impl<P: Reactor, H: Host> Connection<P, H> {
             shared,
             &self.socket,
             cx,
-            |&count| count > 0 && count < room,
+            |&count| count > 0 && count < room && self.drains,
             || shared.platform.try_receive(&self.socket, lease.spare_mut()),
         );
         received.map_ok(|count| {
@@ -222,11 +225,21 @@ macro_rules! writing {
 
 impl<P: Reactor, H: Host> TcpStream<P, H> {
     pub(super) fn new(handle: &Handle<P, H>, socket: P::Socket) -> Self {
+        Self::with(handle, socket, true)
+    }
+
+    /// A connection between programs of one machine.
+    pub(super) fn local(handle: &Handle<P, H>, socket: P::Socket) -> Self {
+        Self::with(handle, socket, false)
+    }
+
+    fn with(handle: &Handle<P, H>, socket: P::Socket, drains: bool) -> Self {
         Self(Connection {
             handle: handle.clone(),
             socket,
             read: Readiness::new(Interest::Read),
             write: Readiness::new(Interest::Write),
+            drains,
         })
     }
 

@@ -64,9 +64,10 @@ impl<T: Clone> Broadcast<T> {
             values.push_back(value);
             old
         };
-        drop(old);
         self.0.next.set(self.0.next.get() + 1);
         self.0.sent.notify_all();
+        // Last, since it may run code of the value's that receives.
+        drop(old);
     }
 
     /// A receiver of what is sent from now on.

@@ -10,7 +10,7 @@ use super::run::{self, run};
 use super::space::TaskSpace;
 use super::state::{HANDLE, OUTPUT};
 use super::waker::Wakers;
-use crate::exec::host::Host;
+use crate::exec::host::{Host, swallow};
 use crate::exec::scheduler::Scheduler;
 use core::alloc::Layout;
 use core::cell::UnsafeCell;
@@ -192,12 +192,6 @@ unsafe fn finish<F: Future, H: Host>(stage: *mut Stage<F>, output: Output<F::Out
         };
         (&raw mut (*stage).output).write(ManuallyDrop::new(output));
     }
-}
-
-/// Runs foreign code whose panic nobody is there to hear.
-fn swallow<H: Host>(body: impl FnOnce()) {
-    // The payload's drop could panic again.
-    let _caught = ManuallyDrop::new(H::catch(body));
 }
 
 /// Wakes who waits for the output, or drops the output if nobody can ask for it.

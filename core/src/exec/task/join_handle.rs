@@ -97,6 +97,24 @@ impl<T> JoinHandle<T> {
         unsafe { self.task.as_ref() }.state.get()
     }
 
+    /// The output, if it is in place.
+    #[inline]
+    fn take_output(&self) -> Option<Result<T, JoinError>> {
+        // SAFETY: as in `state`.
+        let header = unsafe { self.task.as_ref() };
+        let state = header.state.get();
+        if state & OUTPUT == 0 {
+            return None;
+        }
+        header.state.set(state & !OUTPUT);
+        let mut output = MaybeUninit::<Result<T, JoinError>>::uninit();
+        // SAFETY: OUTPUT said that an output of this type is in place, and now says that it is gone.
+        unsafe {
+            (header.vtable.take_output)(self.task, output.as_mut_ptr().cast());
+            Some(output.assume_init())
+        }
+    }
+
     /// Cancels the task: its future is dropped, by the executor, before it would be polled again. No effect on a task that is
     /// done. Join the handle to know when the future is gone.
     pub fn abort(&self) {
@@ -136,31 +154,26 @@ impl<T> Future for JoinHandle<T> {
     type Output = Result<T, JoinError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let state = self.state();
-        // SAFETY: as in `state`.
-        let header = unsafe { self.task.as_ref() };
-        if state & OUTPUT != 0 {
-            header.state.set(state & !OUTPUT);
-            let mut output = MaybeUninit::<Self::Output>::uninit();
-            // SAFETY: OUTPUT said that an output of this type is in place, and now says that it is gone.
-            return Poll::Ready(unsafe {
-                (header.vtable.take_output)(self.task, output.as_mut_ptr().cast());
-                output.assume_init()
-            });
+        if let Some(output) = self.take_output() {
+            return Poll::Ready(output);
         }
         assert!(
-            state & DONE == 0,
+            self.state() & DONE == 0,
             "a JoinHandle was polled after it gave its task's output"
         );
-        // SAFETY: only the owner's thread touches the joiner, and never across a call of foreign code: the old waker is
-        // dropped after the new one is in place.
-        let old = unsafe {
-            let joiner = &mut *header.joiner.get();
-            match joiner {
-                Some(waker) if waker.will_wake(cx.waker()) => None,
-                _ => joiner.replace(cx.waker().clone()),
-            }
-        };
+        // SAFETY: as in `state`.
+        let joiner = unsafe { self.task.as_ref() }.joiner.get();
+        // SAFETY: only the owner's thread touches the joiner, and never across a call of foreign code.
+        if unsafe { (*joiner).as_ref() }.is_some_and(|waker| waker.will_wake(cx.waker())) {
+            return Poll::Pending;
+        }
+        let waker = cx.waker().clone();
+        // A waker of somebody else's may have run the executor meanwhile.
+        if let Some(output) = self.take_output() {
+            return Poll::Ready(output);
+        }
+        // SAFETY: as above: the old waker is dropped after the new one is in place.
+        let old = unsafe { (*joiner).replace(waker) };
         drop(old);
         Poll::Pending
     }

@@ -2,6 +2,7 @@
 #![allow(unsafe_code, reason = "a host of its own")]
 
 mod combine;
+mod foreign;
 mod life_cycle;
 mod static_memory;
 mod sync;

@@ -212,3 +212,20 @@ fn an_executor_without_anything_to_do_sleeps_until_the_next_timer() {
     assert!(metrics.turns - turns < 20, "{metrics:?}");
     assert!(handle.platform().now(ClockId::Monotonic) >= Instant::from_ns(60_000_000_000));
 }
+
+#[test]
+fn an_interval_ends_with_its_executor_and_a_sleep_is_over() {
+    let executor = executor();
+    let handle = executor.handle().clone();
+    let mut interval = pin!(handle.interval(Duration::from_millis(1), MissedTick::Burst));
+    let cx = &mut Context::from_waker(Waker::noop());
+    let now = || handle.now();
+    let _ = interval.as_mut().poll_tick(cx, now);
+    let mut sleep = pin!(handle.sleep(Duration::from_secs(1)));
+    assert!(sleep.as_mut().poll(cx).is_pending());
+    drop(executor);
+    assert!(sleep.as_mut().poll(cx).is_ready());
+    for _ in 0..3 {
+        assert!(interval.as_mut().poll_tick(cx, now).is_pending());
+    }
+}

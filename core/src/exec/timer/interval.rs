@@ -38,7 +38,8 @@ impl<D: TimerSource> Interval<D> {
         }
     }
 
-    /// Waits for the next tick and gives the time for which it was meant. `now` is asked when a tick has come.
+    /// Waits for the next tick and gives the time for which it was meant. `now` is asked when a tick has come. After the executor of the
+    /// timers was dropped no tick comes any more, since one without end would.
     pub fn poll_tick(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -54,6 +55,9 @@ impl<D: TimerSource> Interval<D> {
             )
         };
         ready!(sleep.as_mut().poll(cx));
+        if sleep.is_closed() {
+            return Poll::Pending;
+        }
         let due = sleep.deadline();
         let next = match missed {
             MissedTick::Burst => due.saturating_add(period),

@@ -10,6 +10,8 @@ use core::task::{Context, Poll};
 
 /// Ends at its deadline. Cancel-safe: dropping it removes it from the wheel, in constant time.
 ///
+/// After the executor of the timers was dropped it ends at once, whatever its deadline: nobody would wake it.
+///
 /// It enters the wheel with its first poll, without allocation and without a system call. `D` leads to the executor's timers.
 pub struct Sleep<D: TimerSource> {
     timers: D,
@@ -32,6 +34,11 @@ impl<D: TimerSource> Sleep<D> {
     /// When it ends.
     pub const fn deadline(&self) -> Instant {
         self.deadline
+    }
+
+    /// Whether the timers' executor is gone.
+    pub(super) fn is_closed(&self) -> bool {
+        self.timers.timers().is_closed()
     }
 
     /// Gives it another deadline, also after it ended. The next poll counts.

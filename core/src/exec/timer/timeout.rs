@@ -19,7 +19,8 @@ impl fmt::Display for Elapsed {
 
 impl core::error::Error for Elapsed {}
 
-/// Ends with its future, or with [`Elapsed`] at its deadline. The future is polled first, so one that is ready wins.
+/// Ends with its future, or with [`Elapsed`] at its deadline. The future is polled first, so one that is ready wins; a socket is not, if
+/// the task has used up its operations of this turn.
 ///
 /// Cancel-safe if the future is.
 #[must_use = "futures do nothing unless polled"]

@@ -144,6 +144,17 @@ impl Timers {
         self.count.get()
     }
 
+    /// Nobody will move the wheel again: ends what waits, and all that comes later.
+    #[cfg(feature = "alloc")]
+    pub(in crate::exec) fn close(&self) {
+        self.advance(Instant::MAX);
+    }
+
+    /// Whether the wheel has come to the end of time.
+    pub(super) fn is_closed(&self) -> bool {
+        self.elapsed.get() >= TICK_MAX
+    }
+
     /// Whether the wheel has come to `deadline`.
     pub(super) fn is_due(&self, deadline: Instant) -> bool {
         tick_of(deadline) <= self.elapsed.get()

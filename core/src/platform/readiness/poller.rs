@@ -18,6 +18,8 @@ pub struct Event {
     pub writable: bool,
     /// The peer has ended its stream, or the socket has failed: reading will never block again.
     pub ended: bool,
+    /// A receive may stop short of what is there, as it does at TCP's urgent mark.
+    pub urgent: bool,
 }
 
 /// A connect that was begun.

@@ -118,7 +118,7 @@ impl<P: Poller> ReadinessRing<P> {
         };
         let first = registration.queues[direction].first().is_none();
         let news = first && registration.take_news(direction);
-        if first && work.has_looked() {
+        if first && work.has_looked() && !registration.misleads(direction) {
             if news {
                 return Ok(self.pending.insert_done(Completion {
                     token,

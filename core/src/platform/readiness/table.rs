@@ -5,13 +5,13 @@
 //! A receive that leaves room in its buffer took all that was there. The next one would only meet `WouldBlock`, so it is queued without
 //! a try until an event says that something came. That is sound if and only if the socket was watched before the short receive: all that
 //! comes later is a new event. The end of the stream can come together with the last bytes and then has no event of its own, so a
-//! socket that has `ended` is never drained. Only a stream ends: an error of a datagram socket is one message, after which it blocks again.
+//! socket that has `ended` is never drained. Nor is one that had `urgent` bytes, at whose mark a receive stops short. Only a stream ends: an error of a datagram socket is one message, after which it blocks again.
 //!
 //! # News
 //!
 //! [`Op::NextReady`](crate::platform::Op::NextReady) comes from a caller who looked for himself, after the operation before it completed. So it need not look: it
 //! waits for the next event, or completes at once by one that came since while its queue was empty (`news`), or because reading has
-//! `ended`, which may have shared its event with bytes that the caller took.
+//! `ended`, which may have shared its event with bytes that the caller took. Where there were `urgent` bytes it looks after all.
 #![forbid(unsafe_code)]
 
 use super::operation::READ;
@@ -29,6 +29,7 @@ pub(super) struct Registration<I> {
     pub(super) watched: bool,
     drained: bool,
     ended: bool,
+    urgent: bool,
     /// By direction: an event came while the queue was empty.
     news: [bool; 2],
     pub(super) queues: [Queue; 2],
@@ -50,15 +51,21 @@ impl<I> Registration<I> {
         core::mem::take(&mut self.news[direction]) || (direction == READ && self.ended)
     }
 
+    /// Whether what a short receive told its caller may be wrong.
+    pub(super) fn misleads(&self, direction: usize) -> bool {
+        direction == READ && self.urgent
+    }
+
     /// A receive took fewer bytes than it asked for.
     pub(super) fn note_short_receive(&mut self) {
-        self.drained = self.watched && !self.ended;
+        self.drained = self.watched && !self.ended && !self.urgent;
     }
 
     /// The poller spoke of the socket.
     pub(super) fn note(&mut self, event: &Event) {
         self.ended |= event.ended && self.is_stream;
-        self.drained &= !(event.readable || event.ended);
+        self.urgent |= event.urgent;
+        self.drained &= !(event.readable || event.ended || event.urgent);
     }
 }
 
@@ -96,6 +103,7 @@ impl<P: Poller> Table<P> {
                 watched: false,
                 drained: false,
                 ended: false,
+                urgent: false,
                 news: [false; 2],
                 queues: [Queue::EMPTY; 2],
             });
@@ -121,6 +129,7 @@ impl<P: Poller> Table<P> {
             registration.watched = false;
             registration.drained = false;
             registration.ended = false;
+            registration.urgent = false;
             registration.news = [false; 2];
         }
         Ok((key, registration))

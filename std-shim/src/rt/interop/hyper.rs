@@ -86,6 +86,8 @@ impl Timer for HyperTimer {
         let shared = Arc::new(Mutex::new(Shared::default()));
         let inner = shared.clone();
         spawn(async move {
+            // Also if the runtime goes and drops this.
+            let _over = Over(inner.clone());
             let mut sleep = pin!(sleep);
             poll_fn(|cx| {
                 let mut state = lock(&inner);
@@ -97,13 +99,6 @@ impl Timer for HyperTimer {
                 sleep.as_mut().poll(cx)
             })
             .await;
-            let mut state = lock(&inner);
-            state.over = true;
-            let waiter = state.waiter.take();
-            drop(state);
-            if let Some(waiter) = waiter {
-                waiter.wake();
-            }
         })
         .detach();
         Box::pin(Remote(shared))
@@ -120,6 +115,21 @@ struct Shared {
     dropped: bool,
     waiter: Option<Waker>,
     task: Option<Waker>,
+}
+
+/// Says that the time is over when it is dropped.
+struct Over(Arc<Mutex<Shared>>);
+
+impl Drop for Over {
+    fn drop(&mut self) {
+        let mut state = lock(&self.0);
+        state.over = true;
+        let waiter = state.waiter.take();
+        drop(state);
+        if let Some(waiter) = waiter {
+            waiter.wake();
+        }
+    }
 }
 
 /// A sleep that any thread may hold.

@@ -122,7 +122,7 @@ impl Child {
         let end = i32::try_from(inner.id())
             .ok()
             .and_then(Pid::from_raw)
-            .and_then(|pid| pidfd_open(pid, PidfdFlags::NONBLOCK).ok())
+            .and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok())
             .map_or(End::Looks(None), |fd| End::Descriptor(Watched::new(fd)));
         Ok((
             end,
