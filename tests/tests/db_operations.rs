@@ -232,6 +232,49 @@ fn a_repair_replaces_a_log_without_a_header_and_keeps_a_table_that_is_gone_out()
     }
 }
 
+#[test]
+fn a_repair_cuts_a_log_that_does_not_follow_from_the_tables() {
+    // Two databases whose logs have the same numbers, but not the same writes before them.
+    let with = |writes: u8| {
+        let sim = machine(None);
+        for number in 0..writes {
+            let db = Db::open(sim.clone(), b"/db", options()).unwrap();
+            if number == 0 {
+                (1..writes).for_each(|key| db.put(b"k", &[key], WriteLevel::Os).unwrap());
+            } else if number == 1 {
+                db.put(b"last", b"write", WriteLevel::Os).unwrap();
+                db.close().unwrap();
+                break;
+            }
+            db.close().unwrap();
+        }
+        sim
+    };
+    let (sim, other) = (with(2), with(3));
+    let disk = other.disk_snapshot();
+    let names = disk.list(b"/db").unwrap();
+    assert_eq!(sim.disk_snapshot().list(b"/db").unwrap(), names);
+    let logs = names.iter().filter_map(|name| FileName::parse(name));
+    let log = logs
+        .filter(|name| matches!(name, FileName::Log(_)))
+        .max()
+        .unwrap();
+    let bytes = disk.file(&path(log)).unwrap();
+    let file = sim.open(&path(log), &OpenOptions::read_write()).unwrap();
+    sim.set_length(&file, bytes.len() as u64).unwrap();
+    sim.write_all_at(&file, &bytes, 0).unwrap();
+    drop(file);
+    let opened = Db::open(sim.clone(), b"/db", options());
+    assert!(matches!(opened, Err(Error::Corrupt(found)) if found.file == log));
+    let report = db::repair(sim.clone(), b"/db", &options()).unwrap();
+    assert_eq!(report.logs_cut, 1);
+    let db = Db::open(sim, b"/db", options()).unwrap();
+    assert_eq!(
+        contents(&db).unwrap(),
+        Model::from([(b"k".to_vec(), vec![1])])
+    );
+}
+
 /// Changes a byte in the middle of a file.
 fn damage(sim: &Sim, path: &[u8]) {
     let file = sim.open(path, &OpenOptions::read_write()).unwrap();
@@ -319,6 +362,14 @@ fn a_damaged_backup_is_not_restored_and_no_failure_leaves_half_a_database() {
             assert_eq!(contents(&copy).unwrap(), model);
         }
     }
+    // Its log's header, and then a table.
+    let names = sim.disk_snapshot().list(b"/backup").unwrap();
+    let log = names.iter().find(|name| name.ends_with(b".log")).unwrap();
+    let log = [b"/backup/", &log[..]].concat();
+    sim.flip_bit(&log, 9, 0).unwrap();
+    let refused = db::restore(sim.clone(), b"/backup", b"/new");
+    assert!(matches!(refused, Err(Error::Corrupt(_))), "{refused:?}");
+    sim.flip_bit(&log, 9, 0).unwrap();
     damage(&sim, &tables(&sim, b"/backup")[1]);
     let refused = db::restore(sim.clone(), b"/backup", b"/new");
     assert!(matches!(refused, Err(Error::Corrupt(_))), "{refused:?}");

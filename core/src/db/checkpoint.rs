@@ -14,6 +14,7 @@ use super::directory::Directory;
 use super::error::{Error, Result};
 use super::file_name::FileName;
 use super::options::WriteLevel;
+use super::recover::check_logs;
 use super::shared::Shared;
 use super::table::{Table, TableInfo};
 use super::values::ValueFile;
@@ -181,8 +182,8 @@ impl<P: Files> Shared<P> {
     }
 }
 
-/// Makes the database that the backup or checkpoint in `from` holds in `to`, which must be new or empty. Every table is checked on
-/// the way. Nobody may have the backup open for writing.
+/// Makes the database that the backup or checkpoint in `from` holds in `to`, which must be new or empty. Every table, its values
+/// and the logs are checked on the way. Nobody may have the backup open for writing.
 ///
 /// # Errors
 /// [`Error::NotADatabase`]; [`Error::Corrupt`] for a damaged backup; [`Error::Invalid`] for a directory that is not empty; [`Error::Io`].
@@ -219,10 +220,7 @@ fn restore_files<P: Files>(
         }
     }
     let names = source.list()?;
-    let first = FileName::Log(manifest.log_number);
-    if !names.contains(&first) {
-        return Err(Error::corrupt(first, 0, "the file is missing", 1, 0));
-    }
+    check_logs(source, manifest, &names)?;
     for name in names {
         if let FileName::Log(number) = name
             && number >= manifest.log_number

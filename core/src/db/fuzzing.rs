@@ -7,6 +7,7 @@ use super::directory::Directory;
 use super::error::Result;
 use super::file_name::FileName;
 use super::table::{Table, TableCursor, TableInfo};
+use super::values::{Reference, Share};
 use super::version::Manifest;
 use super::wal::{LogReader, Record};
 use crate::platform::sim::{Sim, SimFaults, SimOptions};
@@ -66,6 +67,33 @@ pub fn table(bytes: &[u8]) -> Result<()> {
         .get(b"apple", super::filter::hash(b"apple"))
         .map(|found| found.map(|found| found.value().len()));
     table.verify().map(drop)
+}
+
+/// Reads `bytes` as values file 3: whole, and by a reference to any place.
+///
+/// # Errors
+/// Those of the reader.
+pub fn values(bytes: &[u8]) -> Result<()> {
+    let directory = directory(FileName::Values(3), bytes)?;
+    let stated = Share {
+        file: 3,
+        file_bytes: bytes.len() as u64,
+        live_bytes: 0,
+    };
+    let file = directory.values().open(&directory, &stated, false)?;
+    for offset in 0..bytes.len() as u64 {
+        let rest = bytes.get(offset as usize..).unwrap_or_default();
+        let length = rest.first_chunk::<4>().copied().unwrap_or_default();
+        let reference = Reference {
+            file: 3,
+            offset,
+            bytes: u32::from_le_bytes(length).into(),
+            crc: 0,
+        };
+        let _ = file.read(&reference);
+        let _ = file.check(&reference);
+    }
+    file.verify().map(drop)
 }
 
 /// Reads `bytes` as a manifest; one that can be read is written and read as the same.

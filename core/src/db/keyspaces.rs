@@ -6,7 +6,6 @@
 
 use super::error::{Error, Result};
 use super::keyspace::{KEYSPACE_NAME_BYTES_MAX, KEYSPACES_MAX, KeyspaceId};
-use super::options::WriteLevel;
 use super::shared::Shared;
 use super::version::{KeyspaceInfo, Manifest, Tree, Version, View};
 use crate::platform::Files;
@@ -64,15 +63,15 @@ impl<P: Files> Shared<P> {
         }
         let mut state = self.maintenance.lock();
         let tree = self.snapshot()?.0.tree(id)?.clone();
-        // The manifest is durable at once. What was written before the drop must be too: history has no gaps.
-        self.sync(WriteLevel::Full)?;
+        // The manifest is durable at once. What was written before the drop must be too, and nothing may come in between: history has no
+        // gaps.
+        let mut commit = self.lock_durable()?;
         let mut manifest = Manifest {
             next_number: state.next_number,
             ..state.manifest.clone()
         };
         manifest.keyspaces.retain(|keyspace| keyspace.id != id);
-        self.switch(&mut state, manifest, &[])?;
-        let mut commit = self.commit.lock();
+        self.switch_held(&mut state, &mut commit, manifest)?;
         commit.memtables.retain(|(held, _)| *held != id);
         // There may be room now.
         self.wake_sleepers(&commit);

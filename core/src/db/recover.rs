@@ -257,6 +257,19 @@ fn remove_leftovers<P: Files>(directory: &Directory<P>, names: &[FileName], mani
     }
 }
 
+/// Replays the logs into memory alone, so that they are checked as an open does it.
+pub(super) fn check_logs<P: Files>(
+    directory: &Directory<P>,
+    manifest: &Manifest,
+    names: &[FileName],
+) -> Result<()> {
+    let options = Options {
+        read_only: true,
+        ..Options::default()
+    };
+    Recovery::new(directory, &options, manifest.clone(), names).replay(names)
+}
+
 struct Recovery<'a, P: Files> {
     directory: &'a Directory<P>,
     options: &'a Options,
@@ -307,7 +320,9 @@ impl<'a, P: Files> Recovery<'a, P> {
                     }
                     Record::Sealed { next } if next > number => break next,
                     Record::Sealed { next } => {
-                        return Err(Error::corrupt(name, 0, "next log of a seal", number, next));
+                        let offset = reader.offset();
+                        let what = "next log of a seal";
+                        return Err(Error::corrupt(name, offset, what, number, next));
                     }
                     Record::End(bad) => {
                         // A log with records after this one proves that this one was sealed.

@@ -2,7 +2,8 @@
 //!
 //! - A table with damaged blocks is written anew without them; one that cannot be opened at all is left out.
 //! - So is a table that refers to a damaged values file, without the values that cannot be read, and with the others in a new file.
-//! - A log is cut where its damage begins, and the logs after it are left out: history ends there.
+//! - A log is cut where its damage begins, or what does not follow from the tables, and the logs after it are left out: history ends
+//!   there. What the logs hold is in memory meanwhile.
 //! - What is replaced, cut or left out stays in the directory under its name with `.damaged` behind it.
 //!
 //! What was in a lost block is gone, and of its keys an older value, or one that was removed, may be there again: no repair
@@ -18,11 +19,11 @@ use super::directory::Directory;
 use super::error::{Error, Result};
 use super::file_name::FileName;
 use super::options::Options;
-use super::recover::take_lock;
+use super::recover::{check_logs, take_lock};
 use super::table::{Salvaged, Table, TableInfo};
 use super::values::Share;
 use super::version::Manifest;
-use super::wal::{ActiveLog, HEADER_BYTES, LogReader, Record};
+use super::wal::{ActiveLog, HEADER_BYTES};
 use crate::platform::{Durability, Files, OpenOptions};
 use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
@@ -198,53 +199,29 @@ fn cut_logs<P: Files>(
     manifest: &Manifest,
     report: &mut RepairReport,
 ) -> Result<()> {
-    if manifest.log_number == 0 {
-        return Ok(());
-    }
-    let mut number = manifest.log_number;
-    let damage = loop {
-        match end_of(directory, number) {
-            Ok(Some(next)) if next > number => number = next,
-            Ok(_) => {
-                // A later log with records says that this one went on.
-                let mut later = Vec::new();
-                for name in directory.list()? {
-                    if let FileName::Log(other) = name
-                        && other > number
-                        && LogReader::has_records(directory, other)?
-                    {
-                        later.push(other);
-                    }
-                }
-                if later.is_empty() {
-                    return Ok(());
-                }
-                break None;
-            }
-            Err(Error::Corrupt(corruption)) => break Some(corruption.offset),
-            Err(Error::Format { .. }) => break Some(0),
-            Err(error) => return Err(error),
-        }
+    let (name, offset) = match check_logs(directory, manifest, &directory.list()?) {
+        Ok(()) => return Ok(()),
+        Err(Error::Corrupt(corruption)) => (corruption.file, corruption.offset),
+        Err(Error::Format { file, .. }) => (file, 0),
+        Err(error) => return Err(error),
     };
-    let name = FileName::Log(number);
+    let FileName::Log(number) = name else {
+        return Ok(());
+    };
     report.logs_cut = report.logs_cut.saturating_add(1);
-    match damage {
-        // It ends by itself, and only what follows is left out.
-        None => {}
-        Some(offset) if offset >= HEADER_BYTES as u64 && directory.exists(name)? => {
-            directory.copy_aside(name)?;
-            directory.sync_names()?;
-            let file = directory.open(name, &OpenOptions::read_write())?;
-            directory.cut(name, &file, offset)?;
-            directory.sync(name, &file, Durability::Full)?;
-        }
+    let exists = directory.exists(name)?;
+    if !exists || offset < HEADER_BYTES as u64 {
         // Without a header nothing of it counts: an empty log takes its place.
-        Some(_) => {
-            if directory.exists(name)? {
-                directory.copy_aside(name)?;
-            }
-            ActiveLog::create(directory, number, None)?;
+        if exists {
+            directory.copy_aside(name)?;
         }
+        ActiveLog::create(directory, number, None)?;
+    } else if offset < directory.file_bytes(name)? {
+        directory.copy_aside(name)?;
+        directory.sync_names()?;
+        let file = directory.open(name, &OpenOptions::read_write())?;
+        directory.cut(name, &file, offset)?;
+        directory.sync(name, &file, Durability::Full)?;
     }
     for name in directory.list()? {
         if let FileName::Log(other) = name
@@ -255,16 +232,4 @@ fn cut_logs<P: Files>(
         }
     }
     Ok(())
-}
-
-/// The log that a log's seal names, or none if it just ends.
-fn end_of<P: Files>(directory: &Directory<P>, number: u64) -> Result<Option<u64>> {
-    let mut reader = LogReader::open(directory, number)?;
-    loop {
-        match reader.next()? {
-            Record::Batch { .. } => {}
-            Record::Sealed { next } => return Ok(Some(next)),
-            Record::End(_) => return Ok(None),
-        }
-    }
 }

@@ -36,7 +36,7 @@ pub(in crate::db) enum BlockKind {
 }
 
 /// Set in the kind of a data block or value that is compressed.
-pub(super) const COMPRESSED: u8 = 0x80;
+pub(in crate::db) const COMPRESSED: u8 = 0x80;
 /// An LZ4 block has at least one byte for so many.
 const LZ4_RATIO_MAX: usize = 255;
 
@@ -83,7 +83,16 @@ pub(in crate::db) fn trailer(number: u64, offset: u64, bytes: &[u8], kind: u8) -
 }
 
 /// Compresses a block in place, if that saves an eighth, and says what that adds to its kind.
-pub(in crate::db) fn compress(block: &mut Vec<u8>, scratch: &mut Vec<u8>) -> u8 {
+pub(super) fn compress(block: &mut Vec<u8>, scratch: &mut Vec<u8>) -> u8 {
+    if !compress_to(block, scratch) {
+        return 0;
+    }
+    core::mem::swap(block, scratch);
+    COMPRESSED
+}
+
+/// Puts what a block comes to when it is compressed into `scratch`; whether that saves an eighth.
+pub(in crate::db) fn compress_to(block: &[u8], scratch: &mut Vec<u8>) -> bool {
     scratch.clear();
     varint::push(scratch, block.len() as u64);
     let start = scratch.len();
@@ -93,14 +102,10 @@ pub(in crate::db) fn compress(block: &mut Vec<u8>, scratch: &mut Vec<u8>) -> u8 
     );
     let room = scratch.get_mut(start..).unwrap_or_default();
     let Ok(bytes) = lz4_flex::block::compress_into(block, room) else {
-        return 0;
+        return false;
     };
     scratch.truncate(start.saturating_add(bytes));
-    if scratch.len() > block.len().saturating_sub(block.len() / 8) {
-        return 0;
-    }
-    core::mem::swap(block, scratch);
-    COMPRESSED
+    scratch.len() <= block.len().saturating_sub(block.len() / 8)
 }
 
 /// Undoes [`compress`]. `None` if the bytes make no sense.

@@ -31,6 +31,6 @@ mod salvage;
 pub(super) use block::Block;
 pub(super) use builder::{TableBuilder, TableInfo};
 pub(super) use cursor::TableCursor;
-pub(super) use layout::{BlockKind, TRAILER_BYTES, check_block, compress, trailer};
+pub(super) use layout::{BlockKind, COMPRESSED, TRAILER_BYTES, check_block, compress_to, trailer};
 pub(super) use reader::Table;
 pub(super) use salvage::Salvaged;

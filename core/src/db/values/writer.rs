@@ -7,12 +7,14 @@ use crate::codec::crc32c;
 use crate::db::directory::Directory;
 use crate::db::error::Result;
 use crate::db::file_name::FileName;
-use crate::db::table::{BlockKind, compress, trailer};
+use crate::db::table::{BlockKind, COMPRESSED, compress_to, trailer};
 use crate::platform::{Access, Create, Durability, Files, OpenOptions};
 use alloc::vec::Vec;
 
 /// Bytes gathered before a write.
 const WRITE_BYTES: usize = 256 << 10;
+/// A value of this size is written from where it is: a call costs less than to copy it first.
+const DIRECT_BYTES: usize = 32 << 10;
 
 /// A values file in the making. Whoever drops it unfinished removes the file.
 #[derive(Debug)]
@@ -24,7 +26,6 @@ pub(in crate::db) struct ValueWriter<P: Files> {
     /// Not yet written; starts at `written`.
     buffer: Vec<u8>,
     written: u64,
-    value: Vec<u8>,
     scratch: Vec<u8>,
 }
 
@@ -57,7 +58,6 @@ impl<P: Files> ValueWriter<P> {
             compressed,
             buffer: header(number),
             written: 0,
-            value: Vec::new(),
             scratch: Vec::new(),
         })
     }
@@ -66,11 +66,10 @@ impl<P: Files> ValueWriter<P> {
     pub(in crate::db) fn push(&mut self, value: &[u8]) -> Result<Reference> {
         let offset = self.bytes();
         let mut kind = BlockKind::Value as u8;
-        let value = if self.compressed {
-            self.value.clear();
-            self.value.extend_from_slice(value);
-            kind |= compress(&mut self.value, &mut self.scratch);
-            &self.value
+        let mut scratch = core::mem::take(&mut self.scratch);
+        let value = if self.compressed && compress_to(value, &mut scratch) {
+            kind |= COMPRESSED;
+            &scratch[..]
         } else {
             value
         };
@@ -85,8 +84,14 @@ impl<P: Files> ValueWriter<P> {
         // At most 512 MiB: see the options.
         let length = value.len() as u32;
         self.buffer.extend_from_slice(&length.to_le_bytes());
-        self.buffer.extend_from_slice(value);
+        if value.len() >= DIRECT_BYTES {
+            self.write()?;
+            self.write_bytes(value)?;
+        } else {
+            self.buffer.extend_from_slice(value);
+        }
         self.buffer.extend_from_slice(&trailer);
+        self.scratch = scratch;
         if self.buffer.len() >= WRITE_BYTES {
             self.write()?;
         }
@@ -107,11 +112,18 @@ impl<P: Files> ValueWriter<P> {
     }
 
     fn write(&mut self) -> Result<()> {
+        let mut buffer = core::mem::take(&mut self.buffer);
+        let written = self.write_bytes(&buffer);
+        buffer.clear();
+        self.buffer = buffer;
+        written
+    }
+
+    fn write_bytes(&mut self, bytes: &[u8]) -> Result<()> {
         let name = FileName::Values(self.number);
         self.directory
-            .write(name, &self.file, &self.buffer, self.written)?;
-        self.written += self.buffer.len() as u64;
-        self.buffer.clear();
+            .write(name, &self.file, bytes, self.written)?;
+        self.written += bytes.len() as u64;
         Ok(())
     }
 }

@@ -114,6 +114,11 @@ impl<P: Files> LogReader<P> {
         Ok(reader)
     }
 
+    /// Where the next record starts, or the seal that was read.
+    pub(in crate::db) const fn offset(&self) -> u64 {
+        self.offset
+    }
+
     pub(in crate::db) const fn name(&self) -> FileName {
         self.name
     }

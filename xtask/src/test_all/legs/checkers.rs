@@ -34,6 +34,7 @@ const FUZZ_TARGETS: &[&str] = &[
     "log",
     "manifest",
     "table",
+    "values",
     "resp",
     "substring",
     "patterns",
