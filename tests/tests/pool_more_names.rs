@@ -50,6 +50,9 @@ fn a_block_is_done_before_the_next_begins() {
         assert_eq!(found, Some(100));
         // Blocks of 1, 2, 4, .. or of 3, 6, 12, ..: the one that has it ends before 400.
         assert!(looked_at.into_inner() < 400);
+        // More blocks than anybody could go through after the find.
+        let many = (0..1_u64 << 50).into_par_iter().by_uniform_blocks(16);
+        assert!(many.any(|x| x == 100));
         let all: Vec<usize> = (0..N).into_par_iter().by_exponential_blocks().collect();
         assert!(all.into_iter().eq(0..N));
         assert!(

@@ -11,9 +11,11 @@ use core::cell::Cell;
 use core::panic::AssertUnwindSafe;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::panic::{catch_unwind, resume_unwind};
+use std::thread::ThreadId;
 use underpin::sys::{Kind, Operation, Threads, native};
 use underpin_core::platform::sim::{Sim, SimOptions};
 use underpin_core::platform::{Clock, ClockId, Park};
+use underpin_core::pool::iter::{Consumer, Each, Map, RangeIter, drive};
 use underpin_core::pool::{Builder, Env, Payload, Pool, Scope, Worker, with_current};
 use underpin_tests::seeds;
 
@@ -627,4 +629,74 @@ fn one_seed_is_one_run() {
         sim.trace_hash()
     };
     assert_eq!(run(), run());
+}
+
+/// Takes the items of a loop.
+struct Taken;
+
+impl Consumer<()> for Taken {
+    type Acc = ();
+    fn start(&self) {}
+    fn eat(&self, (): (), _: usize, items: impl Iterator<Item = ()>) {
+        items.for_each(|()| ());
+    }
+    fn merge(&self, (): (), (): ()) {}
+}
+
+/// Runs a loop whose items take so many steps each, and returns which thread ran each of them.
+fn runners(
+    worker: Worker<'_, SimEnv>,
+    sim: &Sim,
+    count: usize,
+    steps: impl Fn(usize) -> usize + Sync + Send,
+) -> Vec<ThreadId> {
+    let ran = std::sync::Mutex::new(vec![std::thread::current().id(); count]);
+    let each = Each::new(|index| {
+        for _ in 0..steps(index) {
+            sim.yield_now();
+        }
+        ran.lock().expect("no panic")[index] = std::thread::current().id();
+    });
+    drive(worker, Map::new(RangeIter(0..count), each), &Taken);
+    ran.into_inner().expect("no panic")
+}
+
+/// How many items the thread of the one at `place` ran.
+fn share_of(ran: &[ThreadId], place: usize) -> usize {
+    ran.iter().filter(|id| **id == ran[place]).count()
+}
+
+#[test]
+fn a_heavy_item_does_not_keep_light_ones_waiting() {
+    seeds::check(count(20), |seed| {
+        let (sim, pool) = pool(seed, 2);
+        // The other thread has half of them, 500, and is done with those long before the heavy item is. Then it gets half of what
+        // is left here.
+        for (heavy, most) in [(0, 320), (300, 450)] {
+            let steps = |index| if index == heavy { 4_000 } else { 1 };
+            let ran = pool.install(|worker| runners(worker, &sim, 1_000, steps));
+            let share = share_of(&ran, heavy);
+            assert!(share <= most, "{share} beside item {heavy}");
+        }
+        ends(&sim, pool);
+    });
+}
+
+#[test]
+fn loops_of_light_items_do_not_hide_a_heavy_one() {
+    seeds::check(count(20), |seed| {
+        let (sim, pool) = pool(seed, 2);
+        pool.install(|worker| {
+            // So short that no thief comes in time: loops are not split at their start any more.
+            for _ in 0..40 {
+                runners(worker, &sim, 10, |_| 0);
+            }
+            for most in [60, 48, 48] {
+                let ran = runners(worker, &sim, 64, |_| 100);
+                let share = share_of(&ran, 0);
+                assert!(share <= most, "{share} of 64 items");
+            }
+        });
+        ends(&sim, pool);
+    });
 }

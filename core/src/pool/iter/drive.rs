@@ -157,8 +157,9 @@ where
         let (taken, span) = (front.weight(), front.span());
         acc = run(worker, front, consumer, offset, Start::WHOLE, acc);
         offset = offset.saturating_add(span);
+        let ended = taken == 0 || consumer.is_done(offset) || consumer.is_full(&acc);
         source = match rest {
-            Some(rest) if taken != 0 => rest,
+            Some(rest) if !ended => rest,
             _ => return acc,
         };
     }
