@@ -560,6 +560,7 @@ fn more_guests_than_places_are_served() {
     });
 }
 
+/// `UNDERPIN_POOL_DEPTH=1000000` goes deeper, in gigabytes of stack.
 #[test]
 fn deep_recursion_of_joins_ends() {
     fn deep(worker: Worker<'_>, n: u32) -> u32 {
@@ -569,13 +570,17 @@ fn deep_recursion_of_joins_ends() {
         let (below, one) = worker.join(|w| deep(w, n - 1), |_| 1);
         below + one
     }
+    let depth = std::env::var("UNDERPIN_POOL_DEPTH")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(100_000);
     let pool = ThreadPoolBuilder::new()
         .num_threads(2)
-        .stack_size(256 << 20)
+        .stack_size(2_600 * depth as usize)
         .build()
         .expect("two big stacks");
     for _ in 0..10 {
-        assert_eq!(pool.install(|| pool::enter(|w| deep(w, 100_000))), 100_000);
+        assert_eq!(pool.install(|| pool::enter(|w| deep(w, depth))), depth);
     }
 }
 
@@ -591,6 +596,38 @@ fn odd_numbers_of_threads_are_served_or_refused() {
     assert!(pool::current_num_threads() >= 1);
     assert_eq!(zero.current_thread_index(), None);
     assert!(zero.install(|| pool::current_thread_index().is_some()));
+}
+
+/// `UNDERPIN_POOL_THREADS=10000` has more of them, which takes minutes in a debug build.
+#[test]
+fn very_many_threads_work_or_are_refused() {
+    let threads = std::env::var("UNDERPIN_POOL_THREADS")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(300);
+    let built = ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .stack_size(64 << 10)
+        .build();
+    match built {
+        Ok(pool) => {
+            assert_eq!(pool.install(|| fib(12)), 144);
+            let heard = AtomicUsize::new(0);
+            pool.broadcast(|_| heard.fetch_add(1, Ordering::Relaxed));
+            assert_eq!(heard.into_inner(), threads);
+        }
+        // Few systems let everybody have so many.
+        Err(error) => assert_ne!(error.kind(), std::io::ErrorKind::InvalidInput, "{error}"),
+    }
+}
+
+#[test]
+fn stacks_that_no_system_has_are_refused() {
+    let built = ThreadPoolBuilder::new()
+        .num_threads(2)
+        .stack_size(usize::MAX / 2)
+        .build();
+    assert!(built.is_err());
 }
 
 #[test]

@@ -33,8 +33,8 @@ const ONE: usize = 2;
 
 /// Where jobs are spawned that end before the scope does.
 pub struct Scope<'scope, E: Env> {
-    registry: *const Registry<E>,
-    home: usize,
+    /// The home worker.
+    home: *const State<E>,
     own: Cell<usize>,
     folded: Cell<bool>,
     word: AtomicUsize,
@@ -43,13 +43,13 @@ pub struct Scope<'scope, E: Env> {
     marker: PhantomData<Cell<&'scope mut &'scope ()>>,
 }
 
-// SAFETY: C3 for the cells; the registry outlives its scopes and is shared.
+// SAFETY: C3 for the cells; the home worker outlives its scopes and is shared.
 unsafe impl<E: Env> Sync for Scope<'_, E> {}
 
 impl<E: Env> fmt::Debug for Scope<'_, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Scope")
-            .field("home", &self.home)
+            .field("home", &self.home().index)
             .finish_non_exhaustive()
     }
 }
@@ -60,7 +60,7 @@ impl<E: Env> fmt::Debug for Scope<'_, E> {
 /// `tag` is null, or that of a job that is not done.
 pub(super) unsafe fn home_of<E: Env>(tag: *const ()) -> Option<usize> {
     // SAFETY: the scope waits for the job.
-    (!tag.is_null()).then(|| unsafe { (*tag.cast::<Scope<'_, E>>()).home })
+    (!tag.is_null()).then(|| unsafe { (*tag.cast::<Scope<'_, E>>()).home().index })
 }
 
 /// A pointer that may go to another thread.
@@ -78,13 +78,22 @@ impl<T> Shared<T> {
 }
 
 impl<'scope, E: Env> Scope<'scope, E> {
+    #[inline(always)]
+    fn home(&self) -> &State<E> {
+        // SAFETY: the pool's workers outlive its scopes.
+        unsafe { &*self.home }
+    }
+
+    fn registry(&self) -> &Registry<E> {
+        self.home().registry()
+    }
+
     /// Spawns a job. It may borrow what outlives the scope, and spawn more.
+    #[inline]
     pub fn spawn<F>(&self, f: F)
     where
         F: FnOnce(&Scope<'scope, E>) + Send + 'scope,
     {
-        // SAFETY: the registry outlives its scopes.
-        let registry = unsafe { &*self.registry };
         let scope = Shared(&raw const *self);
         let run = move |state: &State<E>| {
             // SAFETY: this job is counted, so the scope waits.
@@ -94,27 +103,40 @@ impl<'scope, E: Env> Scope<'scope, E> {
             }
             scope.done(state);
         };
+        let home = self.home();
+        if !self.is_at_home() {
+            return self.spawn_from_afar(run);
+        }
+        self.own.set(self.own.get().wrapping_add(1));
         let tag: *const () = (&raw const *self).cast();
-        let Some(worker) = registry.here() else {
-            // A thread that is no worker, to which the scope was lent.
-            self.word.fetch_add(ONE, Ordering::Relaxed);
+        let job = home.with_blocks(|blocks| spawned(Some(blocks), tag, run));
+        home.push(job);
+    }
+
+    /// Whether the calling thread is the home worker at work in this pool, and the cell counts still (C3).
+    #[inline(always)]
+    fn is_at_home(&self) -> bool {
+        let home = self.home();
+        core::ptr::eq(home.env().current(), self.home.cast()) && !self.folded.get()
+    }
+
+    /// As [`spawn`](Self::spawn), from another worker, from the home worker while it is a guest elsewhere, or from a thread that is no
+    /// worker, to which the scope was lent.
+    #[cold]
+    #[inline(never)]
+    fn spawn_from_afar(&self, run: impl FnOnce(&State<E>)) {
+        let registry = self.registry();
+        let tag: *const () = (&raw const *self).cast();
+        self.word.fetch_add(ONE, Ordering::Relaxed);
+        if let Some(worker) = registry.here() {
+            let state = worker.state;
+            let job = state.with_blocks(|blocks| spawned(Some(blocks), tag, run));
+            state.push(job);
+        } else {
             registry.injector.push(spawned(None, tag, run));
             registry.published();
-            self.wake_home(registry);
-            return;
-        };
-        let state = worker.state;
-        let own = state.index == self.home && !self.folded.get();
-        if own {
-            self.own.set(self.own.get().wrapping_add(1));
-        } else {
-            self.word.fetch_add(ONE, Ordering::Relaxed);
         }
-        let job = state.with_blocks(|blocks| spawned(Some(blocks), tag, run));
-        state.push(job);
-        if !own {
-            self.wake_home(registry);
-        }
+        self.wake_home(registry);
     }
 
     /// Spawns a job for each thread of the pool, which runs `f` there with the thread's index.
@@ -122,8 +144,7 @@ impl<'scope, E: Env> Scope<'scope, E> {
     where
         F: Fn(&Scope<'scope, E>, usize) + Send + Sync + 'scope,
     {
-        // SAFETY: the registry outlives its scopes.
-        let registry = unsafe { &*self.registry };
+        let registry = self.registry();
         let f = Arc::new(f);
         self.word
             .fetch_add(ONE * registry.settings().threads, Ordering::Relaxed);
@@ -147,10 +168,7 @@ impl<'scope, E: Env> Scope<'scope, E> {
     fn wake_home(&self, registry: &Registry<E>) {
         fence(Ordering::SeqCst);
         if self.word.load(Ordering::SeqCst) & ASLEEP != 0 {
-            registry.workers[self.home]
-                .parker
-                .0
-                .unpark(registry.env().platform());
+            self.home().parker.0.unpark(registry.env().platform());
         }
     }
 
@@ -167,18 +185,17 @@ impl<'scope, E: Env> Scope<'scope, E> {
     }
 
     /// A job ended, on `state` (C2).
+    #[inline]
     fn done(&self, state: &State<E>) {
-        if state.index == self.home && !self.folded.get() {
+        let home = self.home;
+        if core::ptr::eq(state, home) && !self.folded.get() {
             self.own.set(self.own.get().wrapping_sub(1));
             return;
         }
-        let home = self.home;
         state.env().preempt();
         if self.word.fetch_sub(ONE, Ordering::AcqRel) == ONE | ASLEEP {
-            state.registry().workers[home]
-                .parker
-                .0
-                .unpark(state.platform());
+            // SAFETY: the worker outlives the scope, which may be gone.
+            unsafe { &*home }.parker.0.unpark(state.platform());
         }
     }
 
@@ -194,6 +211,9 @@ impl<'scope, E: Env> Scope<'scope, E> {
         let now = || state.platform().now(ClockId::Monotonic).as_ns().max(1);
         let mut spin = Spin::new(registry.spin_ns());
         loop {
+            if state.run_own_of(tag) {
+                spin = Spin::new(registry.spin_ns());
+            }
             if self.is_done() {
                 return;
             }
@@ -244,8 +264,7 @@ impl<E: Env> Worker<'_, E> {
     {
         let state = self.state;
         let scope = Scope {
-            registry: state.registry(),
-            home: state.index,
+            home: state,
             own: Cell::new(0),
             folded: Cell::new(false),
             word: AtomicUsize::new(0),
@@ -329,8 +348,8 @@ impl<'scope, E: Env> ScopeFifo<'_, 'scope, E> {
         // One ticket for each job: whoever draws it runs the oldest.
         self.scope.spawn(move |scope| {
             // SAFETY: as above.
-            let (queue, registry) = unsafe { (queue.get(), &*scope.registry) };
-            if let (Some(job), Some(worker)) = (queue.pop(), registry.here()) {
+            let queue = unsafe { queue.get() };
+            if let (Some(job), Some(worker)) = (queue.pop(), scope.registry().here()) {
                 // SAFETY: it is out of its queue (J4).
                 unsafe { job.run(worker.state) };
             }

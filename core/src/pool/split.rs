@@ -25,7 +25,7 @@
 use crate::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 use alloc::boxed::Box;
 use core::cell::Cell;
-use core::ptr::{null, null_mut};
+use core::ptr::null;
 
 /// Bits of a position, of a worker's number and of an epoch in one word.
 const POSITION_BITS: u32 = if usize::BITS == 64 { 13 } else { 9 };
@@ -140,10 +140,20 @@ pub(super) struct SplitStack<T> {
 /// Where a job lies.
 type Mark<T> = *const AtomicPtr<T>;
 
+/// [`DEPTH_MAX`] slots. Of fresh memory none is touched, so that a pool of many threads takes what they use.
+fn empty_slots<T>() -> Box<[AtomicPtr<T>]> {
+    #[cfg(not(loom))]
+    // SAFETY: zero bytes are an atomic null pointer.
+    return unsafe { Box::<[AtomicPtr<T>]>::new_zeroed_slice(DEPTH_MAX).assume_init() };
+    #[cfg(loom)]
+    (0..DEPTH_MAX)
+        .map(|_| AtomicPtr::new(core::ptr::null_mut()))
+        .collect()
+}
+
 impl<T> SplitStack<T> {
     pub(super) fn new(lean: bool) -> Self {
-        let slots: Box<[AtomicPtr<T>]> =
-            (0..DEPTH_MAX).map(|_| AtomicPtr::new(null_mut())).collect();
+        let slots = empty_slots();
         let range = slots.as_ptr_range();
         Self {
             top: Cell::new(range.start),

@@ -390,7 +390,7 @@ impl<E: Env> State<E> {
         }
     }
 
-    #[cfg(test)]
+    #[cfg(all(test, not(loom)))]
     pub(super) fn is_visiting(&self) -> bool {
         self.visiting.get() != 0
     }
@@ -429,6 +429,7 @@ impl<E: Env> State<E> {
     }
 
     /// The newest of this worker's own spawned jobs.
+    #[inline(always)]
     pub(super) fn pop(&self) -> Option<JobRef<E>> {
         // SAFETY: W1.
         unsafe { self.deque.pop() }
@@ -580,6 +581,7 @@ impl<E: Env> State<E> {
 
     /// Moves a job that this worker took out of a deque to where all look. Whoever waits for the job's scope may have looked
     /// everywhere and gone to sleep while the job was on its way, so it looks once more.
+    #[cold]
     pub(super) fn inject(&self, job: JobRef<E>) {
         let registry = self.registry();
         // SAFETY: the job is not done, so its scope waits for it.
@@ -590,6 +592,25 @@ impl<E: Env> State<E> {
         if let Some(home) = home {
             registry.workers[home].parker.0.unpark(self.platform());
         }
+    }
+
+    /// Runs the jobs of `scope` that lie in this worker's own deque, newest first. Other jobs that lie above them go to the injector.
+    /// Whether there was any.
+    #[inline(always)]
+    pub(super) fn run_own_of(&self, scope: *const ()) -> bool {
+        let mut any = false;
+        while let Some(job) = self.pop() {
+            self.env().preempt();
+            if job.scope() == scope {
+                self.count(Counter::Jobs);
+                // SAFETY: it is out of its queue (J4).
+                unsafe { job.run(self) };
+                any = true;
+            } else {
+                self.inject(job);
+            }
+        }
+        any
     }
 
     /// A job of `scope`, from wherever jobs lie. Other jobs that lie above one in this worker's own deque go to the injector; those in
