@@ -9,9 +9,14 @@ use crate::search::work;
 
 /// Bytes walked in vain that a byte of progress pays for; over it, and over a start's worth, the automaton takes over.
 const CREDIT: usize = 4;
-const OVERDRAFT: usize = 4096;
-/// It searches this far at least; twice as far each time that what follows turns out to be no better, up to the latter.
-const STRETCH: usize = 16 << 10;
+const OVERDRAFT: usize = if cfg!(any(test, fuzzing)) { 32 } else { 4096 };
+/// It searches this far at least; twice as far each time that what follows turns out to be no better, up to the latter. (In tests, short texts are to
+/// go to it and come back.)
+const STRETCH: usize = if cfg!(any(test, fuzzing)) {
+    64
+} else {
+    16 << 10
+};
 const STRETCH_MAX: usize = 1 << 20;
 
 /// What a search keeps between matches.
