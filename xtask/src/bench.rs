@@ -3,7 +3,7 @@
 //! The bench is a workspace of its own, with its own lock file: an ordinary build never compiles a peer. Everything on
 //! the command line goes to it as it is, so its own `--help` is the reference.
 
-use crate::ripgrep::{Ripgrep, ripgrep};
+use crate::ripgrep::{Purpose, Ripgrep, ripgrep};
 use crate::workspace::Workspace;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -25,7 +25,7 @@ pub(crate) fn main(workspace: &Workspace, mut parser: lexopt::Parser) -> Result<
         arguments.extend(["--server".into(), command.into_os_string()]);
     }
     if runs_greps {
-        let Ripgrep { program, install } = ripgrep(workspace);
+        let Ripgrep { program, install } = ripgrep(workspace, Purpose::Peer);
         if let Some(mut install) = install {
             let status = install
                 .status()

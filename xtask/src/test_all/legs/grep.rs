@@ -1,7 +1,7 @@
 //! `underpin grep` beside ripgrep.
 
 use super::host;
-use crate::ripgrep::{Ripgrep, VERSION, ripgrep};
+use crate::ripgrep::{Purpose, Ripgrep, VERSION, ripgrep};
 use crate::test_all::job::Job;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -32,7 +32,7 @@ pub(super) fn run(job: &mut Job<'_>) -> Result<(), String> {
 
 /// The program, built if it isn't there.
 fn installed(job: &mut Job<'_>) -> Result<PathBuf, String> {
-    let Ripgrep { program, install } = ripgrep(job.workspace);
+    let Ripgrep { program, install } = ripgrep(job.workspace, Purpose::Model);
     if let Some(mut install) = install {
         job.extend_clock(Duration::from_secs(1800));
         job.run(&mut install)?;
