@@ -179,6 +179,10 @@ impl<P: Reactor, H: Host> Shared<P, H> {
         poll_main: &mut impl FnMut() -> Poll<T>,
     ) -> Poll<T> {
         for _ in 0..TASKS_PER_TURN {
+            // A poll may have asked for it: the turn ends.
+            if self.counters.is_timing() != TIMED {
+                break;
+            }
             // SAFETY: E1; `block_on` refuses to be called from inside a poll. What the queue gave is alive until it is run.
             unsafe {
                 let Some(task) = self.scheduler().take_first() else {
