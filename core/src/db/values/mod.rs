@@ -24,6 +24,11 @@
 //! A merge drops references to values that are gone, and copies others. Those to a file that is less than half live, or small, it
 //! follows, and writes the values anew. When no merge is due, tables that refer to files less than half live are written anew for that
 //! alone, the one with the most to gain first (see `garbage`). A file that nothing refers to any more goes with its last table.
+//!
+//! # Limits
+//! Each flush makes a file, and each open one takes a handle. The manifest, written with each flush, has a share for each pair of a
+//! table and a file that it refers to; where tables of the last level refer to most files, that grows with the product of both. So the
+//! option is off by default.
 #![forbid(unsafe_code)]
 
 mod file;
