@@ -593,6 +593,34 @@ fn a_profile_with_every_block_knows_which_are_live() {
 }
 
 #[test]
+fn a_large_block_that_grows_in_place_grows_in_the_profile() {
+    let sim = Sim::new(SimOptions::new(1).with_faults(SimFaults::none()));
+    for (interval, what_is_kept) in [(1, 300_001), (16 << 10, 303_104)] {
+        let alloc = allocator(&sim);
+        words::reset();
+        let mut sampled = options();
+        sampled.profile_interval_bytes = interval;
+        alloc.configure(&sampled);
+        SITE.set(1);
+        let mut block = alloc.malloc(40_000);
+        for size in (60_001..=300_001).step_by(20_000) {
+            // SAFETY: a live block.
+            block = unsafe { alloc.realloc(block, size, 1) };
+        }
+        let mut seen = Vec::new();
+        alloc.samples(&mut |sample| seen.push((sample.address, sample.bytes)));
+        assert_eq!(seen, [(block.addr(), what_is_kept)]);
+        // SAFETY: a live block.
+        unsafe { alloc.free(block) };
+        let mut left = 0;
+        alloc.samples(&mut |_| left += 1);
+        assert_eq!(left, 0);
+        alloc.check().unwrap();
+        alloc.thread_end();
+    }
+}
+
+#[test]
 fn a_sampled_profile_estimates_what_is_live() {
     let sim = Sim::new(SimOptions::new(1).with_faults(SimFaults::none()));
     let alloc = allocator(&sim);

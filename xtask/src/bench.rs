@@ -20,9 +20,18 @@ pub(crate) fn main(workspace: &Workspace, mut parser: lexopt::Parser) -> Result<
     let quick = has("--quick");
     let runs = |part: &str| (all || has(part)) && !has("--help");
     let (runs_command, runs_greps) = (runs("db") || runs("grep"), runs("grep"));
+    let runs_malloc = runs("alloc");
     if runs_command {
         let command = command(workspace)?;
         arguments.extend(["--server".into(), command.into_os_string()]);
+    }
+    if runs_malloc {
+        let (mut build, library) = crate::dist::malloc_build(workspace);
+        let status = build.status().map_err(|e| format!("cargo build: {e}"))?;
+        if !status.success() {
+            return Err("the allocator's library does not build".into());
+        }
+        arguments.extend(["--malloc".into(), library.into_os_string()]);
     }
     if runs_greps {
         let Ripgrep { program, install } = ripgrep(workspace, Purpose::Peer);

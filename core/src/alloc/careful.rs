@@ -125,13 +125,7 @@ impl<P: Platform, W: ThreadWords> Allocator<P, W> {
             NonNull::new(heap.allocate(size, align))
         });
         if let Some(block) = block {
-            // Readers scale a sample by its bytes: those that decided whether it was taken. A report on every block wants what
-            // the program asked for.
-            let bytes = if self.interval() == EVERY_BLOCK {
-                size
-            } else {
-                self.usable_size(block.as_ptr())
-            };
+            let bytes = self.sample_bytes(block.as_ptr(), size);
             profile.add(self.space(), block.as_ptr().addr(), bytes, &frames[..depth]);
             self.profile_home.store(profile.home().cast_mut(), Relaxed);
         }
@@ -152,6 +146,65 @@ impl<P: Platform, W: ThreadWords> Allocator<P, W> {
         }
     }
 
+    /// Whether a sample is due within the next `bytes` that a large block grows by, of which there is none.
+    #[cold]
+    pub(super) fn is_due(&self, line: &Slab, bytes: usize) -> bool {
+        self.profiles() && !self.is_secure() && !line.has(flag::VALUE) && self.is_sample(bytes)
+    }
+
+    /// The block at `address`, of `old` bytes, as a block of `size` that is in the profile; null, and no change, if there is no memory.
+    #[cold]
+    pub(super) fn sampled_copy(
+        &self,
+        address: *mut u8,
+        old: usize,
+        size: usize,
+        align: usize,
+    ) -> *mut u8 {
+        let Some(new) = self.sampled(size, align) else {
+            return null_mut();
+        };
+        // SAFETY: two blocks of the caller's, the new one larger.
+        unsafe {
+            new.as_ptr().copy_from_nonoverlapping(address, old);
+            self.free(address);
+        }
+        new.as_ptr()
+    }
+
+    /// A large block in `line` has `size` bytes now: its sample says so, if it is one.
+    #[inline]
+    pub(super) fn resize_sample(&self, line: &Slab, address: *mut u8, size: usize) {
+        if line.has(flag::VALUE) {
+            self.resize_sample_of_value(line, address, size);
+        }
+    }
+
+    #[cold]
+    fn resize_sample_of_value(&self, line: &Slab, address: *mut u8, size: usize) {
+        if self.is_of_profile(line) {
+            let bytes = self.sample_bytes(address, size);
+            self.profile.lock().resize(address.addr(), bytes);
+        }
+    }
+
+    /// Whether the blocks in `line` are the profile's.
+    fn is_of_profile(&self, line: &Slab) -> bool {
+        // Whoever has a sampled block has it from a thread that stored this before.
+        let home = self.profile_home.load(Relaxed);
+        !home.is_null() && line.home().load(Relaxed) == home
+    }
+
+    /// Readers scale a sample by its bytes: those that decided whether it was taken. A report on every block wants what the program asked
+    /// for.
+    fn sample_bytes(&self, block: *mut u8, size: usize) -> usize {
+        if self.interval() == EVERY_BLOCK {
+            size
+        } else {
+            self.usable_size(block)
+        }
+    }
+
     /// A block in `line` is freed: takes its sample out, if it is one.
     #[inline]
     pub(super) fn forget_sample(&self, line: &Slab, address: *mut u8) {
@@ -162,9 +215,7 @@ impl<P: Platform, W: ThreadWords> Allocator<P, W> {
 
     #[cold]
     fn forget_sample_of_value(&self, line: &Slab, address: *mut u8) {
-        // Whoever has a sampled block has it from a thread that stored this before.
-        let home = self.profile_home.load(Relaxed);
-        if !home.is_null() && line.home().load(Relaxed) == home {
+        if self.is_of_profile(line) {
             self.profile.lock().remove(address.addr());
         }
     }

@@ -808,8 +808,17 @@ impl<P: Platform, W: ThreadWords> Allocator<P, W> {
             if !self.space.start(line).addr().eq(&address.addr()) {
                 self.misuse("realloc of an address inside a block", address);
             }
-            if size > MEDIUM_BYTES_MAX && huge::resize_in_place(&self.space, line, size) {
-                return address;
+            if size > MEDIUM_BYTES_MAX {
+                if size > old && self.is_careful() && self.is_due(line, size - old) {
+                    let new = self.sampled_copy(address, old, size, align);
+                    if !new.is_null() {
+                        return new;
+                    }
+                }
+                if huge::resize_in_place(&self.space, line, size) {
+                    self.resize_sample(line, address, size);
+                    return address;
+                }
             }
         } else if line.is(kind::SLAB) {
             if !self.space.is_block_of(line, address) {

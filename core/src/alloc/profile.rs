@@ -203,6 +203,19 @@ impl Profile {
         }
     }
 
+    /// The block at `address`, if it is a sample, has `bytes` now.
+    pub(super) fn resize(&mut self, address: usize, bytes: usize) {
+        let mut index = self.buckets[bucket_of(address)];
+        while index != NONE {
+            let entry = self.entry(index);
+            if entry.sample.address == address {
+                entry.sample.bytes = bytes;
+                return;
+            }
+            index = entry.next;
+        }
+    }
+
     /// The sample at `index`, if there is one; `None` past the last.
     pub(super) fn sample(&mut self, index: usize) -> Option<Option<Sample>> {
         if index >= self.top as usize {

@@ -1,6 +1,8 @@
 //! What is measured: cases, the subjects that do them, and one round's sample.
 
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::time::Duration;
 
 /// What the command line chose.
@@ -12,6 +14,8 @@ pub(crate) struct Settings {
     pub(crate) server: Option<PathBuf>,
     /// ripgrep's newest release.
     pub(crate) ripgrep: Option<PathBuf>,
+    /// Our `malloc` to be preloaded.
+    pub(crate) malloc: Option<PathBuf>,
     /// Where subjects may write; on a real disk, not in memory.
     pub(crate) scratch: PathBuf,
 }
@@ -22,6 +26,7 @@ impl Settings {
             quick: false,
             server: None,
             ripgrep: None,
+            malloc: None,
             scratch: Path::new(env!("CARGO_MANIFEST_DIR")).join("target/scratch"),
         }
     }
@@ -55,6 +60,8 @@ pub(crate) struct Subject {
     pub(crate) version: String,
     /// Prepares, does the task, verifies; only the task is in the sample's time.
     pub(crate) run: Run,
+    /// The most memory of the last round in KiB, where that is measured.
+    pub(crate) peak_kib: Rc<Cell<Option<u64>>>,
 }
 
 /// One round of a subject, in a directory of its own that outlives the round.
@@ -70,7 +77,25 @@ impl Subject {
             name,
             version: version.into(),
             run: Box::new(run),
+            peak_kib: Rc::default(),
         }
+    }
+
+    /// One whose rounds tell the most memory that they had, in KiB.
+    pub(crate) fn with_peak(
+        name: &'static str,
+        version: impl Into<String>,
+        mut run: impl FnMut(&Path) -> Result<(Sample, u64), String> + 'static,
+    ) -> Self {
+        let peak_kib = Rc::<Cell<Option<u64>>>::default();
+        let told = peak_kib.clone();
+        let mut subject = Self::new(name, version, move |dir| {
+            let (sample, peak) = run(dir)?;
+            told.set(Some(peak));
+            Ok(sample)
+        });
+        subject.peak_kib = peak_kib;
+        subject
     }
 }
 

@@ -25,6 +25,8 @@ pub(crate) struct Rates {
     pub(crate) name: &'static str,
     pub(crate) version: String,
     pub(crate) rates: Vec<f64>,
+    /// The most memory of each round in KiB, where that is measured.
+    pub(crate) peaks_kib: Vec<f64>,
 }
 
 /// A peer's rounds, and our rate over its in each pair of neighbours.
@@ -40,7 +42,15 @@ impl Rates {
             name: subject.name,
             version: subject.version.clone(),
             rates: Vec::new(),
+            peaks_kib: Vec::new(),
         }
+    }
+
+    /// Notes a round that `subject` did.
+    fn add(&mut self, subject: &Subject, sample: &Sample) {
+        self.rates.push(sample.per_second());
+        self.peaks_kib
+            .extend(subject.peak_kib.get().map(|peak| peak as f64));
     }
 
     pub(crate) fn best(&self) -> f64 {
@@ -62,6 +72,16 @@ impl Measured {
             .filter(|pair| !pair.peer.name.starts_with("limit"))
             .map(|pair| median(&pair.ratios))
             .fold(f64::INFINITY, f64::min)
+    }
+}
+
+impl Measured {
+    /// Our peak of memory over that of the leanest peer, where peaks are measured.
+    pub(crate) fn memory_to_leanest_peer(&self) -> Option<f64> {
+        let peers = self.peers.iter().map(|pair| median(&pair.peer.peaks_kib));
+        let leanest = peers.fold(f64::INFINITY, f64::min);
+        let ratio = median(&self.ours.peaks_kib) / leanest;
+        ratio.is_finite().then_some(ratio)
     }
 }
 
@@ -105,8 +125,8 @@ pub(crate) fn measure(mut case: Case, settings: &Settings) -> Result<Measured, S
                     let it = once(peer, &scratch, &case.name)?;
                     (once(&mut case.ours, &scratch, &case.name)?, it)
                 };
-                ours.rates.push(us.per_second());
-                pair.peer.rates.push(it.per_second());
+                ours.add(&case.ours, &us);
+                pair.peer.add(peer, &it);
                 pair.ratios.push(us.per_second() / it.per_second());
             }
         }

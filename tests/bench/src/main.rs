@@ -92,6 +92,11 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), String> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let Some((alloc::ARGUMENT, rest)) = arguments.split_first().map(|(a, b)| (a.as_str(), b)) {
+        println!("{}", alloc::round(rest)?);
+        return Ok(());
+    }
     let (mut named, mut json, mut plots, mut filter) = (Vec::new(), None, None, None);
     let mut settings = Settings::new();
     let mut parser = lexopt::Parser::from_env();
@@ -118,6 +123,9 @@ fn run() -> Result<(), String> {
             }
             lexopt::Arg::Long("server") => {
                 settings.server = Some(PathBuf::from(parser.value().map_err(error)?));
+            }
+            lexopt::Arg::Long("malloc") => {
+                settings.malloc = Some(PathBuf::from(parser.value().map_err(error)?));
             }
             lexopt::Arg::Long("ripgrep") => {
                 settings.ripgrep = Some(PathBuf::from(parser.value().map_err(error)?));

@@ -45,6 +45,7 @@ fn case(measured: &Measured) -> Value {
         "name": measured.name,
         "terms": measured.terms,
         "ratio_to_best_peer": measured.ratio_to_best_peer(),
+        "memory_to_leanest_peer": measured.memory_to_leanest_peer(),
         "pressure_percent": [measured.pressure.0, measured.pressure.1],
         "ours": rates(&measured.ours),
         "peers": measured.peers.iter().map(|pair| json!({
@@ -55,5 +56,10 @@ fn case(measured: &Measured) -> Value {
 }
 
 fn rates(rates: &Rates) -> Value {
-    json!({ "name": rates.name, "version": rates.version, "per_second": rates.rates })
+    json!({
+        "name": rates.name,
+        "version": rates.version,
+        "per_second": rates.rates,
+        "peaks_kib": rates.peaks_kib,
+    })
 }

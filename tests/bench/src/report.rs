@@ -27,14 +27,23 @@ pub(crate) fn table(part: &str, cases: &[Measured]) {
 
 fn row(case: &str, rates: &Rates, ratio: &str) {
     println!(
-        "{:<34} {:<20} {:>10}/s {:>10}/s {:>6.0} % {:>10}",
+        "{:<34} {:<20} {:>10}/s {:>10}/s {:>6.0} % {:>10}{}",
         case,
         format!("{} {}", rates.name, rates.version),
         short(median(&rates.rates)),
         short(rates.best()),
         rates.spread() * 100.0,
-        ratio
+        ratio,
+        peak(rates)
     );
+}
+
+/// The memory, where it is measured.
+fn peak(rates: &Rates) -> String {
+    if rates.peaks_kib.is_empty() {
+        return String::new();
+    }
+    format!(" {:>8.1} MiB", median(&rates.peaks_kib) / 1024.0)
 }
 
 /// A rate in three digits and a letter.
@@ -54,9 +63,21 @@ pub(crate) fn closing_line(part: &str, cases: &[Measured]) -> String {
         .map(|case| case.ratio_to_best_peer().ln())
         .sum();
     let mean = (logarithms / cases.len() as f64).exp();
-    format!(
+    let line = format!(
         "bench {part}: {mean:.2} x best peer (geometric mean of {} cases)",
         cases.len()
+    );
+    let memory: Vec<f64> = cases
+        .iter()
+        .filter_map(|case| Some(case.memory_to_leanest_peer()?.ln()))
+        .collect();
+    if memory.is_empty() {
+        return line;
+    }
+    let mean = (memory.iter().sum::<f64>() / memory.len() as f64).exp();
+    format!(
+        "memory of {part}: {mean:.2} x leanest peer (geometric mean of {} cases)\n{line}",
+        memory.len()
     )
 }
 
@@ -68,6 +89,7 @@ mod tests {
     fn measured(ratio: f64) -> Measured {
         let rates = || Rates {
             name: "x",
+            peaks_kib: Vec::new(),
             version: "1".into(),
             rates: vec![1.0],
         };

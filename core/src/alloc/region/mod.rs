@@ -34,12 +34,18 @@
 //! `allocate` and `free` run no loop for alignments up to [`UNIT`]; larger alignments split off a block in front. Neither depends on how
 //! many blocks there are.
 //!
-//! # Not here
-//! Locks: wrap it in the board's critical section, or in a lock.
+//! One user at a time: [`SharedRegion`] is for several cores, threads or interrupt handlers.
 #![allow(unsafe_code, reason = "headers lie between the blocks")]
 
+mod shared;
 #[cfg(test)]
 mod tests;
+
+#[cfg(feature = "critical-section-v1")]
+pub use shared::Critical;
+#[cfg(target_has_atomic = "8")]
+pub use shared::Spinning;
+pub use shared::{Exclusion, PIECES, SharedRegion};
 
 use core::mem::MaybeUninit;
 use core::ptr::{NonNull, null_mut};
@@ -57,6 +63,8 @@ pub const STEPS: usize = 1 << STEPS_LOG2;
 const LINEAR_LOG2: u32 = UNIT.ilog2() + STEPS_LOG2;
 /// Powers of two up to the largest block: 2^(ROWS - 1 + LINEAR_LOG2) bytes, 256 MiB with words of 8 bytes.
 const ROWS: usize = 21;
+const LISTS: usize = ROWS * STEPS;
+const BITS: usize = usize::BITS as usize;
 /// Largest block, header included.
 const BLOCK_BYTES_MAX: usize = (1 << (ROWS as u32 - 1 + LINEAR_LOG2)) - UNIT;
 
@@ -91,9 +99,11 @@ pub struct RegionStats {
 /// A heap over given memory.
 #[derive(Debug)]
 pub struct Region {
-    rows: u32,
-    steps: [u32; ROWS],
-    lists: [[*mut Header; STEPS]; ROWS],
+    /// A bit for each of `words` that is not zero.
+    filled: u32,
+    /// A bit for each list that is not empty.
+    words: [usize; LISTS.div_ceil(BITS)],
+    lists: [*mut Header; LISTS],
     total_bytes: usize,
     used_bytes: usize,
     used_bytes_max: usize,
@@ -107,9 +117,9 @@ impl Region {
     #[must_use]
     pub const fn new() -> Self {
         Self {
-            rows: 0,
-            steps: [0; ROWS],
-            lists: [[null_mut(); STEPS]; ROWS],
+            filled: 0,
+            words: [0; LISTS.div_ceil(BITS)],
+            lists: [null_mut(); LISTS],
             total_bytes: 0,
             used_bytes: 0,
             used_bytes_max: 0,
@@ -193,26 +203,27 @@ impl Region {
     #[inline]
     fn take_fitting(&mut self, bytes: usize) -> Option<*mut Header> {
         // The smallest list all of whose blocks fit.
-        let (mut row, step) = place_above(bytes);
-        let mut steps = *self.steps.get(row)? & (u32::MAX << step);
-        if steps == 0 {
-            let rows = self.rows & (u32::MAX << row << 1);
-            if rows == 0 {
+        let place = place_above(bytes);
+        let mut index = place / BITS;
+        let mut word = *self.words.get(index)? & (usize::MAX << (place % BITS));
+        if word == 0 {
+            let words = self.filled & (u32::MAX << index << 1);
+            if words == 0 {
                 return None;
             }
-            row = rows.trailing_zeros() as usize;
+            index = words.trailing_zeros() as usize;
             // SAFETY: I3: bits stand for lists that are there.
-            steps = unsafe { *self.steps.get_unchecked(row) };
+            word = unsafe { *self.words.get_unchecked(index) };
         }
-        let step = steps.trailing_zeros() as usize;
+        let place = index * BITS + word.trailing_zeros() as usize;
         // SAFETY: I3: the bit is set, so the list is there and has a block.
         unsafe {
-            let list = self.list(row, step);
+            let list = self.list(place);
             let block = *list;
             let next = (*block).next;
             *list = next;
             if next.is_null() {
-                self.clear(row, step);
+                self.clear(place);
             } else {
                 (*next).previous = null_mut();
             }
@@ -223,23 +234,25 @@ impl Region {
     /// The list at a place.
     ///
     /// # Safety
-    /// `row` is below [`ROWS`], `step` below [`STEPS`].
+    /// `place` is below [`LISTS`].
     #[inline(always)]
-    unsafe fn list(&mut self, row: usize, step: usize) -> &mut *mut Header {
-        debug_assert!(row < ROWS && step < STEPS);
+    unsafe fn list(&mut self, place: usize) -> &mut *mut Header {
+        debug_assert!(place < LISTS);
         // SAFETY: the caller's promise.
-        unsafe { self.lists.get_unchecked_mut(row).get_unchecked_mut(step) }
+        unsafe { self.lists.get_unchecked_mut(place) }
     }
 
     /// # Safety
     /// As for [`list`](Self::list).
     #[inline]
-    unsafe fn clear(&mut self, row: usize, step: usize) {
+    unsafe fn clear(&mut self, place: usize) {
+        let index = place / BITS;
         // SAFETY: the caller's promise.
-        let steps = unsafe { self.steps.get_unchecked_mut(row) };
-        *steps &= !(1 << step);
-        if *steps == 0 {
-            self.rows &= !(1 << row);
+        let word = unsafe { self.words.get_unchecked_mut(index) };
+        let rest = *word & !(1 << (place % BITS));
+        *word = rest;
+        if rest == 0 {
+            self.filled &= !(1 << index);
         }
     }
 
@@ -278,11 +291,11 @@ impl Region {
     /// The block is free, of `bytes`, and in no list.
     #[inline]
     unsafe fn insert(&mut self, block: *mut Header, bytes: usize) {
-        let (row, step) = place(bytes);
+        let place = place(bytes);
         // SAFETY: the caller's promise; blocks have at most `BLOCK_BYTES_MAX`, whose place is the last; what the list heads is a free
         // block.
         unsafe {
-            let list = self.list(row, step);
+            let list = self.list(place);
             let head = core::mem::replace(list, block);
             (*block).next = head;
             (*block).previous = null_mut();
@@ -290,9 +303,9 @@ impl Region {
                 (*head).previous = block;
                 return;
             }
-            *self.steps.get_unchecked_mut(row) |= 1 << step;
+            *self.words.get_unchecked_mut(place / BITS) |= 1 << (place % BITS);
         }
-        self.rows |= 1 << row;
+        self.filled |= 1 << (place / BITS);
     }
 
     /// Takes a free block out of the middle of its list.
@@ -311,10 +324,10 @@ impl Region {
                 (*previous).next = next;
                 return;
             }
-            let (row, step) = place(bytes);
-            *self.list(row, step) = next;
+            let place = place(bytes);
+            *self.list(place) = next;
             if next.is_null() {
-                self.clear(row, step);
+                self.clear(place);
             }
         }
     }
@@ -372,7 +385,7 @@ impl Region {
             used_bytes_max: self.used_bytes_max,
             ..RegionStats::default()
         };
-        for mut block in self.lists.as_flattened().iter().copied() {
+        for mut block in self.lists.iter().copied() {
             while !block.is_null() {
                 stats.free_count += 1;
                 // SAFETY: I3: lists link free blocks.
@@ -411,25 +424,18 @@ unsafe fn mark_free(block: *mut Header, bytes: usize) {
     }
 }
 
-/// The list of blocks of `bytes`: row and step.
-#[inline]
-fn place(bytes: usize) -> (usize, usize) {
-    // One rule for both kinds of rows: with the linear row's range added, the top bits are row and step.
-    let log2 = (bytes | (1 << (LINEAR_LOG2 - 1))).ilog2();
-    let row = (log2 + 1 - LINEAR_LOG2) as usize;
-    let shift = if row == 0 {
-        LINEAR_LOG2 - STEPS_LOG2
-    } else {
-        log2 - STEPS_LOG2
-    };
-    (row, bytes >> shift & (STEPS - 1))
+/// The list of blocks of `bytes`: its row times [`STEPS`] and its step.
+#[inline(always)]
+fn place(bytes: usize) -> usize {
+    // One rule for all rows: the linear row and the first above it have steps of the same width, so that what is left of the size counts
+    // on from one to the other; above, each row's leading bit counts for the row before.
+    let log2 = (bytes | (1 << LINEAR_LOG2)).ilog2();
+    let steps = (bytes << STEPS_LOG2) >> log2;
+    steps + ((log2 as usize) << STEPS_LOG2) - ((LINEAR_LOG2 as usize) << STEPS_LOG2)
 }
 
-/// The first list all of whose blocks have at least `bytes`.
-#[inline]
-fn place_above(bytes: usize) -> (usize, usize) {
-    if bytes < 1 << LINEAR_LOG2 {
-        return place(bytes);
-    }
-    place(bytes + (1 << (bytes.ilog2() - STEPS_LOG2)) - 1)
+/// The first list all of whose blocks have at least `bytes`: the one after that of the largest size which is too small.
+#[inline(always)]
+fn place_above(bytes: usize) -> usize {
+    place(bytes - 1) + 1
 }

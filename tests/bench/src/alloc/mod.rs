@@ -1,16 +1,23 @@
-//! The allocator against others, each called directly through `GlobalAlloc`, in one process and in turns.
+//! The allocator against others, in turns: called through `GlobalAlloc`, and those that are C libraries preloaded under the C library's
+//! functions, which `System` calls; then whole programs, and the region heap.
 //!
 //! The time is processor time of the process, all threads, so that a busy machine distorts less. Every block is written at both
-//! ends when it is made and checked when it is freed. Not covered here: whole programs under preload, and memory use.
+//! ends when it is made and checked when it is freed. The peak of memory is the process's, its own pages included.
 #![allow(unsafe_code, reason = "GlobalAlloc is an unsafe trait")]
 
+mod child;
+mod programs;
 mod region;
+#[path = "../../../preload/region/steps.rs"]
+mod steps;
 mod threads;
 
-use crate::case::{Case, Sample, Settings, Subject, locked_version};
+pub(crate) use child::{ARGUMENT, round};
+
+use crate::case::{Case, Settings};
 use crate::random::mix;
 use rustix::time::{ClockId, clock_gettime};
-use std::alloc::{GlobalAlloc, Layout, System};
+use std::alloc::{GlobalAlloc, Layout};
 use std::time::Duration;
 
 /// An allocator that any thread may call.
@@ -159,73 +166,22 @@ pub(crate) fn cases(settings: &Settings) -> Result<Vec<Case>, String> {
             Case {
                 name: row.name.into(),
                 terms: format!(
-                    "{}; {steps} steps, processor time of all threads",
+                    "{}; {steps} steps, a process a round, processor time of all threads",
                     row.terms
                 ),
-                ours: subject(
-                    "underpin",
-                    env!("CARGO_PKG_VERSION").into(),
-                    &underpin::alloc::Underpin,
-                    row.body,
-                    steps,
-                ),
-                peers: peers(row.body, steps),
+                ours: child::ours(row, steps),
+                peers: child::peers(row, steps),
             }
         })
         .collect();
-    cases.push(region::case(settings));
+    cases.extend(programs::cases(settings));
+    cases.extend(region::cases(settings));
     if !cfg!(feature = "slow-alloc") {
         eprintln!(
-            "alloc: jemalloc and snmalloc are left out (C++ and configure scripts, minutes to compile); the feature slow-alloc of tests/bench has them"
+            "alloc: the crates of jemalloc and snmalloc are left out (C++ and configure scripts, minutes to compile); the feature slow-alloc of tests/bench has them"
         );
     }
     Ok(cases)
-}
-
-fn peers(body: Body, steps: u64) -> Vec<Subject> {
-    #[cfg_attr(
-        not(feature = "slow-alloc"),
-        allow(unused_mut, reason = "more come with the feature")
-    )]
-    let mut peers = vec![
-        subject(
-            "mimalloc",
-            locked_version("mimalloc"),
-            &mimalloc::MiMalloc,
-            body,
-            steps,
-        ),
-        subject("glibc", "the system's".into(), &System, body, steps),
-    ];
-    #[cfg(feature = "slow-alloc")]
-    peers.extend([
-        subject(
-            "jemalloc",
-            locked_version("tikv-jemallocator"),
-            &tikv_jemallocator::Jemalloc,
-            body,
-            steps,
-        ),
-        subject(
-            "snmalloc",
-            locked_version("snmalloc-rs"),
-            &snmalloc_rs::SnMalloc,
-            body,
-            steps,
-        ),
-    ]);
-    peers
-}
-
-fn subject(name: &'static str, version: String, heap: Heap, body: Body, steps: u64) -> Subject {
-    Subject::new(name, version, move |_| {
-        let start = processor_time();
-        let operations = body(heap, steps)?;
-        Ok(Sample {
-            operations,
-            elapsed: (processor_time() - start).max(Duration::from_nanos(1)),
-        })
-    })
 }
 
 pub(super) fn processor_time() -> Duration {

@@ -24,7 +24,10 @@ pub(super) fn core_x86_64(job: &mut Job<'_>) -> Result<(), String> {
 }
 
 fn build_core(job: &mut Job<'_>, rig: &Rig) -> Result<(), String> {
-    for features in [&["--no-default-features"][..], &[]] {
+    for features in [
+        &["--no-default-features"][..],
+        &["--features", "critical-section-v1"],
+    ] {
         let mut build = rig.cargo(job, "build");
         job.run(build.args(["--package", "underpin-core"]).args(features))?;
     }

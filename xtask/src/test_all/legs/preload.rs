@@ -213,7 +213,37 @@ pub(super) fn run(job: &mut Job<'_>) -> Result<(), String> {
     } else {
         job.note("not run: the long programs (UNDERPIN_PRELOAD_LONG=1)");
     }
-    counts(job, &scratch, &library)
+    let region = region(job)?;
+    counts(job, &scratch, &library, region)
+}
+
+/// The most instructions that a call of the region heap takes, counted step by step.
+fn region(job: &mut Job<'_>) -> Result<Vec<Count>, String> {
+    let mut run = job.cargo("run");
+    run.args(["--quiet", "--release", "--example", "region"])
+        .arg("--manifest-path")
+        .arg(job.workspace.root.join("std-shim/malloc/Cargo.toml"))
+        .arg("--target-dir")
+        .arg(job.workspace.target.join("malloc"));
+    let output = output(job, &mut run)?;
+    if !output.status.success() {
+        return Err(format!("the region heap's counts: {}", output.status));
+    }
+    let text = String::from_utf8_lossy(&output.stdout);
+    Ok(text
+        .lines()
+        .filter_map(|line| {
+            let [what, blocks, most] = line.split_whitespace().collect::<Vec<_>>()[..] else {
+                return None;
+            };
+            Some(Count {
+                what: what.to_owned(),
+                bytes: blocks.parse().ok()?,
+                calls: 1,
+                total: most.parse().ok()?,
+            })
+        })
+        .collect())
 }
 
 fn output(job: &mut Job<'_>, command: &mut Command) -> Result<Output, String> {
@@ -387,7 +417,12 @@ fn programs(
 }
 
 /// Runs `count` under callgrind and compares with the limits in `tests/preload/instructions.golden`.
-fn counts(job: &mut Job<'_>, scratch: &Path, library: &Path) -> Result<(), String> {
+fn counts(
+    job: &mut Job<'_>,
+    scratch: &Path,
+    library: &Path,
+    region: Vec<Count>,
+) -> Result<(), String> {
     let directory = scratch.join("counts");
     let _ = fs::remove_dir_all(&directory);
     fs::create_dir_all(&directory).map_err(|e| e.to_string())?;
@@ -400,8 +435,12 @@ fn counts(job: &mut Job<'_>, scratch: &Path, library: &Path) -> Result<(), Strin
         ))
         .arg(scratch.join("count"));
     job.run(valgrind.env("LD_PRELOAD", library))?;
-    let measured = read_counts(&directory)?;
+    let mut measured = read_counts(&directory)?;
+    measured.extend(region);
     let per_call = |what: &str, bytes: u64| -> Option<f64> {
+        if what.starts_with("region") {
+            return find(&measured, what, bytes).map(|(most, _)| most as f64);
+        }
         let base = match what.split('-').next()? {
             "free" => "free-nothing",
             _ => "malloc-nothing",
