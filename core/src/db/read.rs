@@ -26,8 +26,9 @@ pub(super) fn get_with<P: Files, R>(
             .apply(operator, key, value)
             .map(|value| Some(read(&value)))
     };
+    let hash = filter::hash(key);
     for memtable in tree.memtables() {
-        for version in memtable.versions(key, sequence) {
+        for version in memtable.versions(key, hash, sequence) {
             match version.kind {
                 Kind::Put => return finish(&operands, Some(version.value)),
                 Kind::Remove => return finish(&operands, None),
@@ -35,7 +36,6 @@ pub(super) fn get_with<P: Files, R>(
             }
         }
     }
-    let hash = filter::hash(key);
     for (level, tables) in tree.version.levels.iter().enumerate() {
         let tables = if level == 0 {
             &tables[..]

@@ -8,6 +8,7 @@
 
 use super::{Memtable, Node};
 use crate::db::entry::{Entry, Kind};
+use crate::db::filter;
 use crate::db::operands::{MergeOperator, Operands};
 use crate::db::ranges::RemovedRanges;
 use alloc::sync::Arc;
@@ -189,7 +190,10 @@ impl MemtableCursor {
         let mut operands = Operands::default();
         self.merged.clear();
         self.is_merged = true;
-        for version in self.memtable.versions(key, self.sequence) {
+        for version in self
+            .memtable
+            .versions(key, filter::hash(key), self.sequence)
+        {
             let value = match version.kind {
                 Kind::Merge | Kind::Refused => {
                     operands.push(version.value);

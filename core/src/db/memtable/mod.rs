@@ -1,7 +1,8 @@
 //! The memtable: new writes in memory, sorted, with one writer and readers that never wait.
 //!
 //! A skip list (Pugh, CACM 1990) over an arena. Every version of a key is its own node, ordered by key and then newest
-//! first, so a reader that knows a sequence number sees the table as it was when that number was the last.
+//! first, so a reader that knows a sequence number sees the table as it was when that number was the last. A filter of its keys
+//! (`key_filter`) saves most reads of other keys the search.
 //!
 //! # Picture
 //! ```text
@@ -28,10 +29,12 @@
 
 mod arena;
 mod cursor;
+mod key_filter;
 
 pub(super) use cursor::MemtableCursor;
 
 use super::entry::Kind;
+use super::filter;
 use super::prefix::prefix;
 use super::ranges::{RemovedRange, RemovedRanges};
 use crate::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
@@ -41,6 +44,7 @@ use core::cmp;
 use core::fmt;
 use core::marker::PhantomData;
 use core::ptr;
+use key_filter::KeyFilter;
 
 /// Levels, with a quarter of each level's nodes in the next: enough for 16 million nodes.
 const HEIGHT_MAX: usize = 12;
@@ -89,6 +93,8 @@ pub(super) struct Memtable {
     entries: AtomicUsize,
     ranges: AtomicPtr<RangeNode>,
     range_count: AtomicUsize,
+    /// Null while there are few nodes.
+    filter: AtomicPtr<KeyFilter>,
     inserting: AtomicBool,
     writer: UnsafeCell<Writer>,
 }
@@ -107,6 +113,7 @@ impl Memtable {
             entries: AtomicUsize::new(0),
             ranges: AtomicPtr::new(ptr::null_mut()),
             range_count: AtomicUsize::new(0),
+            filter: AtomicPtr::new(ptr::null_mut()),
             inserting: AtomicBool::new(false),
             writer: UnsafeCell::new(Writer {
                 arena: Arena::new(),
@@ -166,8 +173,42 @@ impl Memtable {
             }
             // Readers that see the old height miss only a shortcut.
             self.height.fetch_max(height, Ordering::Relaxed);
-            self.entries.fetch_add(1, Ordering::Relaxed);
+            let entries = self.entries.load(Ordering::Relaxed) + 1;
+            self.entries.store(entries, Ordering::Relaxed);
+            self.note(writer, key, entries);
         });
+    }
+
+    /// Has the filter know of a key that is linked, and of all others if it is made anew.
+    fn note(&self, writer: &mut Writer, key: &[u8], entries: usize) {
+        let filter: *const KeyFilter = self.filter.load(Ordering::Relaxed);
+        let nodes_max = match filter.is_null() {
+            true => key_filter::NODES_MIN,
+            // SAFETY: F1: it is complete, and lives as long as the arena.
+            false => unsafe { KeyFilter::nodes_max(filter) },
+        };
+        if entries > nodes_max {
+            let fresh = KeyFilter::new(&mut writer.arena, nodes_max * 4);
+            let mut node = self.first();
+            while !node.is_null() {
+                // SAFETY: M1 and M2; F1.
+                unsafe {
+                    KeyFilter::add(fresh, filter::hash(Node::key(node)));
+                    node = Node::after(node);
+                }
+            }
+            self.filter.store(fresh, Ordering::Release);
+        } else if !filter.is_null() {
+            // SAFETY: F1.
+            unsafe { KeyFilter::add(filter, filter::hash(key)) };
+        }
+    }
+
+    /// Whether there may be a version of the key of this hash among the writes that the caller sees as visible.
+    fn may_have(&self, hash: u64) -> bool {
+        let filter: *const KeyFilter = self.filter.load(Ordering::Acquire);
+        // SAFETY: F1: it is null or complete, and lives as long as the arena.
+        filter.is_null() || unsafe { KeyFilter::may_have(filter, hash) }
     }
 
     /// Removes all keys from `start` up to but without `end` that were written before.
@@ -210,8 +251,12 @@ impl Memtable {
     }
 
     /// The versions of `key` that are not newer than `sequence`, newest first, down to one that is no merge or to a removed range.
-    pub(super) fn versions(&self, key: &[u8], sequence: u64) -> Versions<'_> {
-        let (_, node) = self.find(key, sequence);
+    /// `hash` is `filter::hash(key)`.
+    pub(super) fn versions(&self, key: &[u8], hash: u64, sequence: u64) -> Versions<'_> {
+        let node = match self.may_have(hash) {
+            true => self.find(key, sequence).1,
+            false => ptr::null(),
+        };
         let mut versions = Versions {
             memtable: PhantomData,
             node,
@@ -530,10 +575,13 @@ mod tests {
         for at in [0, 1, 1500, 2999, u64::MAX] {
             let mut expected = expected(&model, &ranges, at);
             for (key, value) in &expected {
-                let found = table.versions(key, at).next().unwrap();
+                let found = table.versions(key, filter::hash(key), at).next().unwrap();
                 assert_eq!(found.kind == Kind::Put, value.is_some());
                 assert_eq!(found.value, value.as_deref().unwrap_or_default());
             }
+            // Most keys that are not there are known not to be without a search.
+            let absent = |number: &u32| table.may_have(filter::hash(&number.to_le_bytes()));
+            assert!((1000..3000).filter(absent).count() < 400);
             for reverse in [false, true] {
                 let mut cursor = MemtableCursor::new(table.clone(), at, None);
                 cursor.seek(Bound::Unbounded, reverse);
