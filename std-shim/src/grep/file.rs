@@ -24,8 +24,8 @@ const BIG_FILE_BYTES: u64 = 1 << 20;
 /// How much of a file says whether it is binary.
 const HEAD_BYTES: usize = 64 << 10;
 
-/// Memory for parts that is kept from one to the next.
-const CHUNK_KEPT_BYTES_MAX: usize = 4 * CHUNK_BYTES;
+/// Memory for parts that is kept from one to the next: files that are no text have lines of megabytes.
+const CHUNK_KEPT_BYTES_MAX: usize = 32 * CHUNK_BYTES;
 
 /// A file that is searched in parts.
 #[derive(Debug)]

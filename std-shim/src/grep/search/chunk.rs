@@ -28,23 +28,23 @@ pub(in super::super) struct Chunk<'b> {
     pub(in super::super) offset: u64,
 }
 
-/// The longest line that is known to go past the part in which it begins: the parts that it covers need not be read.
+/// The last line that is known to go past the part in which it begins: the parts that it covers need not be read.
 #[derive(Debug, Default)]
 pub(in super::super) struct Reach(Mutex<Range<u64>>);
 
 impl Reach {
     /// A line begins at `line.start`, and none other before `line.end`.
     fn extend(&self, line: Range<u64>) {
-        let mut longest = lock(&self.0);
-        if line.end - line.start > longest.end - longest.start {
-            *longest = line;
+        let mut last = lock(&self.0);
+        if line.end > last.end {
+            *last = line;
         }
     }
 
     /// Whether no line begins in `bytes`.
     fn covers(&self, bytes: &Range<u64>) -> bool {
-        let longest = lock(&self.0);
-        longest.start < bytes.start && longest.end >= bytes.end
+        let last = lock(&self.0);
+        last.start < bytes.start && last.end >= bytes.end
     }
 }
 
