@@ -1,5 +1,6 @@
 //! Bytes: found, iterated over, counted.
 
+use super::glibc;
 use super::task::{Task, task};
 use super::text::{self, Corpus};
 use std::hint::black_box;
@@ -61,7 +62,8 @@ pub(super) fn tasks(corpora: &[Corpus]) -> Vec<Task> {
         let b = black_box(absent);
         let mut one = task!(format!("byte absent, {label}"), "first of one byte that is not there", h.len(),
             position(us::memchr(b, h)), "memchr" => position(memchr::memchr(b, h)),
-            "stringzilla" => position(sz::find(h, [b])));
+            "stringzilla" => position(sz::find(h, [b])), "glibc" => position(glibc::memchr(b, h)),
+            "limit: std build" => position(underpin::search::memchr(b, h)));
         #[cfg(target_arch = "x86_64")]
         if len >= 32 << 10 && std::is_x86_feature_detected!("avx512bw") {
             one.peers
@@ -77,7 +79,7 @@ pub(super) fn tasks(corpora: &[Corpus]) -> Vec<Task> {
         tasks.push(
             task!(format!("byte absent from the end, {label}"), "last of one byte", h.len(),
             position(us::memrchr(b, h)), "memchr" => position(memchr::memrchr(b, h)),
-            "stringzilla" => position(sz::rfind(h, [b]))),
+            "stringzilla" => position(sz::rfind(h, [b])), "glibc" => position(glibc::memrchr(b, h))),
         );
     }
     for (label, byte) in [

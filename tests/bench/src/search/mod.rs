@@ -4,7 +4,9 @@
 //! machine may be shared.
 
 mod byte;
+mod glibc;
 mod hyperscan;
+mod near;
 mod patterns;
 mod prose;
 mod substring;
@@ -19,6 +21,7 @@ pub(crate) fn cases(settings: &Settings) -> Result<Vec<Case>, String> {
     let mut tasks = byte::tasks(&corpora);
     tasks.extend(substring::tasks(&corpora));
     tasks.extend(prose::tasks(&corpora));
+    tasks.extend(near::tasks(&corpora));
     tasks.extend(patterns::tasks(&corpora, settings));
     Ok(tasks
         .into_iter()

@@ -34,6 +34,72 @@ fn words(text: Text, number: usize) -> Vec<Vec<u8>> {
     words
 }
 
+/// Sets and texts made so that everywhere something seems to start.
+fn hard() -> Vec<Task> {
+    const LEN: usize = 512 << 10;
+    let a = |n: usize| vec![b'a'; n];
+    let then = |n: usize, end: &[u8]| [&a(n)[..], end].concat();
+    let repeat = |period: Vec<u8>| -> Text { period.repeat(LEN / period.len()).leak() };
+    let random = |len: usize, letters: u64, seed: u64| -> Vec<u8> {
+        (0..len as u64)
+            .map(|i| b'a' + (mix(seed << 32 | i) % letters) as u8)
+            .collect()
+    };
+    let cases: Vec<(&str, Vec<Vec<u8>>, Text)> = vec![
+        (
+            "a^i b, 56, in a*",
+            (8..64).map(|n| then(n, b"b")).collect(),
+            repeat(a(1)),
+        ),
+        (
+            "a^i b, 992, in a*",
+            (8..1000).map(|n| then(n, b"b")).collect(),
+            repeat(a(1)),
+        ),
+        (
+            "a^200 b, needle, in (a^199 bb)*",
+            vec![then(200, b"b"), b"needle".to_vec()],
+            repeat(then(199, b"bb")),
+        ),
+        (
+            "1000 of 16 of two letters",
+            (0..1000).map(|seed| random(16, 2, seed + 1)).collect(),
+            random(LEN, 2, 0).leak(),
+        ),
+        (
+            "50000 of 14 of four letters",
+            (0..50_000).map(|seed| random(14, 4, seed + 1)).collect(),
+            random(LEN, 4, 0).leak(),
+        ),
+        (
+            "26 letters",
+            (b'a'..=b'z').map(|byte| vec![byte]).collect(),
+            random(LEN, 26, 0).leak(),
+        ),
+    ];
+    let mut tasks = Vec::new();
+    for (name, patterns, text) in cases {
+        let standard = AhoCorasick::new(&patterns);
+        let leftmost = AhoCorasick::builder()
+            .match_kind(MatchKind::LeftmostFirst)
+            .build(&patterns);
+        let mine = Multi::new(&patterns);
+        let (Ok(mine), Ok(first), Ok(all)) = (mine, leftmost, standard) else {
+            continue;
+        };
+        let ours = mine.clone();
+        tasks.push(
+            task!(format!("hard patterns: {name}"), "all leftmost-first matches", text.len(),
+            mine.find_iter(text).count(), "aho-corasick" => first.find_iter(text).count()),
+        );
+        tasks.push(
+            task!(format!("hard patterns: {name}, overlapping"), "all matches", text.len(),
+            ours.find_overlapping_iter(text).count(), "aho-corasick" => all.find_overlapping_iter(text).count()),
+        );
+    }
+    tasks
+}
+
 /// All matches, which is what Hyperscan gives.
 fn overlapping(corpus: &Corpus, words: Vec<Vec<u8>>) -> Option<Task> {
     let (text, number) = (corpus.text, words.len());
@@ -94,6 +160,7 @@ pub(super) fn tasks(corpora: &[Corpus], settings: &Settings) -> Vec<Task> {
             tasks.extend(overlapping(corpus, words));
         }
     }
+    tasks.extend(hard());
     let text = corpora[0].text;
     let words = words(text, 16);
     let mut options = Options::default();

@@ -1,6 +1,7 @@
 //! Substrings: all of them, from either end, in short haystacks, and in inputs made to be hard.
 
-use super::task::{Run, Task, task};
+use super::glibc;
+use super::task::{Run, Task, floor, task};
 use super::text::{Corpus, Rarity, Text, needle};
 use crate::random::mix;
 use stringzilla::sz;
@@ -117,7 +118,9 @@ fn short(text: &'static [u8]) -> Vec<Task> {
         );
         tasks.push(task!(format!("unprepared, in {len} B"), "512 haystacks, the needle ` shall`", len * 512,
             pieces.iter().fold(0u64, |sum, piece| sum.wrapping_add(position(us::find(piece, n)))),
-            "memchr" => sum(&|piece| memchr::memmem::find(piece, n)), "stringzilla" => sum(&|piece| sz::find(piece, n))));
+            "memchr" => sum(&|piece| memchr::memmem::find(piece, n)), "stringzilla" => sum(&|piece| sz::find(piece, n)),
+            "glibc" => sum(&|piece| glibc::memmem(piece, n)),
+            "limit: std build" => sum(&|piece| underpin::search::memmem::find(piece, n))));
     }
     tasks
 }
@@ -184,11 +187,14 @@ fn adversarial() -> Vec<Task> {
         .map(|(name, n, h)| {
             let n: &'static [u8] = Vec::leak(n);
             let (mine, its) = (us::Finder::new(n), memchr::memmem::Finder::new(n));
-            task!(format!("hard: {name}"), "all of them", h.len(),
+            let count = mine.find_iter(h).count() as u64;
+            let mut task = task!(format!("hard: {name}"), "all of them", h.len(),
                 mine.find_iter(h).count(), "memchr" => its.find_iter(h).count(), "std" => {
                     let (h, n) = (std::str::from_utf8(h).unwrap_or(""), std::str::from_utf8(n).unwrap_or("?"));
                     h.matches(n).count()
-                })
+                });
+            task.peers.push(floor(h.len(), count));
+            task
         })
         .collect()
 }
