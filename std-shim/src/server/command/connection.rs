@@ -292,16 +292,7 @@ pub(super) mod client {
         match args.get(2) {
             None => {}
             Some(word) if is(word, "TYPE") && args.len() == 4 => {
-                let kind = args.at(3);
-                if ["master", "replica", "slave", "pubsub"]
-                    .iter()
-                    .any(|other| is(kind, other))
-                {
-                    wanted = Some(Vec::new());
-                } else if !is(kind, "normal") {
-                    let text = [b"ERR Unknown client type '", kind, b"'"].concat();
-                    return Err(Failure::bytes(text));
-                }
+                wanted = (!is_normal(args.at(3))?).then(Vec::new);
             }
             Some(word) if is(word, "ID") && args.len() > 3 => {
                 let ids = args.iter_from(3).map(|id| {
@@ -333,12 +324,23 @@ pub(super) mod client {
         Ok(())
     }
 
+    /// Whether a type of clients is that of all there are here.
+    fn is_normal(kind: &[u8]) -> Result<bool, Failure> {
+        let others = ["master", "replica", "slave", "pubsub"];
+        if is(kind, "normal") || others.iter().any(|other| is(kind, other)) {
+            return Ok(is(kind, "normal"));
+        }
+        let text = [b"ERR Unknown client type '", kind, b"'"].concat();
+        Err(Failure::bytes(text))
+    }
+
     pub(in super::super) fn kill<P: Files + Reactor>(
         c: &mut Context<'_, P>,
         args: Args<'_>,
         reply: &mut Reply<'_>,
     ) -> Outcome {
         let (mut id, mut address, mut local, mut skip_me) = (None, None, None, true);
+        let mut of_type = true;
         let old_style = args.len() == 3;
         if old_style {
             address = Some(args.at(2));
@@ -356,6 +358,14 @@ pub(super) mod client {
                     address = Some(value);
                 } else if is(word, "LADDR") {
                     local = Some(value);
+                } else if is(word, "TYPE") {
+                    of_type = is_normal(value)?;
+                } else if is(word, "USER") {
+                    // There is the default user and no other.
+                    if value != b"default" {
+                        let text = [b"ERR No such user '", value, b"'"].concat();
+                        return Err(Failure::bytes(text));
+                    }
                 } else if is(word, "SKIPME") && (is(value, "YES") || is(value, "NO")) {
                     skip_me = is(value, "YES");
                 } else {
@@ -365,7 +375,8 @@ pub(super) mod client {
         }
         let mut killed = 0;
         let is_meant = |client: &Client| {
-            id.is_none_or(|id| id == id_of(client.id))
+            of_type
+                && id.is_none_or(|id| id == id_of(client.id))
                 && address.is_none_or(|address| address == client.peer.to_string().as_bytes())
                 && local.is_none_or(|local| local == client.local.to_string().as_bytes())
         };

@@ -265,8 +265,10 @@ fn a_client_that_reads_nothing_can_be_killed() {
     assert_eq!(served.ask(&mut other, request.as_bytes(), "\r\n"), ":1\r\n");
     assert_eq!(served.server.connections.len(), 1);
     // Oneself gets the reply first.
-    other.write_all(b"CLIENT KILL TYPE normal\r\n").unwrap();
-    served.ask(&mut other, b"PING\r\n", "+PONG\r\n");
+    let mut third = served.connect();
+    served.ask(&mut third, b"PING\r\n", "+PONG\r\n");
+    let reply = served.ask(&mut other, b"CLIENT KILL TYPE normal\r\n", "\r\n");
+    assert_eq!((&*reply, served.server.connections.len()), (":1\r\n", 1));
     other
         .write_all(format!("CLIENT KILL {}\r\n", other.local_addr().unwrap()).as_bytes())
         .unwrap();
