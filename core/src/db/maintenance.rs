@@ -275,7 +275,8 @@ impl<P: Files> Shared<P> {
         let mut frozen = Vec::new();
         for (keyspace, memtable) in &mut commit.memtables {
             if !memtable.is_empty() {
-                let full = core::mem::replace(memtable, Arc::new(Memtable::new()));
+                let next = Arc::new(Memtable::new(memtable.entries()));
+                let full = core::mem::replace(memtable, next);
                 frozen.push((*keyspace, full));
             }
         }
@@ -422,7 +423,7 @@ impl<P: Files> Shared<P> {
         commit.replace_log(log);
         self.committed.notify_all();
         for (_, memtable) in &mut commit.memtables {
-            *memtable = Arc::new(Memtable::new());
+            *memtable = Arc::new(Memtable::new(0));
         }
         let old = self.reads.lock().view.clone();
         let fresh = commit.memtables.clone();

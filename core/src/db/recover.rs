@@ -450,6 +450,6 @@ impl<'a, P: Files> Recovery<'a, P> {
 fn empty_memtables(manifest: &Manifest) -> Vec<(KeyspaceId, Arc<Memtable>)> {
     let keyspaces = manifest.keyspaces.iter();
     keyspaces
-        .map(|keyspace| (keyspace.id, Arc::new(Memtable::new())))
+        .map(|keyspace| (keyspace.id, Arc::new(Memtable::new(0))))
         .collect()
 }

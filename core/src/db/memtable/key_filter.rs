@@ -2,7 +2,7 @@
 //! each step, this once.
 //!
 //! A Bloom filter with all bits of a key in one word, in the arena. It begins with a few nodes, and is made anew, four times as large,
-//! when there are more than it is for; readers may still look at an older one, which has all that was written before they began.
+//! when there are more than it is for, or at once for as many as the memtable before had; readers may still look at an older one, which has all that was written before they began.
 //!
 //! # Invariants
 //! - F1: a filter is complete before the pointer to it is stored with release, and stays where it is as long as the arena.

@@ -93,6 +93,8 @@ pub(super) struct Memtable {
     entries: AtomicUsize,
     ranges: AtomicPtr<RangeNode>,
     range_count: AtomicUsize,
+    /// How many nodes there will be, by a guess.
+    expected: usize,
     /// Null while there are few nodes.
     filter: AtomicPtr<KeyFilter>,
     inserting: AtomicBool,
@@ -105,7 +107,8 @@ unsafe impl Send for Memtable {}
 unsafe impl Sync for Memtable {}
 
 impl Memtable {
-    pub(super) fn new() -> Self {
+    /// An empty one that is guessed to get `expected` nodes, as many as the one before it.
+    pub(super) fn new(expected: usize) -> Self {
         Self {
             head: core::array::from_fn(|_| Link::new(ptr::null_mut())),
             height: AtomicUsize::new(1),
@@ -113,6 +116,7 @@ impl Memtable {
             entries: AtomicUsize::new(0),
             ranges: AtomicPtr::new(ptr::null_mut()),
             range_count: AtomicUsize::new(0),
+            expected,
             filter: AtomicPtr::new(ptr::null_mut()),
             inserting: AtomicBool::new(false),
             writer: UnsafeCell::new(Writer {
@@ -188,7 +192,12 @@ impl Memtable {
             false => unsafe { KeyFilter::nodes_max(filter) },
         };
         if entries > nodes_max {
-            let fresh = KeyFilter::new(&mut writer.arena, nodes_max * 4);
+            let nodes_max = match entries >= self.expected / 64 {
+                // Once it seems to come true the guess is taken, and some more, while there is little to add again.
+                true => (nodes_max * 4).max(self.expected.saturating_mul(5) / 4),
+                false => nodes_max * 4,
+            };
+            let fresh = KeyFilter::new(&mut writer.arena, nodes_max);
             let mut node = self.first();
             while !node.is_null() {
                 // SAFETY: M1 and M2; F1.
@@ -554,7 +563,7 @@ mod tests {
 
     #[test]
     fn versions_are_seen_as_of_their_number_in_key_order_both_ways() {
-        let table = Arc::new(Memtable::new());
+        let table = Arc::new(Memtable::new(0));
         let (mut model, mut ranges) = (Model::new(), Vec::new());
         let mut random = 7u32;
         for sequence in 1..3000u64 {
@@ -598,8 +607,31 @@ mod tests {
     }
 
     #[test]
+    fn a_filter_is_made_anew_while_there_are_few_nodes_if_their_number_was_guessed() {
+        let guesses = [
+            (0, [256, 1024, 16_384, 65_536]),
+            (10_000, [256, 12_500, 12_500, 50_000]),
+        ];
+        for (guess, expected) in guesses {
+            let table = Memtable::new(guess);
+            let mut sizes = Vec::new();
+            for sequence in 1..=20_000u32 {
+                let key = sequence.wrapping_mul(2_654_435_761).to_be_bytes();
+                table.insert(&key, u64::from(sequence), Kind::Put, b"");
+                if [100, 300, 10_000, 20_000].contains(&sequence) {
+                    // SAFETY: F1.
+                    sizes.push(unsafe {
+                        KeyFilter::nodes_max(table.filter.load(Ordering::Relaxed))
+                    });
+                }
+            }
+            assert_eq!(sizes, expected, "{guess}");
+        }
+    }
+
+    #[test]
     fn readers_see_whole_nodes_while_a_writer_inserts() {
-        let table = Arc::new(Memtable::new());
+        let table = Arc::new(Memtable::new(0));
         std::thread::scope(|scope| {
             for _ in 0..2 {
                 scope.spawn(|| {

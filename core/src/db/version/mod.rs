@@ -103,7 +103,7 @@ impl<P: Files> Tree<P> {
         Self {
             id,
             name: name.into(),
-            active: Arc::new(Memtable::new()),
+            active: Arc::new(Memtable::new(0)),
             frozen: None,
             version: Arc::new(version),
         }
