@@ -536,6 +536,40 @@ fn contents_that_look_like_a_mark_are_no_second_free() {
     alloc.thread_end();
 }
 
+/// What stands for two threads may differ in as little as the place of a block does.
+#[test]
+fn blocks_of_a_thread_close_by_go_back_to_it() {
+    let sim = Sim::new(SimOptions::new(1).with_faults(SimFaults::none()));
+    let alloc = allocator(&sim);
+    words::reset();
+    for size in [16, 64, 1024, 4096] {
+        let before = alloc.stats().remote_chains_count;
+        std::thread::scope(|scope| {
+            let (give, take) = std::sync::mpsc::channel::<usize>();
+            let (done, wait) = std::sync::mpsc::channel::<()>();
+            let alloc = &alloc;
+            scope.spawn(move || {
+                for _ in 0..(256 << 10) / size {
+                    give.send(alloc.malloc(size).expose_provenance()).unwrap();
+                }
+                drop(give);
+                wait.recv().unwrap();
+                alloc.check().unwrap();
+                alloc.thread_end();
+            });
+            for block in take {
+                // SAFETY: a live block, freed once.
+                unsafe { alloc.free(core::ptr::with_exposed_provenance_mut(block)) };
+            }
+            alloc.thread_end();
+            let sent = alloc.stats().remote_chains_count - before;
+            done.send(()).unwrap();
+            assert!(sent > 0, "blocks of {size} bytes did not go back");
+        });
+        words::reset();
+    }
+}
+
 #[test]
 fn a_profile_with_every_block_knows_which_are_live() {
     let sim = Sim::new(SimOptions::new(1).with_faults(SimFaults::none()));

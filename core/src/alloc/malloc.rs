@@ -234,9 +234,11 @@ impl<P: Platform, W: ThreadWords> Allocator<P, W> {
     #[inline(always)]
     pub unsafe fn free(&self, address: *mut u8) {
         let line = self.space.line_for(address.addr());
-        // The distance from the first block if the slab is this thread's, else at least a slice, or odd.
+        // The distance from the first block if the slab is this thread's. If not, it is at least a slice, or odd, or else it differs from
+        // the address in what is the place in the slice: in that, what stands for two threads may be all that differs.
         let distance = self.words.mix(address.addr()) ^ line.key.load(Relaxed);
-        if !line.starts().has(distance) {
+        let place = SLICE_BYTES - 1;
+        if distance & place != address.addr() & place || !line.starts().has(distance) {
             return self.free_other(address);
         }
         let block = Block(address);

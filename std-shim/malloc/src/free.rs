@@ -46,6 +46,9 @@ macro_rules! free {
                 "and rcx, qword ptr [rip + {allocator} + {mask}]",
                 "add rcx, qword ptr [rip + {allocator} + {table}]",
                 "xor rax, qword ptr [rcx + {key}]",
+                // That of a thread close by?
+                "cmp ax, di",
+                "jne {elsewhere}",
                 // Somebody else's, or no place where a block starts, or none of ours?
                 "imul rax, qword ptr [rcx + {factor}]",
                 "cmp rax, qword ptr [rcx + {bound}]",
