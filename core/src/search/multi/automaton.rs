@@ -60,11 +60,16 @@ impl Automaton {
         }
         let width = usize::from(next);
         let dense = nodes.min(ENTRIES.max(4 * nodes).min(ENTRIES_MAX) / width);
+        // An empty pattern ends at the root as everywhere.
+        let root = match trie.output(ROOT) {
+            NONE => 0,
+            _ => OUTPUT,
+        };
         let mut automaton = Self {
             classes,
             width: width as u32,
             fold,
-            rows: vec![0; dense * width],
+            rows: vec![root; dense * width],
             shorter: vec![NONE; patterns],
         };
         for node in 0..nodes as u32 {

@@ -95,6 +95,12 @@ fn agree(patterns: &[Vec<u8>], haystack: &[u8]) {
     }
 }
 
+#[test]
+fn an_empty_pattern_is_found_behind_hard_stretches_too() {
+    let patterns = [Vec::new(), [&[b'a'; 60][..], b"b"].concat()];
+    agree(&patterns, &[&[b'a'; 300][..], b"zz"].concat());
+}
+
 struct Random(u64);
 
 impl Random {
