@@ -545,6 +545,24 @@ fn nobody_reads_a_write_whose_sync_failed() {
         ask(&mut server, &["SET", "k", "new"]),
         (String::new(), true)
     );
+    let transaction = [&["MULTI"][..], &["GET", "k"], &["EXEC"]]
+        .map(encode)
+        .concat();
+    let client = connected(&sim, &mut server);
+    assert_eq!(
+        sim.try_send(&client, &transaction).unwrap(),
+        transaction.len()
+    );
+    for _ in 0..10 {
+        let until = sim.now(ClockId::Monotonic);
+        let until = until.saturating_add(Duration::from_millis(1));
+        server.tick(Some(until)).unwrap();
+    }
+    let reply = String::from_utf8(receive(&sim, &client).0).unwrap();
+    assert!(
+        reply.starts_with("+OK\r\n+QUEUED\r\n*1\r\n-MISCONF"),
+        "{reply:?}"
+    );
     for request in [&["GET", "k"][..], &["MGET", "k"], &["DBSIZE"]] {
         let (reply, ended) = ask(&mut server, request);
         assert!(

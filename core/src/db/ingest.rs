@@ -152,7 +152,7 @@ impl<P: Files> Shared<P> {
             let last = last.get_or_insert_default();
             last.clear();
             last.extend_from_slice(key);
-            if let Some(full) = builder.take_if(|table| table.data_bytes() >= table_bytes) {
+            if let Some(full) = builder.take_if(|table| table.is_full(table_bytes)) {
                 made.0.push(finish(full)?);
             }
             let table = match &mut builder {

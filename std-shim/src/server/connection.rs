@@ -77,6 +77,10 @@ impl<S> Connection<S> {
             self.sent = 0;
             self.output.clear();
             self.output.shrink_to(BUFFER_KEPT_BYTES);
+        } else if self.sent >= self.output.len() / 2 {
+            // So a peer that never takes all of it holds no more than twice what it has not taken.
+            self.output.drain(..self.sent);
+            self.sent = 0;
         }
     }
 

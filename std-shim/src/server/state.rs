@@ -93,6 +93,13 @@ impl<P: Files + Reactor> State<P> {
         self.sync_failed && self.options.appendfsync == AppendFsync::Always
     }
 
+    /// Whether so much of a client's output is unsent that its further requests wait.
+    pub(crate) fn is_full(&self, unsent: usize) -> bool {
+        let options = &self.options;
+        let soft = options.client_output_bytes_soft;
+        unsent >= soft.min(options.client_output_bytes_max / 2)
+    }
+
     /// Counts an error reply.
     pub(crate) fn note_error(&mut self, text: &[u8]) {
         self.counters.errors += 1;

@@ -7,7 +7,7 @@
 
 use crate::db::directory::Directory;
 use crate::db::entry::{Entry, Kind};
-use crate::db::error::{Error, Result};
+use crate::db::error::Result;
 use crate::db::iter::{MergeCursor, Source};
 use crate::db::options::Options;
 use crate::db::ranges::RemovedRanges;
@@ -20,8 +20,6 @@ use core::ops::{Bound, ControlFlow};
 
 /// Bytes of keys and values between two questions whether to go on: a few thousand small entries, some milliseconds.
 const QUESTION_BYTES: usize = 256 << 10;
-/// How much larger than the table its file of values may get: they are not what a later merge rewrites.
-const VALUES_FACTOR: u64 = 8;
 /// What an entry counts besides its key and value.
 const ENTRY_BYTES: usize = 32;
 
@@ -118,7 +116,7 @@ fn write<P: Files>(
                 Kind::Reference => match merge.referenced() {
                     Ok(value) => keep(key, value.as_deref().map_or(&[], Block::value), now_ns),
                     // Whoever reads it is told.
-                    Err(Error::Corrupt(_)) => true,
+                    Err(error) if error.is_lost() => true,
                     Err(error) => return Err(error),
                 },
                 _ => true,
@@ -134,11 +132,7 @@ fn write<P: Files>(
             true => entry,
         });
         if let Some(entry) = entry.filter(|entry| !bottom || entry.kind != Kind::Remove) {
-            let is_full = |table: &mut TableBuilder<P>| {
-                table.data_bytes() >= build.table_bytes
-                    || table.value_bytes() / VALUES_FACTOR >= build.table_bytes
-            };
-            if let Some(full) = builder.take_if(is_full) {
+            if let Some(full) = builder.take_if(|table| table.is_full(build.table_bytes)) {
                 made.tables
                     .push(full.finish(&ranges.between(from.as_deref(), Some(key)))?);
                 from = Some(key.into());
@@ -175,14 +169,14 @@ fn write<P: Files>(
     Ok(ControlFlow::Continue(()))
 }
 
-/// Takes the value in the place of a reference to a file that is to go. A damaged one stays referred to: whoever reads it is told, and
+/// Takes the value in the place of a reference to a file that is to go. One that cannot be read stays referred to: whoever reads it is told, and
 /// nobody else is kept from merging.
 fn rewrite<P: Files>(merge: &mut MergeCursor<P>, files: &BTreeSet<u64>) -> Result<()> {
     let entry = merge.entry().and_then(|(_, entry)| entry);
     let reference = entry.and_then(|entry| Reference::read(entry.value));
     if reference.is_some_and(|reference| files.contains(&reference.file)) {
         match merge.follow() {
-            Err(Error::Corrupt(_)) => {}
+            Err(error) if error.is_lost() => {}
             followed => return followed,
         }
     }

@@ -17,6 +17,9 @@ use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
+/// How much larger than the table its file of values may get: they are not what a later merge rewrites.
+const VALUES_FACTOR: u64 = 8;
+
 /// Every so many entries a data block has a whole key: short scans, and little space for whole keys.
 const RESTART_INTERVAL: usize = 16;
 /// Bytes gathered before a write, so that a table is written in few calls.
@@ -128,16 +131,17 @@ impl<P: Files> TableBuilder<P> {
         })
     }
 
+    /// Whether it had better end, for tables of so many bytes.
+    pub(in crate::db) fn is_full(&self, table_bytes: u64) -> bool {
+        let value_bytes = self.values.as_ref().map_or(0, ValueWriter::bytes);
+        self.data_bytes() >= table_bytes || value_bytes / VALUES_FACTOR >= table_bytes
+    }
+
     /// Bytes of data so far, roughly.
-    pub(in crate::db) const fn data_bytes(&self) -> u64 {
+    const fn data_bytes(&self) -> u64 {
         self.written
             .saturating_add(self.buffer.len() as u64)
             .saturating_add(self.data.bytes() as u64)
-    }
-
-    /// Bytes of values in a file of their own so far.
-    pub(in crate::db) fn value_bytes(&self) -> u64 {
-        self.values.as_ref().map_or(0, ValueWriter::bytes)
     }
 
     /// Values files that references may lead to.
@@ -172,7 +176,7 @@ impl<P: Files> TableBuilder<P> {
                 let reference = Reference::read(entry.value);
                 let share = reference.and_then(|reference| {
                     let (_, live) = self.shares.get_mut(&reference.file)?;
-                    *live += reference.record_bytes();
+                    *live = live.saturating_add(reference.record_bytes());
                     Some(())
                 });
                 match share {

@@ -24,6 +24,12 @@ pub(in crate::db) struct Salvaged {
     pub(in crate::db) values_lost: u64,
 }
 
+/// What became of an entry.
+enum Copied {
+    Whole,
+    Lost,
+}
+
 impl<P: Files> Table<P> {
     /// Copies what can be read to table `number`, and with it the values that are in `damaged` files.
     pub(in crate::db) fn salvage(
@@ -56,10 +62,8 @@ impl<P: Files> Table<P> {
                         }
                         last = Some(entry.key.into());
                         match self.salvage_entry(&mut builder, entry, damaged) {
-                            Ok(()) => {}
-                            Err(error) if error.is_lost() => {
-                                values_lost = values_lost.saturating_add(1)
-                            }
+                            Ok(Copied::Whole) => {}
+                            Ok(Copied::Lost) => values_lost = values_lost.saturating_add(1),
                             Err(error) => return Err(error),
                         }
                     }
@@ -81,24 +85,35 @@ impl<P: Files> Table<P> {
         })
     }
 
+    /// Copies an entry, with the value that it refers to if that is in a damaged file. Only what cannot be read is lost: an error of a write
+    /// ends the repair.
     fn salvage_entry(
         &self,
         builder: &mut TableBuilder<P>,
         entry: Entry<'_>,
         damaged: &BTreeSet<u64>,
-    ) -> Result<()> {
+    ) -> Result<Copied> {
         if entry.kind != Kind::Reference {
-            return builder.push(entry);
+            return builder.push(entry).map(|()| Copied::Whole);
         }
-        let (_, reference) = self.follow(entry.value)?;
+        let reference = match self.follow(entry.value) {
+            Ok((_, reference)) => reference,
+            Err(error) if error.is_lost() => return Ok(Copied::Lost),
+            Err(error) => return Err(error),
+        };
         if !damaged.contains(&reference.file) {
-            return builder.push(entry);
+            return builder.push(entry).map(|()| Copied::Whole);
         }
-        let value = self.value(entry.value, false)?;
-        builder.push(Entry {
+        let value = match self.value(entry.value, false) {
+            Ok(value) => value,
+            Err(error) if error.is_lost() => return Ok(Copied::Lost),
+            Err(error) => return Err(error),
+        };
+        let whole = Entry {
             kind: Kind::Put,
             value: value.value(),
             ..entry
-        })
+        };
+        builder.push(whole).map(|()| Copied::Whole)
     }
 }

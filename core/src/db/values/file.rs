@@ -122,7 +122,7 @@ impl<P: Files> ValueFile<P> {
         self.bytes
     }
 
-    /// Whether a read found damage.
+    /// Whether a read found damage, or a place that cannot be read.
     pub(in crate::db) fn is_damaged(&self) -> bool {
         self.damaged.load(Ordering::Relaxed)
     }
@@ -130,7 +130,7 @@ impl<P: Files> ValueFile<P> {
     /// The value that a table refers to.
     pub(in crate::db) fn read(&self, reference: &Reference) -> Result<Vec<u8>> {
         let value = self.read_checked(reference);
-        if matches!(value, Err(Error::Corrupt(_))) {
+        if value.as_ref().is_err_and(Error::is_lost) {
             self.damaged.store(true, Ordering::Relaxed);
         }
         value

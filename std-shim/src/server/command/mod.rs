@@ -63,6 +63,8 @@ pub(crate) struct Context<'a, P: Files + Reactor> {
     pub(crate) client: &'a mut Client,
     /// The other clients; the one that asks is not among them.
     pub(crate) others: &'a mut Connections<P::Socket>,
+    /// How much of what the client was told has left already.
+    pub(crate) sent: usize,
     /// Being run by `EXEC`.
     pub(crate) in_exec: bool,
 }
@@ -78,7 +80,7 @@ impl<P: Files + Reactor> Context<'_, P> {
 
     /// Gives up on a reply that has outgrown what one client may make the server hold.
     fn check_reply(&mut self, reply: &Reply<'_>) -> Outcome {
-        if reply.len() <= self.state.options.client_output_bytes_max {
+        if reply.len().saturating_sub(self.sent) <= self.state.options.client_output_bytes_max {
             return Ok(());
         }
         Err(Failure::REPLY_TOO_LARGE)
@@ -165,11 +167,6 @@ fn dispatch<P: Files + Reactor>(
             return Ok(());
         }
     }
-    if context.state.may_show_lost() && command.flags.intersects(Flags::READONLY) {
-        return Err(Failure::fixed(
-            "MISCONF a sync failed: what would be read may be lost when the server ends",
-        ));
-    }
     context.state.last_ran = Some(index);
     run(context, &Found { command, index }, args, reply)
 }
@@ -180,7 +177,9 @@ fn is_paused<P: Files + Reactor>(context: &Context<'_, P>, command: &Command<P>)
         return false;
     };
     if !pause.writes_only {
-        return command.full_name != "client|unpause";
+        // Nor does it keep anybody from signing in, to end it.
+        let signs_in = ["auth", "hello"].contains(&command.full_name);
+        return !signs_in && command.full_name != "client|unpause";
     }
     let writes = |multi: &Multi| command.full_name == "exec" && multi.writes;
     command.flags.contains(Flags::WRITE) || context.client.multi.as_ref().is_some_and(writes)
@@ -200,6 +199,11 @@ fn run<P: Files + Reactor>(
     reply: &mut Reply<'_>,
 ) -> Outcome {
     context.state.counters.commands += 1;
+    if context.state.may_show_lost() && found.command.flags.contains(Flags::READONLY) {
+        return Err(Failure::fixed(
+            "MISCONF a sync failed: what would be read may be lost when the server ends",
+        ));
+    }
     let outcome = match found.command.function {
         Function::Run(function) => function(context, args, reply),
         Function::Container(_) if args.len() > 1 => {

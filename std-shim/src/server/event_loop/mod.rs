@@ -378,7 +378,7 @@ impl<P: Files + Reactor> EventLoop<P> {
                 self.close(index);
                 continue;
             }
-            let is_full = connection.unsent() >= self.state.options.client_output_bytes_soft;
+            let is_full = self.state.is_full(connection.unsent());
             let done = connection.client.closing || self.draining || waits;
             if !done && !is_full {
                 if connection.has_more {

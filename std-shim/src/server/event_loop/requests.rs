@@ -15,13 +15,8 @@ use underpin_core::platform::{ClockId, Files, Reactor};
 impl<P: Files + Reactor> EventLoop<P> {
     /// Requests that wait come before more of them.
     pub(super) fn may_read(&self, connection: &Connection<P::Socket>) -> bool {
-        let waits = connection.has_more || self.is_full(connection);
+        let waits = connection.has_more || self.state.is_full(connection.unsent());
         !connection.client.closing && !connection.ended && !waits
-    }
-
-    /// Whether so much output is unsent that further requests wait.
-    pub(super) fn is_full(&self, connection: &Connection<P::Socket>) -> bool {
-        connection.unsent() >= self.state.options.client_output_bytes_soft
     }
 
     pub(super) fn read(&mut self, connection: &mut Connection<P::Socket>) {
@@ -95,7 +90,7 @@ impl<P: Files + Reactor> EventLoop<P> {
                 connection.has_more = true;
                 break;
             }
-            if self.is_full(connection) {
+            if self.state.is_full(connection.unsent()) {
                 connection.has_more = true;
                 break;
             }
@@ -113,6 +108,7 @@ impl<P: Files + Reactor> EventLoop<P> {
                             state: &mut self.state,
                             client: &mut connection.client,
                             others: &mut self.connections,
+                            sent: connection.sent,
                             in_exec: false,
                         };
                         let mut reply = Reply::new(&mut connection.output, protocol);
