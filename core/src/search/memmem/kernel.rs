@@ -441,7 +441,7 @@ impl Scan<'_> {
         unsafe {
             let is_better = self.choose_probes::<V>(state, at);
             let is_hard = !is_better && groups < 2 * in_vain;
-            state.by_runs = is_hard && !self.backward && is_run(self.needle);
+            state.by_runs = is_hard && state.is_wide && !self.backward && is_run(self.needle);
             state.is_wide = is_hard;
             Probe::new(self.needle, state.probes)
         }

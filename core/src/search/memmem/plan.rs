@@ -24,7 +24,7 @@ pub(crate) struct State {
     pub(crate) looked: usize,
     /// Whether all four probes are tested at every position: where even the best two are common, as in DNA.
     pub(crate) is_wide: bool,
-    /// Whether the needle is one repeated byte, and the probes disappointed: more of them would, too.
+    /// Whether the needle is one repeated byte, and even all four probes disappointed: measuring runs is slower than probes are in ordinary text.
     pub(crate) by_runs: bool,
     /// Bytes compared in vain, less what progress has paid for.
     pub(crate) spent: usize,
