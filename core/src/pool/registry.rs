@@ -426,10 +426,18 @@ impl<E: Env> Registry<E> {
                 .wake(worker.index, &worker.parker.0, self.env.platform());
             // It may sleep in a wait for a half or a scope, too.
             worker.parker.0.unpark(self.env.platform());
-            if worker.closed.load(Ordering::SeqCst)
-                && let Some(here) = self.here()
-            {
-                here.state.run_mail_of(worker);
+            if !worker.closed.load(Ordering::SeqCst) {
+                continue;
+            }
+            match self.here() {
+                Some(here) => here.state.run_mail_of(worker),
+                None => {
+                    // A worker that is left comes to it before it ends.
+                    while let Some(job) = worker.mail.pop() {
+                        self.injector.push(job);
+                    }
+                    self.published();
+                }
             }
         }
     }

@@ -161,6 +161,7 @@ impl<'scope, E: Env> Scope<'scope, E> {
             };
             spawned(None, (&raw const *self).cast(), run)
         });
+        self.wake_home(registry);
     }
 
     /// After a publication: the home worker said that it sleeps before it looked for the last time, so either that

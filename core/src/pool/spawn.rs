@@ -130,6 +130,9 @@ impl<E: Env> Pool<E> {
     }
 
     /// Adds a job for each thread of the pool, which runs `f` there with the thread's index; nobody waits for them. Dropping the pool does.
+    ///
+    /// A thread that waits in a `join` or a scope runs its job meanwhile, whatever it waits for: `f` must not take a lock that a job of the pool
+    /// may hold across such a wait.
     pub fn spawn_broadcast<F>(&self, f: F)
     where
         F: Fn(usize) + Send + Sync + 'static,

@@ -190,6 +190,8 @@ where
 
 /// Adds a job for each thread of the pool that this thread works in, else of the program's pool, which runs `f` there with the thread's
 /// index; nobody waits for them. A panic goes to the pool's panic handler.
+///
+/// As told at the core's [`spawn_broadcast`](underpin_core::pool::Pool::spawn_broadcast), `f` takes no lock that is held across a wait.
 pub fn spawn_broadcast<F>(f: F)
 where
     F: Fn(usize) + Send + Sync + 'static,

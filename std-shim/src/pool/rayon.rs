@@ -35,7 +35,7 @@
 //! | `intersperse` of an iterator of unknown length | nobody knows whether a part is the first that is not empty; collect before |
 //! | `remainder` of exact chunks | the standard library's `as_chunks` and `chunks_exact` say it without a loop |
 //! | `current_thread_has_pending_tasks`, `max_num_threads` | figures about the inside of the pool; `metrics` has more of them |
-//! //! | `ThreadPoolBuilder::{spawn_handler, use_current_thread, build_scoped}` | [`run_worker`](super::ThreadPool::run_worker) lends any thread to a pool; dropping a pool waits for its threads |
+//! | `ThreadPoolBuilder::{spawn_handler, use_current_thread, build_scoped}` | [`run_worker`](super::ThreadPool::run_worker) lends any thread to a pool; dropping a pool waits for its threads |
 //! | `Clone` of iterators, tuples of more than eight | not yet |
 //! | `par_iter` over references of tuples | `(&a, &mut b)` says it |
 #![forbid(unsafe_code)]

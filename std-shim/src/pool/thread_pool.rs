@@ -84,6 +84,8 @@ impl ThreadPool {
     }
 
     /// Adds a job for each thread of the pool, which runs `f` there with the thread's index; nobody waits for them.
+    ///
+    /// As told at the core's [`spawn_broadcast`](underpin_core::pool::Pool::spawn_broadcast), `f` takes no lock that is held across a wait.
     pub fn spawn_broadcast<F>(&self, f: F)
     where
         F: Fn(usize) + Send + Sync + 'static,

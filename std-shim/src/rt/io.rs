@@ -342,6 +342,7 @@ impl<W: PollWrite> BufWriter<W> {
         if self.buffer.len() - self.start + bytes.len() > self.bytes_max {
             poll_fn(|cx| self.poll_drain(cx)).await?;
         }
+        self.forget_written();
         self.buffer.extend_from_slice(bytes);
         Ok(())
     }
@@ -355,6 +356,7 @@ impl<W: PollWrite> BufWriter<W> {
         if self.buffer.len() - self.start + 4 + bytes.len() > self.bytes_max {
             poll_fn(|cx| self.poll_drain(cx)).await?;
         }
+        self.forget_written();
         self.buffer.extend_from_slice(&length);
         self.buffer.extend_from_slice(bytes);
         Ok(())
@@ -370,6 +372,14 @@ impl<W: PollWrite> BufWriter<W> {
             self.sink.poll_flush(cx)
         })
         .await
+    }
+
+    /// Gives back the room of what was written, when that is at least as much as what has to move for it.
+    fn forget_written(&mut self) {
+        if self.start >= self.buffer.len() - self.start {
+            self.buffer.drain(..self.start);
+            self.start = 0;
+        }
     }
 
     fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

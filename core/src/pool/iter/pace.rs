@@ -140,7 +140,10 @@ impl Pace {
             price: start.price,
             alone: start.alone,
             min,
-            untimed_max: (weight / UNTIMED).max(min).next_multiple_of(GRAIN),
+            untimed_max: (weight / UNTIMED)
+                .max(min)
+                .checked_next_multiple_of(GRAIN)
+                .unwrap_or(usize::MAX),
             since: 0,
             before: false,
         };

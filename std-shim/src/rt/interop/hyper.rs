@@ -85,9 +85,10 @@ impl Timer for HyperTimer {
         let sleep = sleep(time);
         let shared = Arc::new(Mutex::new(Shared::default()));
         let inner = shared.clone();
+        // Also if the runtime goes and drops the task, which may be before its first poll.
+        let over = Over(inner.clone());
         spawn(async move {
-            // Also if the runtime goes and drops this.
-            let _over = Over(inner.clone());
+            let _over = over;
             let mut sleep = pin!(sleep);
             poll_fn(|cx| {
                 let mut state = lock(&inner);
