@@ -341,7 +341,7 @@ fn random_argument(random: &mut Random, kind: char) -> Vec<u8> {
             "-9223372036854775808",
             "1e3",
         ]),
-        // Far away or long past: the two servers read their clocks at slightly different moments.
+        // Far away or long past, here and behind PX: the two servers read their clocks at slightly different moments.
         't' => random.choose(&["500000", "600000", "0", "-1", "abc", "9223372036854775807"]),
         'e' => random.choose(&["NX", "XX", "nx", "bogus"]),
         'q' => random.choose(&["float:1", "float:2"]),
@@ -404,7 +404,7 @@ fn random_argument(random: &mut Random, kind: char) -> Vec<u8> {
         ]),
         _ => random.choose(&[
             "NX", "XX", "GET", "KEEPTTL", "EX", "PX", "EXAT", "PXAT", "PERSIST", "GT", "LT", "nx",
-            "SYNC", "ASYNC", "bogus", "GETNAME", "100",
+            "SYNC", "ASYNC", "bogus", "GETNAME", "500000",
         ]),
     };
     let mut bytes = text.as_bytes().to_vec();
