@@ -59,14 +59,12 @@ pub(super) fn run(job: &mut Job<'_>) -> Result<(), String> {
     // The redis crate, built where nothing of the workspace is.
     let mut rust = job.cargo("run");
     let target = job.workspace.target.join("redis_client");
-    rust.args(["--quiet", "--locked", "--target-dir"])
-        .arg(target)
-        .args([
-            "--manifest-path",
-            "tests/redis_client/Cargo.toml",
-            "--",
-            &port,
-        ]);
+    rust.args(["--quiet", "--target-dir"]).arg(target).args([
+        "--manifest-path",
+        "tests/redis_client/Cargo.toml",
+        "--",
+        &port,
+    ]);
     job.run(&mut rust)?;
 
     for line in job.output().lines() {
