@@ -310,3 +310,45 @@ fn a_file_that_another_file_took_the_place_of_is_found() {
         }
     }
 }
+
+#[test]
+fn a_repair_that_cannot_write_says_so_and_takes_nothing_for_lost() {
+    let sim = machine(None);
+    let db = open(&sim);
+    let mut model = Model::new();
+    let mut batch = db::Batch::new();
+    for stamp in 0..6u32 {
+        // So long that each is written by itself.
+        let (key, value) = (stamp.to_be_bytes().to_vec(), vec![stamp as u8; 40 << 10]);
+        batch.put(&key, &value).unwrap();
+        model.insert(key, value);
+    }
+    db.write(&batch, WriteLevel::Buffered).unwrap();
+    db.compact().unwrap();
+    db.close().unwrap();
+    let file = value_files(&sim)[0];
+    sim.flip_bit(&path(file), 24 + 4 + 100, 5).unwrap();
+    model.remove(&0u32.to_be_bytes()[..]);
+    let damaged = sim.disk_snapshot();
+    let mut failed = 0;
+    for nth in 1.. {
+        let sim = machine(Some(damaged.clone()));
+        sim.fail_nth(Operation::WriteAt, nth, Kind::Io);
+        let repaired = db::repair(sim.clone(), b"/db", &options(64));
+        let whole = repaired.is_ok_and(|report| report.values_lost == 1);
+        if !whole {
+            failed += 1;
+            let report = db::repair(sim.clone(), b"/db", &options(64)).unwrap();
+            assert_eq!(report.values_lost, 1, "write {nth}");
+        }
+        // Without the failure, if it has not come yet.
+        let sim = machine(Some(sim.disk_snapshot()));
+        let db = open(&sim);
+        db.verify().unwrap();
+        assert_eq!(contents(&db).unwrap(), model, "write {nth}");
+        if whole {
+            break;
+        }
+    }
+    assert!(failed > 6, "{failed} writes failed");
+}
