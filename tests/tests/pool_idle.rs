@@ -9,11 +9,25 @@ fn total(pool: &ThreadPool, field: fn(&WorkerMetrics) -> usize) -> usize {
     pool.metrics().iter().map(field).sum()
 }
 
-/// Waits until all `threads` sleep: each sleep is counted before it begins.
+/// Waits until all `threads` sleep.
 fn settle(pool: &ThreadPool, threads: usize) {
     let all = format!("searching: 0, parked: {threads}");
     while !format!("{pool:?}").contains(&all) {
         std::thread::yield_now();
+    }
+}
+
+/// The metrics when all `threads` sleep and have counted it, which they do a moment after they announced it.
+fn still(pool: &ThreadPool, threads: usize) -> Vec<WorkerMetrics> {
+    settle(pool, threads);
+    let mut before = pool.metrics();
+    loop {
+        std::thread::sleep(Duration::from_millis(50));
+        let now = pool.metrics();
+        if now == before && now.iter().all(|worker| worker.parks > 0) {
+            return now;
+        }
+        before = now;
     }
 }
 
@@ -23,8 +37,7 @@ fn an_idle_pool_does_nothing() {
         .num_threads(3)
         .build()
         .expect("threads");
-    settle(&pool, 3);
-    let before = pool.metrics();
+    let before = still(&pool, 3);
     std::thread::sleep(Duration::from_millis(100));
     assert_eq!(pool.metrics(), before, "somebody woke");
 }
@@ -35,15 +48,19 @@ fn one_job_wakes_one_thread() {
         .num_threads(3)
         .build()
         .expect("threads");
-    for _ in 0..50 {
-        settle(&pool, 3);
-        let before = total(&pool, |worker| worker.parks);
+    still(&pool, 3);
+    let parks = || total(&pool, |worker| worker.parks);
+    let before = parks();
+    for round in 1..=50 {
         let (sender, receiver) = mpsc::channel();
         pool.spawn(move || sender.send(()).expect("the receiver waits"));
         receiver.recv().expect("the job runs");
-        settle(&pool, 3);
         // Whoever woke sleeps again.
-        assert_eq!(total(&pool, |worker| worker.parks), before + 1);
+        while parks() < before + round {
+            std::thread::yield_now();
+        }
+        settle(&pool, 3);
+        assert_eq!(parks(), before + round);
     }
 }
 
