@@ -16,7 +16,8 @@
 //!
 //! A kernel is written once over the vector trait (`vector`), compiled once for each set (`dispatch`, `arch`) and reached through a function pointer
 //! that is resolved on the first call, or kept in a searcher. All functions are safe, take linear time (a
-//! test counts what the hardest inputs cost) and allocate nothing unless they say otherwise, and read nothing outside the slices they get.
+//! test counts what the hardest inputs cost) and allocate nothing unless they say otherwise (sets of patterns build an
+//! automaton within the first search that is hard for them), and read nothing outside the slices they get.
 
 mod arch;
 #[cfg(all(test, feature = "alloc"))]

@@ -10,7 +10,7 @@
 //! | `cancel` | `ASYNC_CANCEL`, if the kernel has the operation already |
 //! | the waker | `READ` of an `eventfd` |
 //!
-//! Nothing is given to the kernel outside of [`wait`](Ring::wait): one `io_uring_enter` submits what has gathered, waits, with the
+//! Nothing but a cancellation, with all that has gathered by then, is given to the kernel outside of [`wait`](Ring::wait): one `io_uring_enter` submits what has gathered, waits, with the
 //! deadline as its timeout, and lets the kernel finish what is due. A wait that finds completions, has nothing to submit and sees that
 //! the kernel holds none back makes no system call.
 //!

@@ -172,8 +172,7 @@ pub(super) const LEGS: &[Leg] = &[
         lane: Lane::Apart,
         quick: false,
         needs: &[],
-        // Of the long mode, which builds and tests four crates.
-        limit_s: 3600,
+        limit_s: 900,
         run: facade::run,
     },
     Leg {
