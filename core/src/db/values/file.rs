@@ -147,17 +147,17 @@ impl<P: Files> ValueFile<P> {
             return self.corrupt(offset, "bytes of a value", usize::MAX as u64, bytes);
         };
         let mut value = alloc::vec![0; bytes];
-        self.read_at(&mut value, offset.saturating_add(LENGTH_BYTES))?;
-        let crc = value.last_chunk::<4>().copied().unwrap_or_default();
-        check_block(
-            self.name(),
-            self.number,
-            offset,
-            &mut value,
-            BlockKind::Value,
-        )?;
+        let crc = self.read_block(offset, &mut value)?;
         self.check_crc(reference, u32::from_le_bytes(crc))?;
         Ok(value)
+    }
+
+    /// Fills `block`, which is as long as a value and its trailer, from the record at `offset`, makes the value of it, and returns its checksum.
+    fn read_block(&self, offset: u64, block: &mut Vec<u8>) -> Result<[u8; 4]> {
+        self.read_at(block, offset.saturating_add(LENGTH_BYTES))?;
+        let crc = block.last_chunk::<4>().copied().unwrap_or_default();
+        check_block(self.name(), self.number, offset, block, BlockKind::Value)?;
+        Ok(crc)
     }
 
     fn check_crc(&self, reference: &Reference, found: u32) -> Result<()> {
@@ -209,14 +209,7 @@ impl<P: Files> ValueFile<P> {
             }
             value.clear();
             value.resize((length as usize).saturating_add(TRAILER_BYTES), 0);
-            self.read_at(&mut value, offset.saturating_add(LENGTH_BYTES))?;
-            check_block(
-                self.name(),
-                self.number,
-                offset,
-                &mut value,
-                BlockKind::Value,
-            )?;
+            self.read_block(offset, &mut value)?;
             records = records.saturating_add(1);
             offset = record.end();
         }
