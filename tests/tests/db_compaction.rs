@@ -7,7 +7,7 @@
 
 use core::time::Duration;
 use std::collections::BTreeMap;
-use underpin_core::db::{Compaction, Db, Options, WriteLevel};
+use underpin_core::db::{Compaction, Db, Error, Options, WriteLevel};
 use underpin_core::platform::sim::{Sim, SimFaults, SimOptions};
 use underpin_core::platform::{Clock, ClockId, Park};
 use underpin_core::sync::atomic::AtomicU32;
@@ -122,6 +122,31 @@ fn a_queue_forgets_its_oldest_when_it_is_full() {
     let db = open(&sim, Compaction::Leveled);
     assert_eq!(db.get(&0u32.to_be_bytes()).unwrap(), None);
     db.verify().unwrap();
+}
+
+#[test]
+fn a_manual_compaction_of_a_queue_drops_what_is_over_its_bounds() {
+    let sim = machine();
+    let queue = |bytes_max| Compaction::Fifo {
+        bytes_max,
+        age_max: None,
+    };
+    let db = open(&sim, queue(1 << 40));
+    for key in 0..50u8 {
+        db.put(&[key], &[key; 100], WriteLevel::Os).unwrap();
+        db.flush().unwrap();
+    }
+    db.close().unwrap();
+    let db = open(&sim, queue(4 << 10));
+    db.put(b"new", b"value", WriteLevel::Os).unwrap();
+    db.compact().unwrap();
+    let left = contents(&db);
+    assert!(left.len() < 50 && left.contains_key(&b"new"[..]));
+    db.close().unwrap();
+    let mut options = Options::default();
+    options.compaction = queue(0);
+    let nothing = Db::open(sim, b"/db", options);
+    assert!(matches!(nothing, Err(Error::Invalid(_))));
 }
 
 #[test]

@@ -121,6 +121,7 @@ fn a_reader_sees_what_a_writer_has_written_and_changes_nothing() {
     db.remove_range(b"", b"z", WriteLevel::Os).unwrap();
     db.compact().unwrap();
     assert_eq!(contents(&reader).unwrap(), model, "as of its open");
+    assert!(reader.verify().unwrap().entries > 0);
     for refused in [
         reader.put(b"k", b"v", WriteLevel::Os),
         reader.flush(),
@@ -304,6 +305,8 @@ fn a_backup_outlives_damage_to_the_database_and_to_the_one_it_builds_on() {
     db.backup(b"/tuesday", None).unwrap();
     let linked = db.backup(b"/linked", Some(b"/monday"));
     assert!(linked.is_err(), "tables that monday's has are not linked");
+    let itself = db.backup(b"/itself", Some(b"/db"));
+    assert!(matches!(itself, Err(Error::Invalid(_))), "{itself:?}");
     db.backup(b"/evening", Some(b"/monday")).unwrap();
     assert!(tables(&sim, b"/monday").len() > 2);
     for table in tables(&sim, b"/db") {

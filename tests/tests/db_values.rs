@@ -8,8 +8,9 @@
 use core::ops::Bound;
 use std::collections::BTreeMap;
 use underpin_core::db::{self, Compaction, Db, Error, FileName, Options, WriteLevel};
+use underpin_core::platform::middleware::{Call, Layer, Layered, Verdict};
 use underpin_core::platform::sim::{DiskSnapshot, Sim, SimFaults, SimOptions};
-use underpin_core::{Kind, Operation};
+use underpin_core::{Error as Failure, Kind, Operation};
 
 type Model = BTreeMap<Vec<u8>, Vec<u8>>;
 
@@ -277,6 +278,115 @@ fn damage_to_a_value_is_found_named_and_kept_to_its_key() {
     }
     assert_eq!(contents(&db).unwrap(), model);
     assert!(bytes > 10_000);
+}
+
+/// Strings put behind each other.
+fn append(_: &[u8], value: Option<&[u8]>, operands: &[&[u8]]) -> Option<Vec<u8>> {
+    let parts = value.into_iter().chain(operands.iter().copied());
+    Some(parts.collect::<Vec<_>>().concat())
+}
+
+#[test]
+fn merge_operands_over_a_damaged_value_stop_no_merge_and_are_kept() {
+    let sim = machine(None);
+    let mut options = options(64);
+    options.merge_operator = Some(append);
+    let open = || Db::open(sim.clone(), b"/db", options.clone());
+    let db = open().unwrap();
+    let mut model = Model::new();
+    overwrite(&db, &mut model, 0..KEYS);
+    db.compact().unwrap();
+    let file = value_files(&sim)[0];
+    let (damaged, _) = model.pop_first().unwrap();
+    let flip = || sim.flip_bit(&path(file), 24 + 4 + 100, 5).unwrap();
+    flip();
+    let is_told = |found: Result<(), Error>| {
+        assert!(matches!(found, Err(Error::Corrupt(found)) if found.file == file));
+    };
+    // Operands in several tables, which are merged with the value's, and again with what came of it.
+    let mut operands = Vec::new();
+    for round in 0..6u32 {
+        db.merge(&damaged, &[round as u8; 3], WriteLevel::Buffered)
+            .unwrap();
+        operands.extend([round as u8; 3]);
+        // All but the key of number 0, which is the damaged one.
+        overwrite(&db, &mut model, KEYS * round + 1..KEYS * round + 50);
+        db.flush().unwrap();
+        db.compact().unwrap();
+        is_told(db.get(&damaged).map(drop));
+        is_told(contents(&db).map(drop));
+    }
+    db.close().unwrap();
+    let db = open().unwrap();
+    for (key, value) in &model {
+        assert_eq!(db.get(key).unwrap().as_ref(), Some(value));
+    }
+    is_told(db.verify().map(drop));
+    db.close().unwrap();
+    // Once the value is there again, nothing is missing. A repair before loses it with its operands, and nothing else.
+    let damaged_disk = sim.disk_snapshot();
+    flip();
+    let db = open().unwrap();
+    let whole = [value(0), operands].concat();
+    assert_eq!(db.get(&damaged).unwrap(), Some(whole.clone()));
+    db.compact().unwrap();
+    db.verify().unwrap();
+    model.insert(damaged.clone(), whole);
+    assert_eq!(contents(&db).unwrap(), model);
+    model.remove(&damaged);
+    let sim = machine(Some(damaged_disk));
+    let report = db::repair(sim.clone(), b"/db", &options).unwrap();
+    assert_eq!((report.values_lost, report.blocks_lost), (1, 0));
+    let db = Db::open(sim, b"/db", options).unwrap();
+    db.verify().unwrap();
+    assert_eq!(contents(&db).unwrap(), model);
+}
+
+#[test]
+fn a_value_that_the_disk_does_not_give_back_stops_no_merge() {
+    let sim = machine(None);
+    let db = open(&sim);
+    let mut model = Model::new();
+    overwrite(&db, &mut model, 0..KEYS);
+    db.compact().unwrap();
+    db.close().unwrap();
+    let broken = Layered::new(sim.clone(), Unreadable);
+    let db = Db::open(broken, b"/db", options(64)).unwrap();
+    // Every other value is put again, and the files that hold the rest are to go.
+    for stamp in 0..KEYS * 4 {
+        let key = format!("key{:03}", stamp.wrapping_mul(997) % KEYS).into_bytes();
+        if stamp % 2 != 0 {
+            db.put(&key, &value(stamp), WriteLevel::Buffered).unwrap();
+            model.insert(key, value(stamp));
+        }
+    }
+    db.compact().unwrap();
+    let lost = |(key, value): &(&Vec<u8>, &Vec<u8>)| match db.get(key) {
+        Ok(found) => {
+            assert_eq!(found.as_ref(), Some(*value));
+            false
+        }
+        Err(_) => true,
+    };
+    let lost = model.iter().filter(lost).count();
+    assert!(lost > 0 && lost < KEYS as usize / 4, "{lost}");
+}
+
+/// A sector of the values files that the disk does not give back.
+#[derive(Clone)]
+struct Unreadable;
+
+impl Layer for Unreadable {
+    fn before(&self, call: &Call) -> Verdict {
+        // Values of this size are nowhere else read so.
+        let is_value = call.bytes > VALUE_BYTES as u64 && call.bytes < VALUE_BYTES as u64 + 20;
+        if call.operation == Operation::ReadAt && is_value && call.offset < 1000 {
+            return Verdict::Fail(Failure::new(Operation::ReadAt, Kind::Io));
+        }
+        Verdict::Proceed
+    }
+
+    fn after(&self, _: &Call, _: Result<u64, Failure>) {}
 }
 
 #[test]

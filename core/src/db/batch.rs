@@ -15,6 +15,9 @@ use super::options::{BATCH_BYTES_MAX, KEY_BYTES_MAX, VALUE_BYTES_MAX};
 use crate::codec::{Reader, varint};
 use alloc::vec::Vec;
 
+/// Most removed ranges in a batch.
+const BATCH_RANGES_MAX: usize = 1000;
+
 const REMOVE: u8 = 0;
 const PUT: u8 = 1;
 const MERGE: u8 = 2;
@@ -44,6 +47,8 @@ pub(super) struct Write<'a> {
 pub struct Batch {
     bytes: Vec<u8>,
     count: u32,
+    /// Removed ranges among them.
+    ranges: usize,
     /// Where the next writes go.
     keyspace: KeyspaceId,
     /// Whether some go elsewhere than to the default keyspace, or are merges.
@@ -57,6 +62,7 @@ impl Batch {
         Self {
             bytes: Vec::new(),
             count: 0,
+            ranges: 0,
             keyspace: KeyspaceId::DEFAULT,
             special: false,
         }
@@ -95,7 +101,8 @@ impl Batch {
         self.push(MERGE, key, Some(operand))
     }
 
-    /// Adds: all keys from `start` up to but without `end` are removed. If `end` is not greater, nothing is added.
+    /// Adds: all keys from `start` up to but without `end` are removed. If `end` is not greater, nothing is added. Each read looks at all
+    /// ranges that are in memory, so a batch may have 1000 of them.
     ///
     /// # Errors
     /// [`Error::Limit`]; the batch is then as before.
@@ -104,7 +111,15 @@ impl Batch {
         if start >= end {
             return Ok(());
         }
-        self.push(REMOVE_RANGE, start, Some(end))
+        let ranges = self.ranges.saturating_add(1);
+        check(
+            "number of removed ranges in a batch",
+            ranges,
+            BATCH_RANGES_MAX,
+        )?;
+        self.push(REMOVE_RANGE, start, Some(end))?;
+        self.ranges = ranges;
+        Ok(())
     }
 
     fn push(&mut self, kind: u8, key: &[u8], value: Option<&[u8]>) -> Result<()> {
@@ -149,6 +164,7 @@ impl Batch {
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.count = 0;
+        self.ranges = 0;
         self.keyspace = KeyspaceId::DEFAULT;
         self.special = false;
     }
@@ -399,5 +415,14 @@ mod tests {
         assert!(matches!(batch.remove(&long), Err(Error::Limit { .. })));
         assert!(batch.is_empty() && batch.bytes.is_empty());
         batch.put(&long[1..], b"").unwrap();
+        for _ in 0..BATCH_RANGES_MAX {
+            batch.remove_range(b"a", b"b").unwrap();
+        }
+        let refused = batch.remove_range(b"a", b"b").unwrap_err();
+        let text = "number of removed ranges in a batch, 1001, is over the limit of 1000";
+        assert_eq!(alloc::format!("{refused}"), text);
+        assert_eq!(batch.len(), BATCH_RANGES_MAX + 1);
+        batch.clear();
+        batch.remove_range(b"a", b"b").unwrap();
     }
 }

@@ -78,17 +78,20 @@ impl<P: Files> Shared<P> {
             return self.copy_to(path, &Tables::Copied(None));
         };
         let directory = Directory::new(self.directory.platform.clone(), base);
+        // Under the lock it does not change, by whatever name it is read; and no copy has the same one (`Manifest::of_copy`).
+        let state = self.maintenance.lock();
         let manifest = Manifest::load(&directory)?.ok_or(Error::NotADatabase)?;
-        if directory.is_same(&self.directory) {
+        if manifest == state.manifest {
             return Err(Error::Invalid(
                 "the base is the database itself; name an earlier backup, or none",
             ));
         }
-        if manifest.id != self.maintenance.lock().manifest.id {
+        if manifest.id != state.manifest.id {
             return Err(Error::Invalid(
                 "the base is a backup of another database; name one of this, or none",
             ));
         }
+        drop(state);
         let base = Base {
             directory,
             values: manifest.value_files(),

@@ -109,11 +109,6 @@ impl<P: Files> Directory<P> {
         self.remove(FileName::Values(number));
     }
 
-    /// Whether both are one path.
-    pub(super) fn is_same(&self, other: &Self) -> bool {
-        self.path == other.path
-    }
-
     /// For messages.
     pub(super) fn path_text(&self) -> Cow<'_, str> {
         String::from_utf8_lossy(&self.path)
@@ -322,7 +317,7 @@ impl<P: Files> Directory<P> {
             .map_err(|error| Error::io(FileName::Directory, error))?;
         if total >= NAMES_MAX {
             return Err(Error::Limit {
-                what: "list of file names",
+                what: "number of files in the directory",
                 found: total as u64,
                 max: NAMES_MAX as u64,
             });

@@ -1,6 +1,8 @@
 //! An entry as every sorted source of the database shows it.
 #![forbid(unsafe_code)]
 
+use super::operands;
+
 /// What an entry says of its key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -26,6 +28,17 @@ pub(super) struct Entry<'a> {
     pub(super) kind: Kind,
     /// Empty for a remove.
     pub(super) value: &'a [u8],
+}
+
+impl<'a> Entry<'a> {
+    /// The reference to a value that it has, if it has one.
+    pub(super) fn reference(&self) -> Option<&'a [u8]> {
+        match self.kind {
+            Kind::Reference => Some(self.value),
+            Kind::Refused => operands::lost(self.value),
+            _ => None,
+        }
+    }
 }
 
 impl Kind {

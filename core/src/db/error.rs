@@ -44,7 +44,7 @@ pub enum Error {
     Locked,
     /// A key, value or batch is larger than the database accepts.
     Limit {
-        /// What is too large.
+        /// What is too large, or, as `number of`, too many.
         what: &'static str,
         /// Its size.
         found: u64,
@@ -128,6 +128,9 @@ impl fmt::Display for Error {
             Self::Locked => f.write_str(
                 "the database is open elsewhere; close it there or use another directory",
             ),
+            Self::Limit { what, found, max } if what.starts_with("number of") => {
+                write!(f, "{what}, {found}, is over the limit of {max}")
+            }
             Self::Limit { what, found, max } => {
                 write!(f, "{what} of {found} bytes is over the limit of {max}")
             }

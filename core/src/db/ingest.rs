@@ -100,8 +100,7 @@ impl<P: Files> Shared<P> {
         };
         installed?;
         if self.is_inline() {
-            // That a merge failed is no failure of what is done.
-            let _ = self.merge_if_needed();
+            self.merge_in_passing();
         } else {
             self.ask_keeper();
         }

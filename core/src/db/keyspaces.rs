@@ -35,7 +35,7 @@ impl<P: Files> Shared<P> {
         };
         if manifest.keyspaces.len() >= KEYSPACES_MAX {
             return Err(Error::Limit {
-                what: "number of keyspaces, not",
+                what: "number of keyspaces",
                 found: manifest.keyspaces.len() as u64 + 1,
                 max: KEYSPACES_MAX as u64,
             });

@@ -30,7 +30,7 @@ use super::shared::Shared;
 use super::table::{Table, TableInfo};
 use super::version::{LEVELS, Manifest, StoreError, Tree, Version, View};
 use super::wal::{ActiveLog, SpareLog};
-use crate::platform::{ClockId, Files, Instant, MutexGuard};
+use crate::platform::{Files, Instant, MutexGuard};
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
@@ -115,9 +115,7 @@ impl<P: Files> Shared<P> {
 
     /// Whether a memtable is full, waits to be flushed, or tables wait to be merged, and it is not too early to try again.
     pub(super) fn maintenance_needed(&self) -> bool {
-        let reads = self.reads.lock();
-        let too_early = |(at, _)| self.directory.platform.now(ClockId::Monotonic) < at;
-        self.is_needed(&reads.view) && !reads.retry.is_some_and(too_early)
+        self.is_needed(&self.reads.lock().view) && self.is_time_to_retry()
     }
 
     /// When maintenance that failed is to be tried again. Not if somebody else has done it meanwhile.
@@ -144,19 +142,27 @@ impl<P: Files> Shared<P> {
         };
         let flushed = self.flush_full(by_keeper);
         let result = dropped.and(flushed).and_then(|()| self.merge_if_needed());
-        if let Err(error) = &result {
-            self.maintenance_failed(error);
+        match &result {
+            Ok(()) => self.reads.lock().retry = None,
+            Err(error) => self.failed(error),
         }
-        let mut reads = self.reads.lock();
-        reads.retry = match (&result, reads.retry) {
-            (Ok(()), _) => None,
-            (Err(_), last) => {
-                let delay = last.map_or(RETRY_MIN, |(_, delay)| RETRY_MAX.min(delay * 2));
-                let now = self.directory.platform.now(ClockId::Monotonic);
-                Some((now.saturating_add(delay), delay))
-            }
-        };
         result
+    }
+
+    /// Tells of a failure, and has it tried again later.
+    pub(super) fn failed(&self, error: &Error) {
+        self.maintenance_failed(error);
+        let now = self.now();
+        let mut reads = self.reads.lock();
+        let last = reads.retry;
+        let delay = last.map_or(RETRY_MIN, |(_, delay)| RETRY_MAX.min(delay * 2));
+        reads.retry = Some((now.saturating_add(delay), delay));
+    }
+
+    /// Whether what failed is to be tried again.
+    pub(super) fn is_time_to_retry(&self) -> bool {
+        let retry = self.reads.lock().retry;
+        retry.is_none_or(|(at, _)| self.now() >= at)
     }
 
     /// Flushes memtables that are full or wait.
@@ -197,8 +203,7 @@ impl<P: Files> Shared<P> {
         self.flush_locked(&mut state)?;
         drop(state);
         if self.is_inline() {
-            // There is room now. That a merge failed matters once there are as many tables as there may be.
-            let _ = self.merge_if_needed();
+            self.merge_in_passing();
         }
         Ok(())
     }

@@ -20,6 +20,7 @@ use super::compact::{self, Build, Job, JobKind, build};
 use super::error::{Error, Result};
 use super::iter::{LevelCursor, LevelTables, Source};
 use super::keyspace::KeyspaceId;
+use super::options::{Compaction, Options};
 use super::shared::Shared;
 use super::table::{Table, TableCursor, TableInfo};
 use super::values::Usage;
@@ -71,8 +72,26 @@ enum Wanted {
 struct Plan<P: Files> {
     keyspace: KeyspaceId,
     job: Job<P>,
+    /// The level that the new tables are compressed as.
+    compressed_as: usize,
     /// Values files whose values are written anew.
     rewritten: BTreeSet<u64>,
+}
+
+impl<P: Files> Plan<P> {
+    fn new(tree: &Tree<P>, job: Job<P>, options: &Options, rewritten: BTreeSet<u64>) -> Self {
+        let last = job.upper.last();
+        // The oldest run is compressed as the last level is: it holds most.
+        let oldest = options.compaction == Compaction::Tiered
+            && job.to == 0
+            && last.is_some_and(|table| compact::is_oldest_run(&tree.version, table));
+        Self {
+            keyspace: tree.id,
+            compressed_as: if oldest { LEVELS - 1 } else { job.to },
+            job,
+            rewritten,
+        }
+    }
 }
 
 impl<P: Files> Shared<P> {
@@ -84,6 +103,14 @@ impl<P: Files> Shared<P> {
             }
         }
         Ok(())
+    }
+
+    /// As [`merge_if_needed`](Self::merge_if_needed), for whoever has done what it wanted: that a merge failed matters once there are as
+    /// many tables as there may be. Until then the hook is told.
+    pub(super) fn merge_in_passing(&self) {
+        if let Err(error) = self.merge_if_needed() {
+            self.maintenance_failed(&error);
+        }
     }
 
     /// Waits for a running merge, and merges if there are too many tables to flush even then.
@@ -135,8 +162,13 @@ impl<P: Files> Shared<P> {
                 if self.is_pointless(&plan) {
                     return ControlFlow::Break(());
                 }
-                if flushed.is_ok() {
+                if flushed.is_ok() || self.is_time_to_retry() {
                     flushed = self.flush_beside_merge();
+                    if let Err(error) = &flushed {
+                        // Now, not when the merge ends: writers wait for it.
+                        self.failed(error);
+                        self.wake_sleepers(&self.commit.lock());
+                    }
                 }
                 let left = allowed_at.saturating_duration_since(self.now());
                 if takes.is_zero() || left.is_zero() {
@@ -166,11 +198,7 @@ impl<P: Files> Shared<P> {
             directory: &self.directory,
             options: &self.options,
             sources,
-            // The oldest run is compressed as the last level is: it holds most.
-            level: match plan.job.to {
-                0 if plan.job.bottom => LEVELS - 1,
-                to => to,
-            },
+            level: plan.compressed_as,
             bottom: plan.job.bottom,
             // A run of level 0 is one table: it stands for a time, not for a range of keys.
             table_bytes: match plan.job.to {
@@ -199,8 +227,6 @@ impl<P: Files> Shared<P> {
                 }
             }
         }
-        let bytes =
-            |tables: &[Arc<Table<P>>]| tables.iter().map(|table| table.info().bytes).sum::<u64>();
         let written = fresh.iter().map(|table| table.info().written_bytes());
         let bytes_written = written.sum::<u64>();
         let ended = self.install(&plan, Some(fresh))?;
@@ -210,7 +236,7 @@ impl<P: Files> Shared<P> {
                 keyspace: plan.keyspace,
                 from: plan.job.from,
                 to: plan.job.to,
-                bytes_read: bytes(&plan.job.upper) + bytes(&plan.job.lower),
+                bytes_read: compact::bytes(plan.job.upper.iter().chain(&plan.job.lower)),
                 bytes_written,
                 took,
             };
@@ -247,25 +273,21 @@ impl<P: Files> Shared<P> {
         trees.sort_by_key(|tree| Reverse(tree.version.levels[0].len()));
         for tree in trees {
             let job = match wanted {
-                Wanted::Everything(_) if self.is_queue() => None,
-                Wanted::Everything(limit) => {
+                Wanted::Everything(limit) if !self.is_queue() => {
                     let is_dead = |info: &TableInfo| {
                         let mut shares = info.values.iter();
                         shares.any(|share| rewritten.contains(&share.file))
                     };
                     compact::manual(&tree.version, limit, is_dead)
                 }
-                Wanted::Needed => {
+                // Of a queue there is nothing to merge, but perhaps something to drop.
+                _ => {
                     let turns = state.turns.entry(tree.id).or_default();
                     compact::pick(&tree.version, &self.options, turns, now_ns)
                 }
             };
             if let Some(job) = job {
-                return Ok(Some(Plan {
-                    keyspace: tree.id,
-                    job,
-                    rewritten,
-                }));
+                return Ok(Some(Plan::new(tree, job, &self.options, rewritten)));
             }
         }
         if wanted != Wanted::Needed || self.is_queue() {
@@ -275,14 +297,10 @@ impl<P: Files> Shared<P> {
         let trees = view.trees.iter();
         let worth = trees.filter_map(|tree| {
             let gain = |info: &TableInfo| usage.gain(info);
-            compact::garbage(&tree.version, gain).map(|(gain, job)| (gain, tree.id, job))
+            compact::garbage(&tree.version, gain).map(|(gain, job)| (gain, tree, job))
         });
         let most = worth.max_by_key(|(gain, ..)| *gain);
-        Ok(most.map(|(_, keyspace, job)| Plan {
-            keyspace,
-            job,
-            rewritten,
-        }))
+        Ok(most.map(|(_, tree, job)| Plan::new(tree, job, &self.options, rewritten)))
     }
 
     /// Whether a clear has dropped the inputs, which only it does during a merge, or the database is being closed.
@@ -352,10 +370,7 @@ impl<P: Files> Shared<P> {
         reads.counts.drops += if dropped { job.upper.len() as u64 } else { 0 };
         reads.counts.moves += u64::from(moved);
         if !moved && !dropped {
-            let sum = |tables: &[Arc<Table<P>>]| -> u64 {
-                tables.iter().map(|table| table.info().bytes).sum()
-            };
-            reads.counts.merge_bytes_read += sum(&job.upper) + sum(&job.lower);
+            reads.counts.merge_bytes_read += compact::bytes(job.upper.iter().chain(&job.lower));
             let written = incoming.iter().map(|table| table.info().written_bytes());
             reads.counts.merge_bytes_written += written.sum::<u64>();
         }

@@ -373,7 +373,8 @@ impl<P: Files> Db<P> {
         self.shared.flush()
     }
 
-    /// Flushes, and merges all tables of each keyspace into its last level: nothing that is dead is left on disk.
+    /// Flushes, and merges all tables of each keyspace into its last level: nothing that is dead is left on disk. Of a queue
+    /// ([`Compaction::Fifo`]) it drops what is over its bounds.
     ///
     /// # Errors
     /// As [`flush`](Self::flush).
@@ -415,7 +416,7 @@ impl<P: Files> Db<P> {
         self.shared.commit.lock().refusal == Some(commit::Refusal::Poisoned)
     }
 
-    /// Reads all files and checks every byte of them.
+    /// Reads all files and checks every byte of them; of a database that was opened for reading alone, its tables and their values.
     ///
     /// # Errors
     /// [`Error::Corrupt`] with the first damage found; [`Error::Io`]; [`Error::Poisoned`]: a new open does the checking then.

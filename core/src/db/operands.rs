@@ -2,7 +2,7 @@
 //!
 //! A table has each key once, so operands that met no value yet lie in it as a list: `string*`, the oldest first. What the operator
 //! refuses lies there with the value that it was given, so that flushes and merges go on and nothing is lost: each read
-//! tries again, and gets the error or what another operator makes of it.
+//! tries again, and gets the error or what another operator makes of it. So do those whose value could not be read, with the reference to it.
 #![forbid(unsafe_code)]
 
 use super::entry::Kind;
@@ -15,6 +15,34 @@ use alloc::vec::Vec;
 /// function: it runs when a value is read and again when tables are merged.
 pub type MergeOperator =
     fn(key: &[u8], value: Option<&[u8]>, operands: &[&[u8]]) -> Option<Vec<u8>>;
+
+/// What operands are put on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Base<'a> {
+    Nothing,
+    Value(&'a [u8]),
+    /// A value that could not be read, by its reference (see `values`).
+    Lost(&'a [u8]),
+}
+
+impl<'a> From<Option<&'a [u8]>> for Base<'a> {
+    fn from(value: Option<&'a [u8]>) -> Self {
+        value.map_or(Self::Nothing, Self::Value)
+    }
+}
+
+/// The reference in a refused merge, if it is one whose value could not be read.
+pub(super) fn lost(refused: &[u8]) -> Option<&[u8]> {
+    match refused.split_first()? {
+        (&LOST, rest) => Reader::new(rest).string(),
+        _ => None,
+    }
+}
+
+/// The first byte of a refused merge: what follows before the operands.
+const NOTHING: u8 = 0;
+const VALUE: u8 = 1;
+const LOST: u8 = 2;
 
 /// The error for a table's entry that no merge has written.
 pub(super) const NO_LIST: Error = Error::Invalid("operands that are no list");
@@ -80,33 +108,49 @@ impl Operands {
         &self,
         operator: Option<MergeOperator>,
         key: &[u8],
-        value: Option<&[u8]>,
+        base: Base<'_>,
         into: &mut Vec<u8>,
     ) -> Kind {
-        if let Ok(merged) = self.apply(operator, key, value) {
+        let made = match base {
+            Base::Nothing => self.apply(operator, key, None).ok(),
+            Base::Value(value) => self.apply(operator, key, Some(value)).ok(),
+            Base::Lost(_) => None,
+        };
+        if let Some(merged) = made {
             *into = merged;
             return Kind::Put;
         }
-        into.clear();
-        into.push(u8::from(value.is_some()));
-        if let Some(value) = value {
-            varint::push(into, value.len() as u64);
-            into.extend_from_slice(value);
-        }
-        self.encode(into);
+        self.refuse(base, into);
         Kind::Refused
     }
 
-    /// Adds those of a refused merge, all older than those before; returns the value that they go with.
-    pub(super) fn push_refused<'a>(&mut self, refused: &'a [u8]) -> Result<Option<&'a [u8]>> {
+    /// All that a value would be made from.
+    pub(super) fn refuse(&self, base: Base<'_>, into: &mut Vec<u8>) {
+        into.clear();
+        let (first, bytes) = match base {
+            Base::Nothing => (NOTHING, None),
+            Base::Value(value) => (VALUE, Some(value)),
+            Base::Lost(reference) => (LOST, Some(reference)),
+        };
+        into.push(first);
+        if let Some(bytes) = bytes {
+            varint::push(into, bytes.len() as u64);
+            into.extend_from_slice(bytes);
+        }
+        self.encode(into);
+    }
+
+    /// Adds those of a refused merge, all older than those before; returns what they go with.
+    pub(super) fn push_refused<'a>(&mut self, refused: &'a [u8]) -> Result<Base<'a>> {
         let mut reader = Reader::new(refused);
-        let value = match reader.u8() {
-            Some(0) => Some(None),
-            Some(1) => reader.string().map(Some),
+        let base = match reader.u8() {
+            Some(NOTHING) => Some(Base::Nothing),
+            Some(VALUE) => reader.string().map(Base::Value),
+            Some(LOST) => reader.string().map(Base::Lost),
             _ => None,
         };
         let list = self.push_list(reader.rest());
-        value.filter(|_| list).ok_or(NO_LIST)
+        base.filter(|_| list).ok_or(NO_LIST)
     }
 
     /// As a list.

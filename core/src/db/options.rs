@@ -50,10 +50,10 @@ pub enum Compaction {
     /// events; each read looks at all tables, so keep them few by a large `memtable_bytes`. Merge operands do not go with the value that
     /// they build on.
     Fifo {
-        /// Bytes that the tables of a keyspace may have together.
+        /// Bytes that the tables of a keyspace may have together, above 0.
         bytes_max: u64,
         /// How old a table may get, by when its file was made. It goes when maintenance next has something to do, so not
-        /// while nothing is written.
+        /// while nothing is written. Both times are the system's clock's; what is restored, or copied, is as old as the copy.
         age_max: Option<Duration>,
     },
 }
@@ -161,6 +161,8 @@ impl Options {
             "log_preallocate_bytes must be at most 64 MiB"
         } else if !(2..=1000).contains(&self.tables_max) {
             "tables_max must be 2 to 1000"
+        } else if matches!(self.compaction, Compaction::Fifo { bytes_max: 0, .. }) {
+            "bytes_max of a queue must be above 0"
         } else if !(16 << 10..=1 << 40).contains(&self.table_bytes) {
             "table_bytes must be 16 KiB to 1 TiB"
         } else if self.level_bytes < 16 << 10 {

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 use alloc::boxed::Box;
+use alloc::collections::BinaryHeap;
 use alloc::vec::Vec;
 
 /// Keys from `start` up to but without `end`, gone as of `sequence`.
@@ -32,14 +33,17 @@ impl RemovedRanges {
         let mut by_start: Vec<&RemovedRange> = ranges.iter().collect();
         by_start.sort_unstable_by(|a, b| a.start.cmp(&b.start));
         let mut pieces: Vec<RemovedRange> = Vec::new();
-        let mut open: Vec<&RemovedRange> = Vec::new();
+        // The newest one first. Those that have ended stay until they would be the newest.
+        let mut open: BinaryHeap<(u64, &[u8])> = BinaryHeap::new();
         let mut starting = by_start.into_iter().peekable();
         for (&start, &end) in edges.iter().zip(edges.iter().skip(1)) {
             while let Some(range) = starting.next_if(|range| *range.start <= *start) {
-                open.push(range);
+                open.push((range.sequence, &range.end));
             }
-            open.retain(|range| *range.end > *start);
-            let Some(sequence) = open.iter().map(|range| range.sequence).max() else {
+            while open.peek().is_some_and(|(_, end)| *end <= start) {
+                open.pop();
+            }
+            let Some(&(sequence, _)) = open.peek() else {
                 continue;
             };
             match pieces.last_mut() {

@@ -5,7 +5,7 @@ use super::entry::Kind;
 use super::error::Result;
 use super::filter;
 use super::iter::candidate;
-use super::operands::{MergeOperator, NO_LIST, Operands};
+use super::operands::{Base, MergeOperator, NO_LIST, Operands};
 use super::version::Tree;
 use crate::platform::Files;
 
@@ -49,10 +49,14 @@ pub(super) fn get_with<P: Files, R>(
                     Kind::Remove => return finish(&operands, None),
                     Kind::Merge if operands.push_list(found.value()) => {}
                     Kind::Merge | Kind::Reference => return Err(NO_LIST),
-                    Kind::Refused => {
-                        let value = operands.push_refused(found.value())?;
-                        return finish(&operands, value);
-                    }
+                    Kind::Refused => match operands.push_refused(found.value())? {
+                        Base::Nothing => return finish(&operands, None),
+                        Base::Value(value) => return finish(&operands, Some(value)),
+                        Base::Lost(reference) => {
+                            let value = table.value(reference, true)?;
+                            return finish(&operands, Some(value.value()));
+                        }
+                    },
                 },
                 None if table.ranges().is_empty() => continue,
                 None => {}

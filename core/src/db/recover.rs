@@ -71,13 +71,14 @@ pub(super) fn open<P: Files>(platform: P, path: &[u8], options: Options) -> Resu
     let trees = open_trees(&directory, &manifest, empty_memtables(&manifest), &cache)?;
     remove_leftovers(&directory, &names, &manifest);
     let shared = assemble(directory, options, cache, lock_file, log, manifest, trees);
-    // Opening again and again must not pile up tables. That there is no room to merge them is no reason to fail.
-    let merged = shared.merge_if_needed();
-    let usable = shared.commit.lock().check();
-    match merged {
-        Err(error) if usable.is_err() || matches!(error, Error::Corrupt(_)) => Err(error),
-        _ => Ok(shared),
+    // Opening again and again must not pile up tables. That there is no room to merge them, or that one is damaged, is no reason to
+    // fail: what can be read is to be read.
+    match shared.merge_if_needed() {
+        Err(error) if shared.commit.lock().check().is_err() => return Err(error),
+        Err(error) => shared.maintenance_failed(&error),
+        Ok(()) => {}
     }
+    Ok(shared)
 }
 
 /// Tries to open for reading this often: the process that has the database open changes files meanwhile.
@@ -90,22 +91,38 @@ fn open_to_read<P: Files>(directory: Directory<P>, options: Options) -> Result<S
     loop {
         attempts = attempts.saturating_add(1);
         match try_open_to_read(&directory, &options) {
+            Ok(Some(shared)) => return Ok(shared),
+            Ok(None) if attempts < READ_ATTEMPTS * 10 => {}
+            Ok(None) => {
+                return Err(Error::Invalid(
+                    "another process flushes the database faster than its logs can be read; try again when it writes less",
+                ));
+            }
             Err(Error::Corrupt(_)) if attempts < READ_ATTEMPTS => {}
             Err(Error::Io { error, .. })
                 if error.kind() == Kind::NotFound && attempts < READ_ATTEMPTS => {}
-            other => return other,
+            Err(error) => return Err(error),
         }
     }
 }
 
-fn try_open_to_read<P: Files>(directory: &Directory<P>, options: &Options) -> Result<Shared<P>> {
+/// `None` if another process changes what was read.
+fn try_open_to_read<P: Files>(
+    directory: &Directory<P>,
+    options: &Options,
+) -> Result<Option<Shared<P>>> {
     let Some(manifest) = Manifest::load(directory)? else {
         return Err(Error::NotADatabase);
     };
     let names = directory.list()?;
     let cache = Arc::new(BlockCache::new(options.cache_bytes, &directory.platform));
+    let log_number = manifest.log_number;
     let mut recovery = Recovery::new(directory, options, manifest, &names);
     recovery.replay(&names)?;
+    // A log that is needed no more may have become the next one's file while it was read, and then it seems to end too early.
+    if Manifest::load(directory)?.is_none_or(|newest| newest.log_number != log_number) {
+        return Ok(None);
+    }
     let Recovery {
         manifest,
         memtables,
@@ -118,7 +135,7 @@ fn try_open_to_read<P: Files>(directory: &Directory<P>, options: &Options) -> Re
     let lock_file = handle()?;
     let shared = assemble(directory, options, cache, lock_file, log, manifest, trees);
     shared.commit.lock().refusal = Some(commit::Refusal::ReadOnly);
-    Ok(shared)
+    Ok(Some(shared))
 }
 
 fn open_trees<P: Files>(

@@ -213,7 +213,7 @@ fn cut_logs<P: Files>(
     if !exists || offset < HEADER_BYTES as u64 {
         // Without a header nothing of it counts: an empty log takes its place.
         if exists {
-            directory.copy_aside(name)?;
+            directory.set_aside(name);
         }
         ActiveLog::create(directory, number, None)?;
     } else if offset < directory.file_bytes(name)? {

@@ -1,6 +1,7 @@
 //! Counts and sizes of an open database.
 #![forbid(unsafe_code)]
 
+use super::compact;
 use super::shared::Shared;
 use super::values::Usage;
 use super::version::LEVELS;
@@ -84,7 +85,7 @@ impl<P: Files> Shared<P> {
             keys_estimated: self.estimated_keys(),
             keyspaces: view.trees.len() as u64,
             tables: view.tables().count() as u64,
-            table_bytes: view.tables().map(|table| table.info().bytes).sum(),
+            table_bytes: compact::bytes(view.tables()),
             value_files,
             value_bytes,
             value_live_bytes,
@@ -113,8 +114,8 @@ impl<P: Files> Shared<P> {
         for tree in &view.trees {
             for (level, tables) in tree.version.levels.iter().enumerate() {
                 stats.level_tables[level] += tables.len() as u64;
-                stats.level_bytes[level] +=
-                    tables.iter().map(|table| table.info().bytes).sum::<u64>();
+                let sum = &mut stats.level_bytes[level];
+                *sum = sum.saturating_add(compact::bytes(tables.iter()));
             }
         }
         stats
@@ -126,7 +127,8 @@ impl<P: Files> Shared<P> {
         let entries: u64 = view.memtables().map(|table| table.entries() as u64).sum();
         view.tables().fold(entries, |entries, table| {
             let info = table.info();
-            (entries + info.entries).saturating_sub(info.removes * 2)
+            let entries = entries.saturating_add(info.entries);
+            entries.saturating_sub(info.removes.saturating_mul(2))
         })
     }
 }

@@ -44,7 +44,9 @@ use core::time::Duration;
 use turns::{Step, Turns};
 
 /// How far ahead of their rate writes may be before one of them sleeps: less, and the sleep would be mostly its own cost.
-const AHEAD_NS_MAX: u64 = 1_000_000;
+const AHEAD_MAX: Duration = Duration::from_millis(1);
+/// Longest sleep of a write before it looks again.
+const PAUSE_MAX: Duration = Duration::from_millis(10);
 
 /// Why no write is accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,8 +70,8 @@ pub(super) struct Commit<P: Files> {
     turns: Turns,
     /// Threads that sleep on `committed`: nobody is woken when nobody sleeps.
     sleeping: usize,
-    /// Nanoseconds that writes are ahead of the rate that they may have.
-    ahead_ns: u64,
+    /// When what was written is within the rate that writes may have, while there is one.
+    due: Option<Instant>,
     /// Maintenance was asked for, and the memtables have been full since.
     asked: bool,
     pub(super) refusal: Option<Refusal>,
@@ -107,7 +109,7 @@ impl<P: Files> Commit<P> {
             visible: Arc::new(Visible::new(sequence, platform)),
             turns: Turns::new(sequence),
             sleeping: 0,
-            ahead_ns: 0,
+            due: None,
             asked: false,
             refusal: None,
             ingesting: 0,
@@ -246,8 +248,12 @@ impl<P: Files> Shared<P> {
         commit.counts.batch_bytes += bytes;
         self.visible.set(commit.sequence);
         let rate = self.rate_with(commit.weight()) as u64;
-        let bytes_ns = bytes.saturating_mul(1_000_000_000);
-        commit.ahead_ns += bytes_ns.checked_div(rate).unwrap_or_default();
+        let takes_ns = bytes.saturating_mul(1_000_000_000).checked_div(rate);
+        commit.due = takes_ns.map(|ns| {
+            let now = self.now();
+            let due = commit.due.map_or(now, |due| due.max(now));
+            due.saturating_add(Duration::from_nanos(ns))
+        });
         let sequence = commit.sequence;
         if level == WriteLevel::Buffered && commit.log.buffer.len() < self.options.log_buffer_bytes
         {
@@ -283,15 +289,19 @@ impl<P: Files> Shared<P> {
         loop {
             let mut commit = self.commit.lock();
             commit.check()?;
-            if commit.ahead_ns >= AHEAD_NS_MAX {
-                let ahead = core::mem::take(&mut commit.ahead_ns);
-                commit.counts.slowed += 1;
-                drop(commit);
-                waits.get_or_insert_with(|| self.now());
-                self.pause(Duration::from_nanos(ahead.min(AHEAD_NS_MAX * 10)));
-                continue;
-            }
             let weight = commit.weight();
+            if let Some(due) = commit.due {
+                let now = self.now();
+                let ahead = due.saturating_duration_since(now);
+                if ahead >= AHEAD_MAX && self.rate_with(weight) > 0 {
+                    commit.counts.slowed += 1;
+                    drop(commit);
+                    waits.get_or_insert(now);
+                    // There may be no rate any more, long before what is due.
+                    self.pause(ahead.min(PAUSE_MAX));
+                    continue;
+                }
+            }
             // Also a drop of a keyspace makes room: only a memtable that is full now was asked for.
             let full = weight >= self.options.memtable_bytes;
             if full && !commit.asked {

@@ -101,6 +101,7 @@ fn write<P: Files>(
     // Ranges before this key are in a table already.
     let mut from: Option<Vec<u8>> = None;
     let mut builder: Option<TableBuilder<P>> = None;
+    merge.keep_lost();
     merge.seek(Bound::Unbounded, false)?;
     let mut bytes = 0usize;
     while merge.key().is_some() {
@@ -110,11 +111,16 @@ fn write<P: Files>(
         let Some((key, entry)) = merge.entry() else {
             break;
         };
+        bytes += ENTRY_BYTES + key.len() + entry.map_or(0, |entry| entry.value.len());
         let kept = match keep.zip(entry) {
             Some((keep, entry)) => match entry.kind {
                 Kind::Put => keep(key, entry.value, now_ns),
                 Kind::Reference => match merge.referenced() {
-                    Ok(value) => keep(key, value.as_deref().map_or(&[], Block::value), now_ns),
+                    Ok(value) => {
+                        let value = value.as_deref().map_or(&[][..], Block::value);
+                        bytes += value.len();
+                        keep(key, value, now_ns)
+                    }
                     // Whoever reads it is told.
                     Err(error) if error.is_lost() => true,
                     Err(error) => return Err(error),
@@ -147,7 +153,6 @@ fn write<P: Files>(
             };
             table.push(entry)?;
         }
-        bytes += ENTRY_BYTES + key.len() + entry.map_or(0, |entry| entry.value.len());
         merge.step()?;
         if bytes >= QUESTION_BYTES {
             if go_on(bytes).is_break() {

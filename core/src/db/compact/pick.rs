@@ -44,8 +44,12 @@ pub(in crate::db) enum JobKind {
     Drop,
 }
 
-pub(super) fn bytes<P: Files>(tables: &[Arc<Table<P>>]) -> u64 {
-    tables.iter().map(|table| table.info().bytes).sum()
+/// Bytes of tables, without their values.
+pub(in crate::db) fn bytes<'a, P: Files>(
+    tables: impl IntoIterator<Item = &'a Arc<Table<P>>>,
+) -> u64 {
+    let bytes = tables.into_iter().map(|table| table.info().bytes);
+    bytes.fold(0, u64::saturating_add)
 }
 
 /// Whether they may have a key in common.
@@ -129,7 +133,7 @@ pub(in crate::db) fn manual<P: Files>(
     if from == to {
         let dead = |table: &Arc<Table<P>>| {
             let info = table.info();
-            info.removes + info.ranges > 0 || is_dead(info)
+            info.says_gone() || is_dead(info)
         };
         if !version.levels[to].iter().any(dead) {
             return None;
@@ -208,7 +212,7 @@ pub(super) fn job<P: Files>(
     let whole = span(&all);
     let bottom = (to + 1..LEVELS).all(|level| in_span(&whole, level).is_empty());
     // What would be dropped at the bottom is not moved.
-    let dead = bottom && by_key.iter().any(|info| info.removes + info.ranges > 0);
+    let dead = bottom && by_key.iter().any(|info| info.says_gone());
     let meets = |info: &&TableInfo| lower.iter().any(|lower| overlap(info, lower.info()));
     let is_move = apart && !dead && !by_key.iter().any(meets);
     Job {

@@ -24,6 +24,18 @@ const LIKE_PERCENT: u64 = 120;
 /// How large the newer runs together may be, in percent of the oldest: the space that dead entries may take.
 const NEWER_PERCENT_MAX: u64 = 200;
 
+/// Whether a table of level 0 is the oldest run.
+pub(in crate::db) fn is_oldest_run<P: Files>(version: &Version<P>, table: &Arc<Table<P>>) -> bool {
+    let mut oldest_first = version
+        .levels
+        .iter()
+        .rev()
+        .flat_map(|level| level.iter().rev());
+    oldest_first
+        .next()
+        .is_some_and(|oldest| Arc::ptr_eq(oldest, table))
+}
+
 /// The newest runs of like size.
 pub(super) fn tiered<P: Files>(version: &Version<P>, options: &Options) -> Option<Job<P>> {
     let runs = &version.levels[0];
@@ -75,7 +87,8 @@ pub(super) fn expired<P: Files>(
     now_ns: u64,
 ) -> Option<Job<P>> {
     let tables = version.tables();
-    let total: u64 = tables.map(|table| table.info().bytes_with_values()).sum();
+    let sizes = tables.map(|table| table.info().bytes_with_values());
+    let total = sizes.fold(0, u64::saturating_add);
     let too_old = |table: &Arc<Table<P>>| {
         let age_ns = now_ns.saturating_sub(table.made_ns());
         age_max.is_some_and(|max| table.made_ns() > 0 && u128::from(age_ns) > max.as_nanos())
@@ -90,7 +103,7 @@ pub(super) fn expired<P: Files>(
         if left <= bytes_max && !too_old(table) {
             break;
         }
-        left -= table.info().bytes_with_values();
+        left = left.saturating_sub(table.info().bytes_with_values());
         upper.push(table.clone());
     }
     (!upper.is_empty()).then(|| Job {

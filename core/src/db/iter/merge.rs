@@ -7,13 +7,14 @@
 //! # What a key comes to
 //! Its newest entry counts, unless a newer source has removed a range that takes it in. Merges are gathered until a value,
 //! a remove or a removed range; without one they are a value too if the sources are all there are, else still merges. What the operator refuses stays a refused one.
-//! A reference stays one until somebody wants the value.
+//! A reference stays one until somebody wants the value. Merges over a value that cannot be read are an error, or, for whoever builds tables,
+//! refused ones that have the reference: nobody is kept from merging, and whoever reads the key is told.
 #![forbid(unsafe_code)]
 
 use super::source::Source;
 use crate::db::entry::{Entry, Kind};
 use crate::db::error::Result;
-use crate::db::operands::{MergeOperator, NO_LIST, Operands};
+use crate::db::operands::{Base, MergeOperator, NO_LIST, Operands};
 use crate::db::prefix::prefix;
 use crate::db::table::Block;
 use crate::platform::Files;
@@ -51,6 +52,8 @@ pub(in crate::db) struct MergeCursor<P: Files> {
     operator: Option<MergeOperator>,
     /// Whether there is nothing older than these sources.
     complete: bool,
+    /// Whether merges over values that cannot be read are kept as refused ones.
+    keeps_lost: bool,
     reverse: bool,
     /// Sources at an entry, in order.
     order: Vec<Head>,
@@ -78,6 +81,7 @@ impl<P: Files> MergeCursor<P> {
             sources,
             operator,
             complete,
+            keeps_lost: false,
             reverse: false,
             order: Vec::new(),
             group: 0,
@@ -88,6 +92,11 @@ impl<P: Files> MergeCursor<P> {
             operands: Operands::default(),
             moving: Vec::new(),
         }
+    }
+
+    /// Keeps merges over values that cannot be read as refused ones.
+    pub(in crate::db) const fn keep_lost(&mut self) {
+        self.keeps_lost = true;
     }
 
     pub(in crate::db) fn sources(&self) -> &[Source<P>] {
@@ -189,8 +198,10 @@ impl<P: Files> MergeCursor<P> {
 
     /// The value that the reference here leads to.
     pub(in crate::db) fn referenced(&self) -> Result<Option<Arc<Block>>> {
-        match self.order.first() {
-            Some(first) => self.sources[first.at].referenced(),
+        let source = self.order.first().map(|first| &self.sources[first.at]);
+        let found = source.and_then(|source| Some((source, source.entry()?.reference()?)));
+        match found {
+            Some((source, reference)) => source.value(reference),
             None => Ok(None),
         }
     }
@@ -271,7 +282,7 @@ impl<P: Files> MergeCursor<P> {
         } = self;
         operands.clear();
         let value;
-        let mut base = None;
+        let mut base = Base::Nothing;
         let mut key = &[][..];
         let mut ended = self.complete;
         for &Head { at, .. } in &order[..self.group] {
@@ -288,14 +299,20 @@ impl<P: Files> MergeCursor<P> {
                 Kind::Merge if operands.push_list(entry.value) => {}
                 Kind::Merge => return Err(NO_LIST),
                 Kind::Refused => base = operands.push_refused(entry.value)?,
-                Kind::Put => base = Some(entry.value),
-                Kind::Reference => {
-                    value = sources[at].referenced()?;
-                    base = value.as_deref().map(Block::value);
-                    ended = true;
-                    break;
-                }
+                Kind::Put => base = Base::Value(entry.value),
+                Kind::Reference => base = Base::Lost(entry.value),
                 Kind::Remove => {}
+            }
+            if let Base::Lost(reference) = base {
+                match sources[at].value(reference) {
+                    Err(error) if self.keeps_lost && error.is_lost() => {}
+                    found => {
+                        value = found?;
+                        base = value.as_deref().map(Block::value).into();
+                    }
+                }
+                ended = true;
+                break;
             }
             if entry.kind != Kind::Merge {
                 ended = true;

@@ -72,15 +72,15 @@ impl<P: Files> Source<P> {
         }
     }
 
-    /// The value that the reference here leads to, if it is one.
-    pub(super) fn referenced(&self) -> Result<Option<Arc<Block>>> {
+    /// The value that a reference of the entry here leads to.
+    pub(super) fn value(&self, reference: &[u8]) -> Result<Option<Arc<Block>>> {
         match self {
             Self::Memtable(_) => Ok(None),
-            Self::Table(cursor) => cursor.referenced(),
-            Self::Level(cursor) => match &cursor.cursor {
-                Some(cursor) => cursor.referenced(),
-                None => Ok(None),
-            },
+            Self::Table(cursor) => cursor.value(reference).map(Some),
+            Self::Level(cursor) => {
+                let cursor = cursor.cursor.as_ref();
+                cursor.map(|cursor| cursor.value(reference)).transpose()
+            }
         }
     }
 

@@ -207,7 +207,7 @@ impl MemtableCursor {
                 Kind::Remove => None,
                 Kind::Put | Kind::Reference => Some(version.value),
             };
-            self.kind = operands.resolve(self.operator, key, value, &mut self.merged);
+            self.kind = operands.resolve(self.operator, key, value.into(), &mut self.merged);
             return;
         }
         operands.encode(&mut self.merged);

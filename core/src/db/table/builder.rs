@@ -20,6 +20,8 @@ use alloc::vec::Vec;
 /// How much larger than the table its file of values may get: they are not what a later merge rewrites.
 const VALUES_FACTOR: u64 = 8;
 
+/// Longest value that goes to a file of its own: what fits the length there, compressed or not.
+const SEPARATE_BYTES_MAX: usize = (u32::MAX / 2) as usize;
 /// Every so many entries a data block has a whole key: short scans, and little space for whole keys.
 const RESTART_INTERVAL: usize = 16;
 /// Bytes gathered before a write, so that a table is written in few calls.
@@ -48,6 +50,11 @@ impl TableInfo {
     /// Of a table that no manifest describes: its number and length alone.
     pub(in crate::db) const fn is_unknown(&self) -> bool {
         self.entries == 0 && self.ranges == 0
+    }
+
+    /// Whether something in it says that keys are gone.
+    pub(in crate::db) const fn says_gone(&self) -> bool {
+        self.removes > 0 || self.ranges > 0
     }
 
     /// Bytes that were written with it: its own, and those of the values file of its number.
@@ -105,7 +112,8 @@ impl<P: Files> TableBuilder<P> {
             access: Access::ReadWrite,
             ..OpenOptions::read()
         };
-        let file = directory.open(name, &open.with_create(Create::IfMissing).with_truncate())?;
+        // No number is used twice: what is there is not ours to cut.
+        let file = directory.open(name, &open.with_create(Create::New))?;
         Ok(Self {
             directory: directory.clone(),
             file: Some(file),
@@ -158,36 +166,33 @@ impl<P: Files> TableBuilder<P> {
 
     /// Adds an entry; `key` is greater than all before (T2). A large value goes to a file of its own.
     pub(in crate::db) fn push(&mut self, entry: Entry<'_>) -> Result<()> {
-        let separate = self.separate_from > 0 && entry.value.len() >= self.separate_from;
-        match entry.kind {
-            Kind::Put if separate => {
-                let reference = self.push_value(entry.value)?;
-                let mut bytes = core::mem::take(&mut self.reference);
-                reference.encode(&mut bytes);
-                let pushed = self.push_entry(Entry {
-                    kind: Kind::Reference,
-                    value: &bytes,
-                    ..entry
-                });
-                self.reference = bytes;
-                pushed
-            }
-            Kind::Reference => {
-                let reference = Reference::read(entry.value);
-                let share = reference.and_then(|reference| {
-                    let (_, live) = self.shares.get_mut(&reference.file)?;
-                    *live = live.saturating_add(reference.record_bytes());
-                    Some(())
-                });
-                match share {
-                    Some(()) => self.push_entry(entry),
-                    None => Err(Error::Invalid(
-                        "a reference to values that its table does not name",
-                    )),
-                }
-            }
-            _ => self.push_entry(entry),
+        // A merge operator may make a value of any length.
+        let large = self.separate_from > 0
+            && entry.value.len() >= self.separate_from
+            && entry.value.len() <= SEPARATE_BYTES_MAX;
+        if large && entry.kind == Kind::Put {
+            let reference = self.push_value(entry.value)?;
+            let mut bytes = core::mem::take(&mut self.reference);
+            reference.encode(&mut bytes);
+            let pushed = self.push_entry(Entry {
+                kind: Kind::Reference,
+                value: &bytes,
+                ..entry
+            });
+            self.reference = bytes;
+            return pushed;
         }
+        if let Some(reference) = entry.reference() {
+            let share = Reference::read(reference).and_then(|reference| {
+                let (_, live) = self.shares.get_mut(&reference.file)?;
+                *live = live.saturating_add(reference.record_bytes());
+                Some(())
+            });
+            share.ok_or(Error::Invalid(
+                "a reference to values that its table does not name",
+            ))?;
+        }
+        self.push_entry(entry)
     }
 
     /// Adds a value to the file of its own.

@@ -47,8 +47,8 @@ impl<P: Files> Table<P> {
                 entries = entries.saturating_add(1);
                 removes = removes.saturating_add(u64::from(entry.kind == Kind::Remove));
                 sequence_max = entry.sequence.max(sequence_max);
-                if entry.kind == Kind::Reference {
-                    let (file, reference) = self.follow(entry.value)?;
+                if let Some(reference) = entry.reference() {
+                    let (file, reference) = self.follow(reference)?;
                     file.check(&reference)?;
                     let live = live.entry(reference.file).or_default();
                     *live = live.saturating_add(reference.record_bytes());

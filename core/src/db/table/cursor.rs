@@ -39,11 +39,9 @@ impl<P: Files> TableCursor<P> {
         &self.table
     }
 
-    /// The value that the reference here leads to.
-    pub(in crate::db) fn referenced(&self) -> Result<Option<Arc<Block>>> {
-        let reference = self.entry().filter(|entry| entry.kind == Kind::Reference);
-        let value = reference.map(|entry| self.table.value(entry.value, self.cached));
-        value.transpose()
+    /// The value that a reference of the table leads to.
+    pub(in crate::db) fn value(&self, reference: &[u8]) -> Result<Arc<Block>> {
+        self.table.value(reference, self.cached)
     }
 
     /// Goes to the first key at, or after, the bound; in reverse to the last one at, or before, it.

@@ -10,6 +10,7 @@ use super::builder::{TableBuilder, TableInfo};
 use super::reader::Table;
 use crate::db::entry::{Entry, Kind};
 use crate::db::error::{Error, Result};
+use crate::db::operands::{Base, Operands};
 use crate::db::options::Options;
 use crate::platform::Files;
 use alloc::collections::BTreeSet;
@@ -93,10 +94,10 @@ impl<P: Files> Table<P> {
         entry: Entry<'_>,
         damaged: &BTreeSet<u64>,
     ) -> Result<Copied> {
-        if entry.kind != Kind::Reference {
+        let Some(bytes) = entry.reference() else {
             return builder.push(entry).map(|()| Copied::Whole);
-        }
-        let reference = match self.follow(entry.value) {
+        };
+        let reference = match self.follow(bytes) {
             Ok((_, reference)) => reference,
             Err(error) if error.is_lost() => return Ok(Copied::Lost),
             Err(error) => return Err(error),
@@ -104,14 +105,25 @@ impl<P: Files> Table<P> {
         if !damaged.contains(&reference.file) {
             return builder.push(entry).map(|()| Copied::Whole);
         }
-        let value = match self.value(entry.value, false) {
+        let value = match self.value(bytes, false) {
             Ok(value) => value,
             Err(error) if error.is_lost() => return Ok(Copied::Lost),
             Err(error) => return Err(error),
         };
+        let value = value.value();
+        let mut refused = Vec::new();
+        let (kind, value) = match entry.kind {
+            Kind::Refused => {
+                let mut operands = Operands::default();
+                operands.push_refused(entry.value)?;
+                operands.refuse(Base::Value(value), &mut refused);
+                (Kind::Refused, &refused[..])
+            }
+            _ => (Kind::Put, value),
+        };
         let whole = Entry {
-            kind: Kind::Put,
-            value: value.value(),
+            kind,
+            value,
             ..entry
         };
         builder.push(whole).map(|()| Copied::Whole)

@@ -10,7 +10,6 @@ use crate::codec::{Reader, crc32c, is_same};
 use crate::db::directory::Directory;
 use crate::db::error::{Error, Result};
 use crate::db::file_name::FileName;
-use crate::db::options::VALUE_BYTES_MAX;
 use crate::db::table::{BlockKind, TRAILER_BYTES, check_block};
 use crate::platform::Files;
 use crate::sync::atomic::{AtomicBool, Ordering};
@@ -204,7 +203,8 @@ impl<P: Files> ValueFile<P> {
                 bytes: length.into(),
                 crc: 0,
             };
-            if length as usize > VALUE_BYTES_MAX || record.record_bytes() > left {
+            // A value of a merge operator may be longer than one that is put.
+            if record.record_bytes() > left {
                 return self.corrupt(offset, "bytes of a value", left, length.into());
             }
             value.clear();

@@ -49,7 +49,8 @@ impl<P: Files> ValueWriter<P> {
             access: Access::ReadWrite,
             ..OpenOptions::read()
         };
-        let open = open.with_create(Create::IfMissing).with_truncate();
+        // No number is used twice: what is there is not ours to cut.
+        let open = open.with_create(Create::New);
         let file = directory.open(FileName::Values(number), &open)?;
         Ok(Self {
             directory: directory.clone(),
@@ -81,7 +82,7 @@ impl<P: Files> ValueWriter<P> {
             bytes: value.len() as u64,
             crc: u32::from_le_bytes(crc),
         };
-        // At most 512 MiB: see the options.
+        // The table keeps longer ones.
         let length = value.len() as u32;
         self.buffer.extend_from_slice(&length.to_le_bytes());
         if value.len() >= DIRECT_BYTES {

@@ -35,6 +35,10 @@ const HEADER_BYTES: usize = 16;
 /// Thousands of tables with two keys each; more is no manifest of ours.
 const BYTES_MAX: u64 = 512 << 20;
 
+/// Numbers are counted on from the manifest's: with these, none is ever too large for what it is written to.
+const NUMBER_MAX: u64 = 1 << 62;
+const SEQUENCE_MAX: u64 = 1 << 60;
+
 /// What is in the file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(in crate::db) struct Manifest {
@@ -205,6 +209,9 @@ impl Manifest {
             next_keyspace: 1,
             keyspaces: Vec::new(),
         };
+        if manifest.next_number > NUMBER_MAX || manifest.sequence > SEQUENCE_MAX {
+            return None;
+        }
         if version == 1 {
             let mut keyspace = KeyspaceInfo::default();
             let [level0, ..] = &mut keyspace.levels;

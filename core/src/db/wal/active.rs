@@ -94,7 +94,7 @@ impl<P: Files> ActiveLog<P> {
             spare.filter(|spare| directory.rename(FileName::Log(spare.number), name).is_ok());
         let open = match taken {
             Some(_) => open,
-            None => open.with_create(Create::IfMissing).with_truncate(),
+            None => open.with_create(Create::New),
         };
         let file = directory.open(name, &open)?;
         let platform = &directory.platform;
