@@ -144,6 +144,41 @@ fn served_values_are_told_from_plain_ones() {
 }
 
 #[test]
+fn what_expires_is_dumped_and_loaded_as_such() {
+    let (first, second) = (Scratch::new("expiry"), Scratch::new("expiry-back"));
+    let lines = b"gone\tx\t1\nlate\tx\t99999999999999\nstays\ty\n";
+    let load = ["--served", "load"];
+    assert_eq!(kv(&first.0, &load, lines).0, 0);
+    let (code, dump, _) = kv(&first.0, &["--served", "dump"], b"");
+    assert_eq!(code, 0);
+    assert_eq!(dump, "late\tx\t99999999999999\nstays\ty\n");
+    assert_eq!(kv(&first.0, &["--served", "get", "gone"], b"").0, 1);
+    let scan = ["--served", "scan", "--limit", "1", "--keys"];
+    assert_eq!(kv(&first.0, &scan, b"").1, "late\n");
+    assert_eq!(kv(&second.0, &load, dump.as_bytes()).0, 0);
+    assert_eq!(kv(&second.0, &["--served", "dump"], b"").1, dump);
+    let (code, _, complaint) = kv(&second.0, &["load"], dump.as_bytes());
+    assert_eq!(code, 2);
+    assert!(complaint.contains("--served"), "{complaint}");
+}
+
+/// Each call leaves a table: they must not become more than there are handles for.
+#[cfg(unix)]
+#[test]
+fn a_database_that_only_the_command_writes_keeps_opening() {
+    let scratch = Scratch::new("handles");
+    let script = "ulimit -n 64; i=0; while [ $i -lt 90 ]; do \"$0\" kv \"$1\" put k$i v || exit; i=$((i + 1)); done";
+    let output = Command::new("sh")
+        .args(["-c", script, env!("CARGO_BIN_EXE_underpin")])
+        .arg(&scratch.0)
+        .output()
+        .unwrap();
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{complaint}");
+    assert_eq!(kv(&scratch.0, &["scan"], b"").1.lines().count(), 90);
+}
+
+#[test]
 fn a_damaged_file_is_named() {
     let scratch = Scratch::new("damaged");
     assert_eq!(kv(&scratch.0, &["load"], b"a\t1\nb\t2\n").0, 0);

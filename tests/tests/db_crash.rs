@@ -2,7 +2,8 @@
 //! is killed, at a random call, some with failing calls and a small disk on top, some with a thread that keeps the database.
 //!
 //! After every crash the database must open and hold the state after some prefix of what was sent, at least as long as what
-//! was acknowledged as durable. `UNDERPIN_SEED=n` runs the life of one seed again.
+//! was acknowledged as durable. `UNDERPIN_SEED=n` runs the life of one seed again; `UNDERPIN_CRASHES=n` (the long mode: 1000000)
+//! lives until there were `n` crash points, on as many threads as there are processors, from seed `UNDERPIN_SEEDS_FROM` on.
 #![allow(
     unsafe_code,
     clippy::unwrap_used,
@@ -547,26 +548,34 @@ fn live(seed: u64) -> u64 {
 
 #[test]
 fn whatever_was_acknowledged_survives_and_history_is_a_prefix() {
-    if let Some(seed) = std::env::var("UNDERPIN_SEED")
-        .ok()
-        .and_then(|seed| seed.parse().ok())
-    {
+    let number = |name| -> Option<u64> { std::env::var(name).ok()?.parse().ok() };
+    if let Some(seed) = number("UNDERPIN_SEED") {
         live(seed);
         return;
     }
-    let (next, crashes) = (AtomicU64::new(0), AtomicU64::new(0));
+    let wanted = number("UNDERPIN_CRASHES");
+    let first = number("UNDERPIN_SEEDS_FROM").unwrap_or(0);
+    let end = first + wanted.map_or(LIVES, |crashes| crashes.div_ceil(BOOTS));
+    let threads = match wanted {
+        Some(_) => std::thread::available_parallelism().map_or(2, usize::from),
+        None => 2,
+    };
+    let (next, crashes) = (AtomicU64::new(first), AtomicU64::new(0));
     std::thread::scope(|scope| {
-        for _ in 0..2 {
+        for _ in 0..threads {
             scope.spawn(|| {
                 loop {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= LIVES {
+                    if seed >= end {
                         break;
+                    }
+                    if wanted.is_some() && seed % 5000 == 0 {
+                        eprintln!("seed {seed} of {end}");
                     }
                     match catch_unwind(AssertUnwindSafe(|| live(seed))) {
                         Ok(count) => crashes.fetch_add(count, Ordering::Relaxed),
                         Err(panic) => {
-                            next.store(LIVES, Ordering::Relaxed);
+                            next.store(end, Ordering::Relaxed);
                             eprintln!("UNDERPIN_SEED={seed}");
                             std::panic::resume_unwind(panic);
                         }
@@ -577,5 +586,5 @@ fn whatever_was_acknowledged_survives_and_history_is_a_prefix() {
     });
     let crashes = crashes.into_inner();
     eprintln!("{crashes} crash points");
-    assert!(crashes >= CRASHES_MIN);
+    assert!(crashes >= wanted.unwrap_or(CRASHES_MIN));
 }

@@ -563,7 +563,16 @@ fn nobody_reads_a_write_whose_sync_failed() {
         reply.starts_with("+OK\r\n+QUEUED\r\n*1\r\n-MISCONF"),
         "{reply:?}"
     );
-    for request in [&["GET", "k"][..], &["MGET", "k"], &["DBSIZE"]] {
+    // Those that may write tell as much when they write nothing.
+    let tells = [
+        &["GET", "k"][..],
+        &["MGET", "k"],
+        &["DBSIZE"],
+        &["GETEX", "k"],
+        &["SETNX", "k", "x"],
+        &["BITFIELD", "k", "GET", "u8", "0"],
+    ];
+    for request in tells {
         let (reply, ended) = ask(&mut server, request);
         assert!(
             !ended && reply.starts_with("-MISCONF"),

@@ -55,6 +55,17 @@ pub fn create_directory<P: Files>(platform: &P, path: &[u8]) -> Result<bool> {
     synced.map(|()| true)
 }
 
+/// Gives a directory another name beside the one that it had, durably.
+///
+/// # Errors
+/// [`Error::Io`]: it has the old name or the new one, and after a loss of power perhaps the other.
+pub fn rename_directory<P: Files>(platform: &P, from: &[u8], to: &[u8]) -> Result<()> {
+    platform
+        .rename(from, to)
+        .map_err(|error| Error::io(FileName::Directory, error))?;
+    sync_names_of(platform, parent_of(to))
+}
+
 fn parent_of(path: &[u8]) -> &[u8] {
     match path.iter().rposition(|&byte| byte == b'/') {
         Some(0) => b"/",

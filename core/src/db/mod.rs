@@ -83,7 +83,7 @@ mod watch;
 
 pub use batch::Batch;
 pub use checkpoint::restore;
-pub use directory::create_directory;
+pub use directory::{create_directory, rename_directory};
 pub use error::{Corruption, Error, Result};
 pub use file_name::FileName;
 pub use iter::Scan;

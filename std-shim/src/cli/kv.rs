@@ -10,8 +10,9 @@ use std::io::{self, BufRead as _, Write as _};
 use std::ops::Bound;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::SystemTime;
 use underpin::server::store::Value;
-use underpin::sys::{Native, native, path_bytes};
+use underpin::sys::{Native, native, path_bytes, raise_handle_limit};
 use underpin_core::db::{self, Batch, Compaction, Db, Options, WriteLevel};
 
 /// Arguments of `kv`.
@@ -19,7 +20,8 @@ use underpin_core::db::{self, Batch, Compaction, Db, Options, WriteLevel};
 pub(super) struct Kv {
     /// Directory of the database
     dir: PathBuf,
-    /// Values have the header that `underpin serve` gives them
+    /// Values have the header that `underpin serve` gives them: what has expired is left out, and `dump`, `scan` and `load` have a third
+    /// column for when a value expires, in milliseconds since 1970
     #[arg(long)]
     served: bool,
     /// Write nothing, and read also what another process has open
@@ -78,12 +80,33 @@ enum Verb {
 }
 
 impl Verb {
-    /// Whether it is asked to merge tables.
-    const fn merges(&self) -> bool {
-        matches!(self, Self::Compact)
+    /// Sets how tables become fewer meanwhile. How the database's own program has its tables merged is in no file, and nothing here must
+    /// do it another way: what is written here that program merges. Only where it does not come to it, and tables get so many that
+    /// handles would run out, those written last are merged, which keeps both what is a queue and what lies in levels.
+    fn choose_compaction(&self, options: &mut Options, handles: u64) {
+        match self {
+            Self::Compact => {}
+            Self::Put { .. } | Self::Del { .. } | Self::Load => {
+                let tables_max = handles.saturating_sub(HANDLES_RESERVED) / 2;
+                let tables_max = usize::try_from(tables_max).unwrap_or(usize::MAX);
+                options.tables_max = tables_max.clamp(2, TABLES_MAX);
+                options.compaction = Compaction::Tiered;
+            }
+            _ => {
+                options.compaction = Compaction::Fifo {
+                    bytes_max: u64::MAX,
+                    age_max: None,
+                };
+            }
+        }
     }
 }
 
+/// Handles that a large database needs: one for each table, and some beside them.
+const HANDLES: u64 = 1 << 16;
+const HANDLES_RESERVED: u64 = 32;
+/// Tables at level 0 from which on verbs that write merge the newest of them, unless there are too few handles for so many.
+const TABLES_MAX: usize = 1000;
 /// Bytes of writes that `load` puts in one batch.
 const LOAD_BATCH_BYTES: usize = 1 << 20;
 
@@ -92,14 +115,8 @@ impl Kv {
         let mut options = Options::default();
         options.create = matches!(self.verb, Verb::Put { .. } | Verb::Load);
         options.read_only = self.read_only;
-        if !self.verb.merges() {
-            // How the database's program has its tables merged is in no file: nothing here must do it another way. What is written here
-            // that program merges.
-            options.compaction = Compaction::Fifo {
-                bytes_max: u64::MAX,
-                age_max: None,
-            };
-        }
+        self.verb
+            .choose_compaction(&mut options, raise_handle_limit(HANDLES));
         let describe = |error| Failure::new(format_args!("{}: {error}", self.dir.display()));
         if matches!(self.verb, Verb::Repair) {
             let report = db::repair(native(), path_bytes(&self.dir), &options).map_err(describe)?;
@@ -114,6 +131,9 @@ impl Kv {
         let shell = Shell {
             db: &db,
             served: self.served,
+            now_ms: SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| {
+                u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+            }),
         };
         let outcome = shell.run(self.verb);
         db.close().map_err(describe)?;
@@ -124,6 +144,8 @@ impl Kv {
 struct Shell<'a> {
     db: &'a Db<Native>,
     served: bool,
+    /// What has expired by then is not there.
+    now_ms: u64,
 }
 
 impl Shell<'_> {
@@ -132,7 +154,8 @@ impl Shell<'_> {
             Verb::Get { key } => return self.get(key.as_encoded_bytes()),
             Verb::Put { key, value } => {
                 let mut batch = Batch::new();
-                self.add(&mut batch, key.as_encoded_bytes(), value.as_encoded_bytes())?;
+                let value = Value::new(value.as_encoded_bytes());
+                self.add(&mut batch, key.as_encoded_bytes(), value)?;
                 self.write(&batch)?;
             }
             Verb::Del { keys } => {
@@ -183,35 +206,37 @@ impl Shell<'_> {
         let Some(stored) = self.db.get(key).map_err(Failure::new)? else {
             return Ok(ExitCode::from(1));
         };
+        let Some(value) = self.decode(key, &stored)? else {
+            return Ok(ExitCode::from(1));
+        };
         let mut out = io::stdout().lock();
-        out.write_all(self.decode(key, &stored)?)?;
+        out.write_all(value.bytes)?;
         out.write_all(b"\n")?;
         out.flush()?;
         Ok(ExitCode::SUCCESS)
     }
 
-    /// The value proper in what is stored.
-    fn decode<'a>(&self, key: &[u8], stored: &'a [u8]) -> Result<&'a [u8], Failure> {
+    /// The value in what is stored, unless it has expired.
+    fn decode<'a>(&self, key: &[u8], stored: &'a [u8]) -> Result<Option<Value<'a>>, Failure> {
         if !self.served {
-            return Ok(stored);
+            return Ok(Some(Value::new(stored)));
         }
-        Value::decode(stored)
-            .map(|value| value.bytes)
-            .ok_or_else(|| {
-                Failure::new(format_args!(
-                    "the value of {} was not written by `underpin serve`; leave --served out",
-                    key.escape_ascii()
-                ))
-            })
+        let value = Value::decode(stored).ok_or_else(|| {
+            Failure::new(format_args!(
+                "the value of {} was not written by `underpin serve`; leave --served out",
+                key.escape_ascii()
+            ))
+        })?;
+        Ok((!value.is_expired(self.now_ms)).then_some(value))
     }
 
-    fn add(&self, batch: &mut Batch, key: &[u8], value: &[u8]) -> Result<(), Failure> {
+    fn add(&self, batch: &mut Batch, key: &[u8], value: Value<'_>) -> Result<(), Failure> {
         if self.served {
             let mut stored = Vec::new();
-            Value::new(value).encode(&mut stored);
+            value.encode(&mut stored);
             batch.put(key, &stored).map_err(Failure::new)
         } else {
-            batch.put(key, value).map_err(Failure::new)
+            batch.put(key, value.bytes).map_err(Failure::new)
         }
     }
 
@@ -232,10 +257,16 @@ impl Shell<'_> {
             if !key.starts_with(prefix) {
                 break;
             }
+            let Some(value) = self.decode(key, stored)? else {
+                continue;
+            };
             left -= 1;
             write!(out, "{}", key.escape_ascii())?;
             if !keys {
-                write!(out, "\t{}", self.decode(key, stored)?.escape_ascii())?;
+                write!(out, "\t{}", value.bytes.escape_ascii())?;
+                if let Some(expires_ms) = value.expires_ms {
+                    write!(out, "\t{expires_ms}")?;
+                }
             }
             out.write_all(b"\n")?;
         }
@@ -254,13 +285,22 @@ impl Shell<'_> {
             }
             number += 1;
             let text = line.strip_suffix(b"\n").unwrap_or(&line);
-            let (key, value) = split(text).ok_or_else(|| {
+            let (key, bytes_of_value, expires_ms) = split(text).ok_or_else(|| {
                 Failure::new(format_args!(
                     "line {number} is not `key<TAB>value` with escapes as `dump` writes them"
                 ))
             })?;
-            bytes += key.len() + value.len();
-            self.add(&mut batch, &key, &value)?;
+            if expires_ms.is_some() && !self.served {
+                return Err(Failure::new(format_args!(
+                    "line {number} says when the value expires, which only values of `underpin serve` do; say --served"
+                )));
+            }
+            bytes += key.len() + bytes_of_value.len();
+            let value = Value {
+                bytes: &bytes_of_value,
+                expires_ms,
+            };
+            self.add(&mut batch, &key, value)?;
             if bytes >= LOAD_BATCH_BYTES {
                 self.db
                     .write(&batch, WriteLevel::Buffered)
@@ -274,11 +314,16 @@ impl Shell<'_> {
     }
 }
 
-/// Takes a line of `dump` apart.
-fn split(line: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
-    let tab = line.iter().position(|byte| *byte == b'\t')?;
-    let (key, value) = line.split_at_checked(tab)?;
-    Some((unescape(key)?, unescape(value.get(1..)?)?))
+/// Takes a line of `dump` apart: key, value, and when the value expires.
+fn split(line: &[u8]) -> Option<(Vec<u8>, Vec<u8>, Option<u64>)> {
+    let mut columns = line.split(|byte| *byte == b'\t');
+    let (key, value) = (columns.next()?, columns.next()?);
+    let expires_ms = match columns.next() {
+        Some(text) => Some(str::from_utf8(text).ok()?.parse().ok()?),
+        None => None,
+    };
+    let is_over = columns.next().is_none();
+    is_over.then_some((unescape(key)?, unescape(value)?, expires_ms))
 }
 
 /// Undoes `escape_ascii`.
@@ -322,8 +367,18 @@ mod tests {
         let key: Vec<u8> = (0..=255).collect();
         let value = b"a\tb\\n\n";
         let line = format!("{}\t{}", key.escape_ascii(), value.escape_ascii());
-        assert_eq!(split(line.as_bytes()), Some((key, value.to_vec())));
-        for bad in [&b"no tab"[..], b"a\\\tb", b"\\q\tb", b"\\xg0\tb"] {
+        let split_line = split(line.as_bytes());
+        assert_eq!(split_line, Some((key, value.to_vec(), None)));
+        let expiring = split(b"a\tb\t17");
+        assert_eq!(expiring, Some((b"a".to_vec(), b"b".to_vec(), Some(17))));
+        for bad in [
+            &b"no tab"[..],
+            b"a\\\tb",
+            b"\\q\tb",
+            b"\\xg0\tb",
+            b"a\tb\tc",
+            b"a\tb\t1\t2",
+        ] {
             assert_eq!(split(bad), None);
         }
     }

@@ -20,10 +20,13 @@ pub(super) struct Serve {
     /// Directory of the database; made if it is not there
     #[arg(long, value_name = "DIR")]
     dir: PathBuf,
-    /// Directory in which SAVE and BGSAVE make a copy of the database each, on the same file system for speed; without it they only make
-    /// everything durable
+    /// Directory, of this server alone, in which SAVE and BGSAVE make a copy of the database each, on the same file system for speed;
+    /// without it they only make everything durable
     #[arg(long, value_name = "DIR")]
     backup_dir: Option<PathBuf>,
+    /// Copies that stay in the backup directory; with one more the oldest goes. 0: all stay, and so does the space of their tables
+    #[arg(long, value_name = "N", default_value_t = 0, requires = "backup_dir")]
+    backups_kept: usize,
     /// Address and port to listen at; port 0 picks a free one
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:6379")]
     listen: SocketAddr,
@@ -70,6 +73,7 @@ impl Serve {
             })?;
             options.backups = Some(path_bytes(path).to_vec());
         }
+        options.backups_kept = self.backups_kept;
         options.appendfsync = match self.appendfsync {
             Policy::Always => AppendFsync::Always,
             Policy::Everysec => AppendFsync::EverySec,

@@ -71,6 +71,27 @@ pub(crate) struct Multi {
     pub(crate) writes: bool,
 }
 
+/// The keys that a client watches, and their memory: it is asked for in every turn, and there may be millions.
+#[derive(Debug, Default)]
+pub(crate) struct Watched {
+    keys: Vec<Box<[u8]>>,
+    bytes: usize,
+}
+
+impl Watched {
+    /// Memory of a key beside its bytes, here and among the watchers.
+    const KEY_BYTES: usize = 96;
+
+    pub(crate) fn push(&mut self, key: &[u8]) {
+        self.bytes += key.len() + Self::KEY_BYTES;
+        self.keys.push(key.into());
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        self.keys.iter().map(|key| &**key)
+    }
+}
+
 /// A client. See the [module](self).
 #[derive(Debug)]
 pub(crate) struct Client {
@@ -85,8 +106,7 @@ pub(crate) struct Client {
     pub(crate) library_version: Vec<u8>,
     pub(crate) last_command: &'static str,
     pub(crate) multi: Option<Multi>,
-    /// Keys.
-    pub(crate) watched: Vec<Box<[u8]>>,
+    pub(crate) watched: Watched,
     pub(crate) reply_mode: ReplyMode,
     pub(crate) no_evict: bool,
     /// It may run commands.
@@ -115,7 +135,7 @@ impl Client {
             library_version: Vec::new(),
             last_command: "NULL",
             multi: None,
-            watched: Vec::new(),
+            watched: Watched::default(),
             reply_mode: ReplyMode::On,
             no_evict: false,
             authenticated: true,
@@ -129,9 +149,12 @@ impl Client {
 
     /// Memory that it can make the server hold beside its buffers.
     pub(crate) fn state_bytes(&self) -> usize {
-        let watched: usize = self.watched.iter().map(|key| key.len() + 96).sum();
         let queued = self.multi.as_ref().map_or(0, |multi| multi.bytes);
-        watched + queued + self.name.len() + self.library_name.len() + self.library_version.len()
+        self.watched.bytes
+            + queued
+            + self.name.len()
+            + self.library_name.len()
+            + self.library_version.len()
     }
 
     /// Its line in `CLIENT LIST`, without an end.

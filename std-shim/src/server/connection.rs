@@ -1,7 +1,7 @@
 //! A connection: its socket, what came in and is not whole, what goes out and is not sent; and the table of all.
 #![forbid(unsafe_code)]
 
-use super::client::Client;
+use super::client::{Client, Wait};
 use super::resp::{Limits, Parser};
 use underpin_core::platform::{Buffer, OpId};
 
@@ -10,6 +10,9 @@ use underpin_core::platform::{Buffer, OpId};
 pub(crate) const RECEIVE_BYTES: usize = 16 * 1024;
 /// Capacity that a drained buffer may keep until the next second's tidying.
 const BUFFER_KEPT_BYTES: usize = 16 * 1024;
+
+/// Input of a connection that is held by a pause from which on no more is read.
+const HELD_BYTES_MAX: usize = 64 * 1024;
 
 /// A connection. See the [module](self).
 #[derive(Debug)]
@@ -62,6 +65,20 @@ impl<S> Connection<S> {
             writing: None,
             memory: 0,
         }
+    }
+
+    /// Keeps what came while a pause holds it with the request that waits.
+    pub(crate) fn hold_received(&mut self) {
+        if let Some(buffer) = &mut self.received {
+            self.input.extend_from_slice(buffer.as_slice());
+            buffer.clear();
+        }
+    }
+
+    /// Whether it is held by a pause and little enough has come meanwhile to look for more.
+    pub(crate) fn may_be_held_more(&self) -> bool {
+        let is_held = self.client.waits == Some(Wait::Pause) && !self.ended;
+        is_held && self.input.len() < HELD_BYTES_MAX
     }
 
     /// Bytes that wait to be sent.
@@ -212,6 +229,16 @@ impl<S> Connections<S> {
     pub(crate) fn indices(&self) -> impl Iterator<Item = usize> {
         let slots = self.slots.iter().enumerate();
         slots.filter_map(|(index, slot)| slot.connection.is_some().then_some(index))
+    }
+
+    /// The client that a pause holds and that has said all, which it may have because it left.
+    pub(crate) fn held_and_ended(&self) -> Option<usize> {
+        self.slots.iter().position(|slot| {
+            let connection = slot.connection.as_ref();
+            connection.is_some_and(|connection| {
+                connection.ended && connection.client.waits == Some(Wait::Pause)
+            })
+        })
     }
 
     /// The indices of those that may be closed when memory runs short.

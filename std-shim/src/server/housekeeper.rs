@@ -1,6 +1,6 @@
-//! A thread of the platform's that does the work beside the event loop.
+//! Threads of the platform's that do the work beside the event loop: one for what writers would wait for, one for what may take long.
 //!
-//! The loop adds bits to one word and wakes the thread; the thread takes all bits at once and parks on zero. So requests
+//! Each has a desk of its own. The loop adds bits to the desk's word and wakes the thread; the thread takes all bits at once and parks on zero. So requests
 //! that come while it is busy add up to one, and the loop never waits.
 #![allow(unsafe_code, reason = "a platform's thread takes a raw argument")]
 
@@ -34,8 +34,8 @@ impl<P: Files> Desk<P> {
     }
 }
 
-/// The thread. See the [module](self).
-pub(crate) struct Housekeeper<P: Files + Threads> {
+/// One thread. See the [module](self).
+struct Housekeeper<P: Files + Threads> {
     desk: Option<Arc<Desk<P>>>,
     thread: Option<P::Thread>,
 }
@@ -45,7 +45,7 @@ impl<P: Files + Threads> Housekeeper<P> {
     ///
     /// # Errors
     /// The platform's, if it has no room for a thread.
-    pub(crate) fn start(worker: Worker<P>) -> Result<Self> {
+    fn start(worker: Worker<P>) -> Result<Self> {
         let platform = worker.platform.clone();
         let desk = Arc::new(Desk {
             worker,
@@ -107,6 +107,37 @@ impl<P: Files + Threads> Drop for Housekeeper<P> {
     }
 }
 
+/// Both threads.
+pub(crate) struct Housekeepers<P: Files + Threads> {
+    prompt: Housekeeper<P>,
+    long: Housekeeper<P>,
+}
+
+impl<P: Files + Threads> Housekeepers<P> {
+    /// Starts them.
+    ///
+    /// # Errors
+    /// The platform's, if it has no room for two threads.
+    pub(crate) fn start(worker: Worker<P>) -> Result<Self> {
+        Ok(Self {
+            prompt: Housekeeper::start(worker.clone())?,
+            long: Housekeeper::start(worker)?,
+        })
+    }
+}
+
+impl<P: Files + Threads> Housekeeping for Housekeepers<P> {
+    fn request(&mut self, work: Work) {
+        self.prompt.request(work - Work::LONG);
+        self.long.request(work & Work::LONG);
+    }
+
+    fn stop(&mut self) {
+        self.prompt.stop();
+        self.long.stop();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -130,12 +161,44 @@ mod tests {
                 platform: native(),
                 db: db.clone(),
                 progress: Arc::new(Progress::default()),
-                backups: None,
+                copies: None,
+                sweeps: Arc::default(),
             },
             requested: AtomicU32::new((Work::SAVE | Work::STOP).bits()),
         };
         desk.run();
         assert_eq!(db.stats().flushes, 0);
+        let _ = std::fs::remove_dir_all(&path);
+    }
+
+    #[test]
+    fn a_sync_does_not_wait_for_what_takes_long() {
+        let path = std::env::temp_dir().join(format!("underpin-desks-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&path);
+        let bytes = path.as_os_str().as_encoded_bytes();
+        let worker = Worker {
+            platform: native(),
+            db: Db::open(native(), bytes, Options::default()).unwrap(),
+            progress: Arc::new(Progress::default()),
+            copies: None,
+            sweeps: Arc::default(),
+        };
+        let (progress, sweeps) = (Arc::clone(&worker.progress), Arc::clone(&worker.sweeps));
+        let mut both = Housekeepers::start(worker).unwrap();
+        let held = sweeps.hold();
+        both.request(Work::SWEEP);
+        assert!(progress.want_sync());
+        both.request(Work::SYNC);
+        // As long as a test may take when it fails.
+        for _ in 0..10_000 {
+            if !progress.sync_waits() {
+                break;
+            }
+            std::thread::sleep(core::time::Duration::from_millis(1));
+        }
+        assert!(!progress.sync_waits());
+        drop(held);
+        both.stop();
         let _ = std::fs::remove_dir_all(&path);
     }
 }

@@ -19,6 +19,7 @@ mod client;
 mod command;
 mod command_stats;
 mod connection;
+mod copies;
 mod error;
 mod event_loop;
 mod housekeeper;

@@ -61,6 +61,8 @@ pub struct Options {
     pub directory: Vec<u8>,
     /// Directory that `SAVE` and `BGSAVE` make copies of the database in. Default: none, they make everything durable and no copy.
     pub backups: Option<Vec<u8>>,
+    /// Copies that stay there; with one more the oldest goes. Default 0: all stay.
+    pub backups_kept: usize,
     /// Where to listen. Default 127.0.0.1:6379; port 0 picks a free one.
     pub listen: SocketAddr,
     /// Where to tell metrics over HTTP. Default: nowhere.
@@ -104,6 +106,7 @@ impl Options {
         Self {
             directory: directory.into(),
             backups: None,
+            backups_kept: 0,
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 6379)),
             metrics: None,
             appendfsync: AppendFsync::EverySec,

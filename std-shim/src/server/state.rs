@@ -3,9 +3,10 @@
 
 use super::command::Dispatch;
 use super::command_stats::Statistics;
+use super::copies::Copies;
 use super::options::{AppendFsync, Options};
 use super::slow_log::SlowLog;
-use super::store::Store;
+use super::store::{Store, Sweeps};
 use super::work::{Progress, Work};
 use core::net::SocketAddr;
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -82,6 +83,9 @@ pub(crate) struct State<P: Files + Reactor> {
     /// Work that commands asked for, handed on when the tick ends.
     pub(crate) requested: Work,
     pub(crate) progress: Arc<Progress>,
+    /// Where `SAVE` and `BGSAVE` make copies.
+    pub(crate) copies: Option<Copies>,
+    pub(crate) sweeps: Arc<Sweeps>,
     pub(crate) stop: Stop,
     /// A sync at the end of a tick failed: the database refuses writes from then on.
     pub(crate) sync_failed: bool,

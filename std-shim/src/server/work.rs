@@ -1,6 +1,8 @@
-//! Work beside the event loop: merging tables, syncing once a second, saving.
+//! Work beside the event loop: merging tables, syncing once a second, saving, looking for expired values.
 #![forbid(unsafe_code)]
 
+use super::copies::Copies;
+use super::store::Sweeps;
 use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::Arc;
 use underpin_core::db::{self, Db, WriteLevel};
@@ -18,6 +20,10 @@ bitflags::bitflags! {
         const SAVE = 1 << 2;
         /// End.
         const STOP = 1 << 3;
+        /// Look for values that have expired.
+        const SWEEP = 1 << 4;
+        /// What nothing waits for and may take minutes, such as a copy to another disk: not on the thread that makes room for writes.
+        const LONG = Self::SAVE.bits() | Self::SWEEP.bits();
     }
 }
 
@@ -143,24 +149,22 @@ impl<P: Files> Housekeeping for Inline<P> {
 }
 
 /// Does the work, whatever thread it is on.
+#[derive(Clone)]
 pub(crate) struct Worker<P: Files> {
     pub(crate) platform: P,
     pub(crate) db: Db<P>,
     pub(crate) progress: Arc<Progress>,
-    /// Directory that copies go to.
-    pub(crate) backups: Option<Vec<u8>>,
+    pub(crate) copies: Option<Copies>,
+    pub(crate) sweeps: Arc<Sweeps>,
 }
 
-/// Makes everything durable and, with a directory for it, a copy of the database as it is now: `underpin-` and the time in
-/// milliseconds since 1970, which is returned. The copy is a database of its own, whole or not there.
-pub(crate) fn save<P: Files>(platform: &P, db: &Db<P>, backups: Option<&[u8]>) -> db::Result<u64> {
+/// Makes everything durable and, with a place for it, a copy of the database as it is now; the time, in milliseconds since 1970.
+pub(crate) fn save<P: Files>(platform: &P, db: &Db<P>, copies: Option<&Copies>) -> db::Result<u64> {
     db.flush()?;
     db.sync(WriteLevel::Full)?;
     let now_ms = platform.now(ClockId::Real).as_ns() / 1_000_000;
-    if let Some(backups) = backups {
-        db::create_directory(platform, backups)?;
-        let name = format!("/underpin-{now_ms}");
-        db.checkpoint(&[backups, name.as_bytes()].concat())?;
+    if let Some(copies) = copies {
+        copies.make(platform, db)?;
     }
     Ok(now_ms)
 }
@@ -170,14 +174,19 @@ impl<P: Files> Worker<P> {
         if work.is_empty() {
             return;
         }
+        if work.contains(Work::SWEEP) {
+            self.sweeps.walk(&self.platform, &self.db);
+        }
+        if work == Work::SWEEP {
+            return;
+        }
         // A failure poisons the database, which tells every writer; here it is only noted.
         let failed = self.try_perform(work).is_err();
         self.progress.failed.store(failed, Ordering::Relaxed);
     }
 
     fn save(&self) -> db::Result<()> {
-        let backups = self.backups.as_deref();
-        let now_ms = save(&self.platform, &self.db, backups)?;
+        let now_ms = save(&self.platform, &self.db, self.copies.as_ref())?;
         self.progress.saved(now_ms);
         Ok(())
     }

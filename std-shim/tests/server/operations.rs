@@ -378,6 +378,42 @@ fn a_background_save_is_a_database_of_that_moment() {
 }
 
 #[test]
+fn copies_that_were_cut_off_go_and_so_do_the_oldest() {
+    let scratch = Scratch::new("bgsave-kept");
+    let (data, backups) = (scratch.path().join("data"), scratch.path().join("backups"));
+    // What a crash in the middle of a copy leaves, and two directories of somebody else.
+    for name in ["underpin-5.part", "mine", "underpin-x.part"] {
+        std::fs::create_dir_all(backups.join(name)).unwrap();
+        std::fs::write(backups.join(name).join("LOCK"), "").unwrap();
+    }
+    let more = [
+        "--backup-dir",
+        backups.to_str().unwrap(),
+        "--backups-kept",
+        "2",
+    ];
+    let server = Server::start(&data, &more);
+    let mut client = server.client();
+    for value in ["1", "2", "3"] {
+        client.text(&format!("SET k {value}"));
+        assert_eq!(client.text("SAVE"), "+OK\r\n");
+        // Copies have the time in their names.
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let mut names: Vec<_> = std::fs::read_dir(&backups)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    assert_eq!(names.len(), 4, "{names:?}");
+    assert_eq!((&*names[0], &*names[3]), ("mine", "underpin-x.part"));
+    for (name, value) in names[1..3].iter().zip(["2", "3"]) {
+        let copy = Server::start(&backups.join(name), &[]);
+        assert_eq!(copy.client().text("GET k"), format!("$1\r\n{value}\r\n"));
+    }
+}
+
+#[test]
 fn a_save_that_fails_is_told() {
     let scratch = Scratch::new("bgsave-fails");
     let (data, backups) = (scratch.path().join("data"), scratch.path().join("backups"));

@@ -166,20 +166,27 @@ pub(super) fn randomkey<P: Files + Reactor>(
 ) -> Outcome {
     /// Keys that one answer chooses among.
     const CHOICE: usize = 128;
+    /// Keys that one answer passes over, as they may have expired, and bytes of values: then it says that it found none.
+    const PASSED_MAX: usize = 10_000;
+    const PASSED_BYTES_MAX: usize = 4 << 20;
     let now_ms = c.now_ms();
     let mut keys: Vec<Box<[u8]>> = Vec::new();
     let from = c.store().somewhere().map(<[u8]>::to_vec);
     for from in [from.as_deref(), None] {
+        let (mut passed, mut bytes, mut enough) = (0, 0, false);
         c.store().visit(from, &mut |key, value| {
             if !value.is_expired(now_ms) {
                 keys.push(key.into());
             }
-            match keys.len() < CHOICE {
-                true => ControlFlow::Continue(()),
-                false => ControlFlow::Break(()),
+            passed += 1;
+            bytes += value.bytes.len();
+            enough = keys.len() == CHOICE || passed == PASSED_MAX || bytes >= PASSED_BYTES_MAX;
+            match enough {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
             }
         })?;
-        if keys.len() == CHOICE || from.is_none() {
+        if (enough && !keys.is_empty()) || from.is_none() {
             break;
         }
     }

@@ -199,7 +199,9 @@ fn run<P: Files + Reactor>(
     reply: &mut Reply<'_>,
 ) -> Outcome {
     context.state.counters.commands += 1;
-    if context.state.may_show_lost() && found.command.flags.contains(Flags::READONLY) {
+    // Commands that write also tell what is there, if only by changing nothing.
+    let tells = Flags::READONLY | Flags::WRITE;
+    if context.state.may_show_lost() && found.command.flags.intersects(tells) {
         return Err(Failure::fixed(
             "MISCONF a sync failed: what would be read may be lost when the server ends",
         ));

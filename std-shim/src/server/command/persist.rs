@@ -16,8 +16,8 @@ pub(super) fn save<P: Files + Reactor>(
     if !c.state.progress.begin_save(c.state.store.changes()) {
         return Err(Failure::fixed("ERR Background save already in progress"));
     }
-    let backups = c.state.options.backups.as_deref();
-    let saved = work::save(&c.state.platform, c.state.store.db(), backups);
+    let copies = c.state.copies.as_ref();
+    let saved = work::save(&c.state.platform, c.state.store.db(), copies);
     c.state.progress.end_save(saved.is_ok(), 0);
     c.state.progress.saved(saved?);
     reply.ok();

@@ -113,7 +113,7 @@ pub(super) fn watch<P: Files + Reactor>(
         let was_expired = c.store().is_expired(key)?;
         let watchers = &mut c.state.store.watchers;
         if watchers.watch(c.client.id, key, was_expired) {
-            c.client.watched.push(key.into());
+            c.client.watched.push(key);
         }
     }
     reply.ok();
@@ -133,10 +133,7 @@ pub(super) fn unwatch<P: Files + Reactor>(
 /// Forgets what the client watches.
 pub(super) fn unwatch_all<P: Files + Reactor>(c: &mut Context<'_, P>) {
     let watched = core::mem::take(&mut c.client.watched);
-    c.state
-        .store
-        .watchers
-        .unwatch(c.client.id, watched.iter().map(|key| &**key));
+    c.state.store.watchers.unwatch(c.client.id, watched.iter());
 }
 
 fn watched_changed<P: Files + Reactor>(c: &mut Context<'_, P>) -> Result<bool, Failure> {
@@ -144,7 +141,7 @@ fn watched_changed<P: Files + Reactor>(c: &mut Context<'_, P>) -> Result<bool, F
     if store.watchers.is_changed(id) {
         return Ok(true);
     }
-    for key in &c.client.watched {
+    for key in c.client.watched.iter() {
         if store.is_expired(key)? && !store.watchers.was_expired(id, key) {
             return Ok(true);
         }

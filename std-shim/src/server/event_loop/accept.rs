@@ -67,12 +67,22 @@ impl<P: Files + Reactor> EventLoop<P> {
     }
 
     pub(super) fn welcome(&mut self, socket: P::Socket, peer: SocketAddr, http: bool) {
-        let platform = &self.state.platform;
         if http && self.http_count >= metrics::CONNECTIONS_MAX {
             return;
         }
-        let clients = self.connections.len() - self.http_count;
-        if !http && clients >= self.state.options.clients_max {
+        let is_full = |this: &Self| {
+            this.connections.len() - this.http_count >= this.state.options.clients_max
+        };
+        // A pause answers also those who have said all and wait, but they look like those who left: they go first.
+        if !http
+            && is_full(self)
+            && let Some(index) = self.connections.held_and_ended()
+        {
+            self.state.counters.evicted += 1;
+            self.close(index);
+        }
+        let platform = &self.state.platform;
+        if !http && is_full(self) {
             self.state.counters.rejected += 1;
             // As much as fits; the connection ends either way.
             let _ = platform.try_send(&socket, b"-ERR max number of clients reached\r\n");

@@ -17,7 +17,7 @@
 //! # Invariants
 //!
 //! I1: no byte of a reply leaves before the sync of the tick that wrote it; if that sync fails, every connection that had
-//! a turn in the tick is closed without its replies, and no later write is taken; nor, with `always`, is a later read answered. I2: a connection without unsent output and without further input waits
+//! a turn in the tick is closed without its replies, and no later write is taken; nor, with `always`, is any command on keys answered later. I2: a connection without unsent output and without further input waits
 //! for exactly one thing: `reading` is pending. I3: a completion whose generation is not its place's is of a
 //! connection that is gone.
 //!
@@ -220,7 +220,8 @@ impl<P: Files + Reactor> EventLoop<P> {
                         connection.received = Some(buffer);
                     }
                     (Ok(_), _) => connection.readable = true,
-                    (Err(_), _) => connection.fail(),
+                    // With what it waits for there is nobody to tell.
+                    (Err(_), _) => connection.cut_off(),
                 }
                 queue_turn(&mut self.turns, connection, index);
             }
@@ -302,6 +303,9 @@ impl<P: Files + Reactor> EventLoop<P> {
         let now = self.state.platform.now(ClockId::Monotonic);
         self.turn_until = now.saturating_add(TURN_TIME);
         self.request_start = now;
+        if connection.client.waits == Some(Wait::Pause) {
+            connection.hold_received();
+        }
         if !self.draining && !connection.client.closing && connection.client.waits.is_none() {
             if connection.has_more {
                 self.feed(&mut connection, &[]);
@@ -379,8 +383,13 @@ impl<P: Files + Reactor> EventLoop<P> {
                 continue;
             }
             let is_full = self.state.is_full(connection.unsent());
-            let done = connection.client.closing || self.draining || waits;
-            if !done && !is_full {
+            let done = connection.client.closing || self.draining;
+            if waits {
+                // That it breaks must be seen, or a long pause keeps its place for nobody.
+                if !done && connection.may_be_held_more() {
+                    self.wait_read(index);
+                }
+            } else if !done && !is_full {
                 if connection.has_more {
                     queue_turn(&mut self.turns, connection, index);
                 } else if !connection.ended {
@@ -418,11 +427,9 @@ impl<P: Files + Reactor> EventLoop<P> {
             .state
             .platform
             .shutdown(&connection.socket, ShutdownHow::Both);
-        let watched = connection.client.watched.iter().map(|key| &**key);
-        self.state
-            .store
-            .watchers
-            .unwatch(connection.client.id, watched);
+        let client = &connection.client;
+        let watchers = &mut self.state.store.watchers;
+        watchers.unwatch(client.id, client.watched.iter());
         self.state.clients_memory = self.state.clients_memory.saturating_sub(connection.memory);
         self.http_count -= usize::from(connection.http);
         self.connections.release(index);

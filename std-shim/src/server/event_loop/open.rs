@@ -6,14 +6,15 @@ use super::{EventLoop, LISTENER, METRICS_LISTENER, SECOND};
 use crate::server::command::Dispatch;
 use crate::server::command_stats::Statistics;
 use crate::server::connection::Connections;
+use crate::server::copies::Copies;
 use crate::server::error::Error;
-use crate::server::housekeeper::Housekeeper;
+use crate::server::housekeeper::Housekeepers;
 use crate::server::metrics;
 use crate::server::options::Options;
 use crate::server::read_buffer::ReadBuffer;
 use crate::server::slow_log::SlowLog;
 use crate::server::state::{Counters, State, Stop};
-use crate::server::store::Store;
+use crate::server::store::{Store, Sweeps};
 use crate::server::work::{Housekeeping, Inline, Progress, Work, Worker};
 use core::net::SocketAddr;
 use std::sync::Arc;
@@ -31,7 +32,7 @@ impl<P: Files + Reactor> EventLoop<P> {
         })
     }
 
-    /// As [`open`](Self::open), with a thread of the platform's for what happens beside the loop.
+    /// As [`open`](Self::open), with two threads of the platform's for what happens beside the loop.
     ///
     /// # Errors
     /// As `open`.
@@ -40,7 +41,7 @@ impl<P: Files + Reactor> EventLoop<P> {
         P: Threads,
     {
         Self::open_with(platform, options, |worker| {
-            Ok(Box::new(Housekeeper::start(worker)?))
+            Ok(Box::new(Housekeepers::start(worker)?))
         })
     }
 
@@ -70,11 +71,13 @@ impl<P: Files + Reactor> EventLoop<P> {
         ring_options.pending_max = connections_max.saturating_mul(4).saturating_add(16);
         let ring = platform.ring(&ring_options)?;
         let progress = Arc::new(Progress::default());
+        let sweeps = Arc::new(Sweeps::default());
         let housekeeping = start(Worker {
             platform: platform.clone(),
             db: db.clone(),
             progress: Arc::clone(&progress),
-            backups: options.backups.clone(),
+            copies: Copies::of(&options),
+            sweeps: Arc::clone(&sweeps),
         })?;
         let now = platform.now(ClockId::Monotonic);
         let started_ms = platform.now(ClockId::Real).as_ns() / 1_000_000;
@@ -134,6 +137,8 @@ impl<P: Files + Reactor> EventLoop<P> {
                 pause_holds: false,
                 requested: Work::empty(),
                 progress,
+                copies: Copies::of(&options),
+                sweeps,
                 stop: Stop::default(),
                 sync_failed: false,
                 platform,

@@ -2,14 +2,17 @@
 #![forbid(unsafe_code)]
 
 use super::*;
+use crate::server::client::{Client, Watched};
 use crate::server::options::Options;
-use crate::server::store::{Store, Value};
+use crate::server::store::{Store, Sweeps, Value};
 use crate::server::work::{Inline, Worker};
 use crate::sys::{Native, native};
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
 use underpin_core::platform::sim::{Sim, SimFaults, SimOptions};
 use underpin_core::platform::{Caps, Clock as _, Platform as _};
+
+const LOCAL: SocketAddr = SocketAddr::new(core::net::IpAddr::V4(core::net::Ipv4Addr::LOCALHOST), 1);
 
 /// A server in a directory of its own, which goes with it.
 struct Served {
@@ -360,6 +363,19 @@ fn a_client_that_is_not_to_be_evicted_is_not() {
     );
 }
 
+/// Walks to the end of the keys and removes what has expired.
+fn sweep_all(store: &mut Store<Native>) {
+    let sweeps = Sweeps::default();
+    loop {
+        assert!(sweeps.want(store.somewhere(), store.now_ms()));
+        sweeps.walk(&native(), store.db());
+        store.swept(sweeps.take().unwrap().unwrap()).unwrap();
+        if store.somewhere().is_none() {
+            return;
+        }
+    }
+}
+
 #[test]
 fn the_removal_of_what_had_expired_before_it_was_watched_is_no_change() {
     let Some(mut served) = Served::inline("expired", |_| {}) else {
@@ -377,11 +393,7 @@ fn the_removal_of_what_had_expired_before_it_was_watched_is_no_change() {
         served.server.sweep_at = Instant::MAX;
     };
     type Remove = fn(&mut Store<Native>);
-    let removes: [Remove; 3] = [
-        |store| store.sweep().unwrap(),
-        |store| store.clear().unwrap(),
-        |_| {},
-    ];
+    let removes: [Remove; 3] = [sweep_all, |store| store.clear().unwrap(), |_| {}];
     for remove in removes {
         expired(&mut served);
         served.ask(&mut client, b"WATCH k\r\n", "+OK\r\n");
@@ -405,7 +417,7 @@ fn the_removal_of_what_had_expired_before_it_was_watched_is_no_change() {
         } else {
             served.server.state.store.watchers.watch(1, b"k", false);
             served.server.state.store.set_now(2);
-            served.server.state.store.sweep().unwrap();
+            sweep_all(&mut served.server.state.store);
         }
         served.ask(&mut client, b"MULTI\r\nPING\r\nEXEC\r\n", "*-1\r\n");
     }
@@ -561,4 +573,95 @@ fn tokens_come_back_and_none_is_the_listener() {
             }
         }
     }
+}
+
+/// Work that is asked for and not done: all that happens is the loop's own doing.
+struct Nobody;
+
+impl Housekeeping for Nobody {
+    fn request(&mut self, _: Work) {}
+
+    fn stop(&mut self) {}
+}
+
+#[test]
+fn the_loop_looks_for_expired_values_at_no_value_itself() {
+    let Some(mut served) = Served::new("no-walk", |_| {}, |_| Ok(Box::new(Nobody))) else {
+        return;
+    };
+    let store = &mut served.server.state.store;
+    let value = Value {
+        expires_ms: Some(1),
+        ..Value::new(b"v")
+    };
+    store.put(b"k", value).unwrap();
+    for _ in 0..3 {
+        served.server.sweep_at = served.server.now;
+        served.tick();
+    }
+    assert_eq!(served.server.state.store.counters.expired, 0);
+    // What a walk found is removed, save what was written since.
+    let State { store, sweeps, .. } = &mut served.server.state;
+    store.put(b"l", value).unwrap();
+    sweeps.walk(&native(), store.db());
+    store.put(b"l", Value::new(b"new")).unwrap();
+    served.server.sweep_at = served.server.now;
+    served.tick();
+    let store = &mut served.server.state.store;
+    assert_eq!(store.counters.expired, 1);
+    assert!(store.exists(b"l").unwrap());
+}
+
+#[test]
+fn a_random_key_is_not_looked_for_without_end() {
+    let Some(mut served) = Served::new("random", |_| {}, |_| Ok(Box::new(Nobody))) else {
+        return;
+    };
+    let mut client = served.connect();
+    let store = &mut served.server.state.store;
+    store.put(b"z", Value::new(b"v")).unwrap();
+    let value = Value {
+        expires_ms: Some(1),
+        ..Value::new(b"v")
+    };
+    for index in 0..9_000 {
+        store.put(format!("k{index:05}").as_bytes(), value).unwrap();
+    }
+    served.ask(&mut client, b"RANDOMKEY\r\n", "$1\r\nz\r\n");
+    let store = &mut served.server.state.store;
+    for index in 9_000..11_000 {
+        store.put(format!("k{index:05}").as_bytes(), value).unwrap();
+    }
+    served.ask(&mut client, b"RANDOMKEY\r\n", "$-1\r\n");
+}
+
+#[test]
+fn clients_that_leave_during_a_pause_give_their_places_back() {
+    let Some(mut served) = Served::inline("leave", |options| options.clients_max = 3) else {
+        return;
+    };
+    let mut pauser = served.connect();
+    served.ask(&mut pauser, b"CLIENT PAUSE 1000000000\r\n", "+OK\r\n");
+    for _ in 0..10 {
+        let mut client = served.connect();
+        client.write_all(b"SET a b\r\n").unwrap();
+        assert_eq!(after_ticks(&mut served, &mut client), "");
+        client.write_all(b"PING\r\n").unwrap();
+        assert_eq!(after_ticks(&mut served, &mut client), "");
+    }
+    let mut last = served.connect();
+    served.ask(&mut last, b"CLIENT UNPAUSE\r\n", "+OK\r\n");
+    assert_eq!(served.server.state.counters.rejected, 0);
+}
+
+#[test]
+fn the_memory_of_watched_keys_is_their_sum() {
+    let mut client = Client::new(1, LOCAL, LOCAL, 0);
+    let before = client.state_bytes();
+    client.watched.push(b"abc");
+    client.watched.push(b"");
+    assert_eq!(client.state_bytes(), before + 3 + 2 * 96);
+    assert_eq!(client.watched.iter().count(), 2);
+    client.watched = Watched::default();
+    assert_eq!(client.state_bytes(), before);
 }

@@ -7,14 +7,14 @@ use crate::server::options::AppendFsync;
 use crate::server::work::Work;
 use core::time::Duration;
 use underpin_core::db::WriteLevel;
-use underpin_core::platform::{ClockId, Files, Instant, Reactor, Ring};
+use underpin_core::platform::{Files, Instant, Reactor, Ring};
 
 /// Time between two looks for expired values, while there are values that expire.
 const SWEEP_PERIOD: Duration = Duration::from_millis(100);
 /// How long looks rest after one that could remove nothing: each forgets all values that were read lately.
 const SWEEP_REST: Duration = Duration::from_secs(10);
-/// Time that one look may take.
-const SWEEP_TIME: Duration = Duration::from_millis(1);
+/// Looks rest for so many times as long as one took: large values make it long.
+const SWEEP_SHARE: u32 = 20;
 /// Seconds without progress after which a connection that is to end is closed although its peer has not taken all of its replies.
 const LAST_SECONDS: u64 = 60;
 
@@ -31,7 +31,6 @@ impl<P: Files + Reactor> EventLoop<P> {
         }
         self.end_pause();
         if self.may_sweep() && self.sweep_at <= self.now {
-            self.sweep_at = self.now.saturating_add(SWEEP_PERIOD);
             self.sweep();
         }
     }
@@ -96,21 +95,25 @@ impl<P: Files + Reactor> EventLoop<P> {
         }
     }
 
-    /// Removes expired values for a short time. What it writes is synced with the next tick's writes.
+    /// Removes what the last look found to be expired and has the next stretch looked at. What it writes is synced with the next tick's
+    /// writes.
     pub(super) fn sweep(&mut self) {
-        let until = self.now.saturating_add(SWEEP_TIME);
-        while self.state.store.needs_sweep() {
+        let mut rest = SWEEP_PERIOD;
+        if let Some(walked) = self.state.sweeps.take() {
             // A database that refuses writes keeps its expired values, which nobody can read.
-            let swept = self.state.store.sweep();
+            let swept = walked.and_then(|walked| {
+                rest = rest.max(walked.took.saturating_mul(SWEEP_SHARE));
+                self.state.store.swept(walked)
+            });
             if swept.is_err() {
                 self.sweep_at = self.now.saturating_add(SWEEP_REST);
+                return;
             }
-            if swept.is_err()
-                || self.state.store.somewhere().is_none()
-                || self.state.platform.now(ClockId::Monotonic) >= until
-            {
-                break;
-            }
+        }
+        self.sweep_at = self.now.saturating_add(rest);
+        let store = &self.state.store;
+        if store.needs_sweep() && self.state.sweeps.want(store.somewhere(), store.now_ms()) {
+            self.state.requested |= Work::SWEEP;
         }
     }
 
@@ -152,6 +155,7 @@ impl<P: Files + Reactor> EventLoop<P> {
             connection.tidy();
             // Its completion asks for readiness in its place.
             if connection.reading_with_buffer
+                && connection.client.waits.is_none()
                 && is_older(connection.client.active_ms, 1)
                 && let Some(id) = connection.reading
             {

@@ -7,8 +7,8 @@
 //!
 //! # Expiry
 //!
-//! A value whose time has come is treated as absent by every read; [`sweep`](Store::sweep) removes it from disk later, a few
-//! hundred keys at a time, and rests while the keyspace holds no value that expires.
+//! A value whose time has come is treated as absent by every read; a sweep beside the event loop finds it later and the loop removes it
+//! from disk, a few hundred keys at a time. It rests while the keyspace holds no value that expires.
 //!
 //! # Invariants
 //!
@@ -25,6 +25,7 @@ mod value;
 mod watch;
 
 pub use glob::matches;
+pub(crate) use sweep::Sweeps;
 pub use value::Value;
 
 use core::ops::{Bound, ControlFlow};
@@ -32,7 +33,7 @@ use count::Count;
 use cursor::Cursors;
 use rows::Rows;
 use std::collections::BTreeMap;
-use sweep::Sweep;
+use sweep::{Sweep, Walked};
 use underpin_core::db::{
     self, BATCH_BYTES_MAX, Batch, Db, KEY_BYTES_MAX, VALUE_BYTES_MAX, WriteLevel,
 };
@@ -599,22 +600,22 @@ impl<P: Files> Store<P> {
         })?)
     }
 
-    /// Whether [`sweep`](Self::sweep) has something to do.
+    /// Whether there may be values that expire.
     #[must_use]
     pub fn needs_sweep(&self) -> bool {
         self.sweep.is_awake()
     }
 
-    /// Looks at a few hundred keys and removes those whose time has come.
-    pub fn sweep(&mut self) -> Result<()> {
-        let mut sweep = core::mem::take(&mut self.sweep);
-        let expired = sweep.step(self);
-        self.sweep = sweep;
-        for key in &expired? {
-            self.remove_stored(key)?;
-            self.wrote();
-            self.watchers.touch_expired(key);
-            self.counters.expired += 1;
+    /// Removes what a walk found to be expired, and still is; the next walk goes on behind it.
+    pub(crate) fn swept(&mut self, walked: Walked) -> Result<()> {
+        self.sweep.advance(walked.last, walked.met);
+        for key in &walked.expired {
+            if self.is_expired(key)? {
+                self.remove_stored(key)?;
+                self.wrote();
+                self.watchers.touch_expired(key);
+                self.counters.expired += 1;
+            }
         }
         Ok(())
     }
