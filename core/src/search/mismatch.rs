@@ -72,8 +72,10 @@ pub(crate) unsafe fn mismatch<V: Vector>(a: *const u8, b: *const u8, len: usize)
     }
 }
 
+/// # Safety
+/// V1.
 #[inline(always)]
-unsafe fn prefix<V: Vector>(a: &[u8], b: &[u8]) -> usize {
+pub(super) unsafe fn prefix<V: Vector>(a: &[u8], b: &[u8]) -> usize {
     let len = a.len().min(b.len());
     // SAFETY: V1 is the caller's; both have `len` bytes.
     unsafe { mismatch::<V>(a.as_ptr(), b.as_ptr(), len) }
@@ -95,7 +97,7 @@ pub fn common_prefix(a: &[u8], b: &[u8]) -> usize {
 /// # Safety
 /// V1.
 #[inline(always)]
-unsafe fn suffix<V: Vector>(a: &[u8], b: &[u8]) -> usize {
+pub(super) unsafe fn suffix<V: Vector>(a: &[u8], b: &[u8]) -> usize {
     let len = a.len().min(b.len());
     let (a, b) = (&a[a.len() - len..], &b[b.len() - len..]);
     let mut rest = len;

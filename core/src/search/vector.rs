@@ -38,7 +38,7 @@ pub(crate) trait Vector: Copy {
     /// # Safety
     /// As `load`, and `from` is a multiple of `BYTES`.
     unsafe fn load_aligned(from: *const u8) -> Self;
-    /// The first `len < BYTES` bytes; the other lanes are zero.
+    /// The first `len < BYTES` bytes, or as many as `BYTES` if `MASKED`; the other lanes are zero.
     /// # Safety
     /// V1; `len` readable bytes at `from`.
     unsafe fn load_short(from: *const u8, len: usize) -> Self;

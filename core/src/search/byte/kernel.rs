@@ -1,7 +1,8 @@
 //! The kernels for classes of bytes, once for every class and every instruction set.
 //!
 //! `find`: one unaligned vector, then aligned ones, four together with one question for all four, then an unaligned one that ends where
-//! the haystack ends. Up to two vectors of haystack are two overlapping vectors; less than one is masked, halved, or put together from words.
+//! the haystack ends. Up to four vectors of haystack are four that overlap, with one question; up to one is masked, halved, or put together from
+//! words.
 //!
 //! ```text
 //! |--head--|                                          |--tail--|
@@ -16,10 +17,16 @@
 use super::class::Class;
 use crate::search::vector::{Vector, low_bits};
 
-/// Hits in a haystack shorter than a vector: bit `i` is byte `i`.
+/// Whether so many bytes are less than a vector, or as much, if one load with a mask does for both.
+#[inline(always)]
+const fn is_short<V: Vector>(len: usize) -> bool {
+    len < V::BYTES || V::MASKED && len == V::BYTES
+}
+
+/// Hits in a short haystack: bit `i` is byte `i`.
 ///
 /// # Safety
-/// V1; `len < V::BYTES` readable bytes at `from`.
+/// V1; `len` readable bytes at `from`, and [`is_short`].
 #[inline(always)]
 pub(crate) unsafe fn short_bits<V: Vector, C: Class>(class: C, from: *const u8, len: usize) -> u64 {
     // SAFETY: K1: a half vector is loaded only where it fits, else `len` bytes.
@@ -56,11 +63,20 @@ pub(crate) unsafe fn find<V: Vector, C: Class>(class: C, haystack: &[u8]) -> Opt
     let (start, len) = (haystack.as_ptr(), haystack.len());
     // SAFETY: K1.
     unsafe {
-        if len < V::BYTES {
+        if is_short::<V>(len) {
             let bits = short_bits::<V, C>(class, start, len);
             return (bits != 0).then(|| bits.trailing_zeros() as usize);
         }
         let needles = class.prepare::<V>();
+        if len <= 4 * V::BYTES {
+            let places = overlapping::<V>(len);
+            let hits = four_at::<V, C>(&needles, start, places);
+            return if V::any(any_of::<V>(hits)) {
+                Some(first_of::<V>(places, hits))
+            } else {
+                None
+            };
+        }
         let hit = C::test(&needles, V::load(start));
         if V::any(hit) {
             return Some(first::<V>(0, hit));
@@ -68,13 +84,8 @@ pub(crate) unsafe fn find<V: Vector, C: Class>(class: C, haystack: &[u8]) -> Opt
         let mut at = V::BYTES - start.addr() % V::BYTES;
         while len - at >= 4 * V::BYTES {
             let hits = four::<V, C>(&needles, start.add(at));
-            let all = V::hit_or(V::hit_or(hits[0], hits[1]), V::hit_or(hits[2], hits[3]));
-            if V::any(all) {
-                for (i, hit) in hits.into_iter().enumerate() {
-                    if V::any(hit) {
-                        return Some(first::<V>(at + i * V::BYTES, hit));
-                    }
-                }
+            if V::any(any_of::<V>(hits)) {
+                return Some(at + first_of::<V>(neighbours::<V>(), hits));
             }
             at += 4 * V::BYTES;
         }
@@ -108,11 +119,20 @@ pub(crate) unsafe fn rfind<V: Vector, C: Class>(class: C, haystack: &[u8]) -> Op
     let (start, len) = (haystack.as_ptr(), haystack.len());
     // SAFETY: K1.
     unsafe {
-        if len < V::BYTES {
+        if is_short::<V>(len) {
             let bits = short_bits::<V, C>(class, start, len);
             return bits.checked_ilog2().map(|bit| bit as usize);
         }
         let needles = class.prepare::<V>();
+        if len <= 4 * V::BYTES {
+            let places = overlapping::<V>(len);
+            let hits = four_at::<V, C>(&needles, start, places);
+            return if V::any(any_of::<V>(hits)) {
+                Some(last_of::<V>(places, hits))
+            } else {
+                None
+            };
+        }
         let hit = C::test(&needles, V::load(start.add(len - V::BYTES)));
         if V::any(hit) {
             return Some(last::<V>(len - V::BYTES, hit));
@@ -124,14 +144,9 @@ pub(crate) unsafe fn rfind<V: Vector, C: Class>(class: C, haystack: &[u8]) -> Op
         }
         while at >= 4 * V::BYTES {
             let hits = four::<V, C>(&needles, start.add(at - 4 * V::BYTES));
-            let all = V::hit_or(V::hit_or(hits[0], hits[1]), V::hit_or(hits[2], hits[3]));
             at -= 4 * V::BYTES;
-            if V::any(all) {
-                for (i, hit) in hits.into_iter().enumerate().rev() {
-                    if V::any(hit) {
-                        return Some(last::<V>(at + i * V::BYTES, hit));
-                    }
-                }
+            if V::any(any_of::<V>(hits)) {
+                return Some(at + last_of::<V>(neighbours::<V>(), hits));
             }
         }
         while at >= V::BYTES {
@@ -160,6 +175,71 @@ fn first<V: Vector>(at: usize, hit: V::Hit) -> usize {
 #[inline(always)]
 fn last<V: Vector>(at: usize, hit: V::Hit) -> usize {
     at + V::bits(hit).ilog2() as usize
+}
+
+#[inline(always)]
+fn any_of<V: Vector>(hits: [V::Hit; 4]) -> V::Hit {
+    V::hit_or(V::hit_or(hits[0], hits[1]), V::hit_or(hits[2], hits[3]))
+}
+
+/// The first hit of vectors at four places, some of which has one. (Not a loop over arrays: those would be in memory.)
+#[inline(always)]
+fn first_of<V: Vector>(at: [usize; 4], hits: [V::Hit; 4]) -> usize {
+    if V::any(hits[0]) {
+        first::<V>(at[0], hits[0])
+    } else if V::any(hits[1]) {
+        first::<V>(at[1], hits[1])
+    } else if V::any(hits[2]) {
+        first::<V>(at[2], hits[2])
+    } else {
+        first::<V>(at[3], hits[3])
+    }
+}
+
+/// The last hit, likewise.
+#[inline(always)]
+fn last_of<V: Vector>(at: [usize; 4], hits: [V::Hit; 4]) -> usize {
+    if V::any(hits[3]) {
+        last::<V>(at[3], hits[3])
+    } else if V::any(hits[2]) {
+        last::<V>(at[2], hits[2])
+    } else if V::any(hits[1]) {
+        last::<V>(at[1], hits[1])
+    } else {
+        last::<V>(at[0], hits[0])
+    }
+}
+
+/// Where four neighbouring vectors start.
+#[inline(always)]
+const fn neighbours<V: Vector>() -> [usize; 4] {
+    [0, V::BYTES, 2 * V::BYTES, 3 * V::BYTES]
+}
+
+/// Where four vectors start that cover `len` bytes, one to four vectors.
+#[inline(always)]
+fn overlapping<V: Vector>(len: usize) -> [usize; 4] {
+    let last = len - V::BYTES;
+    [0, V::BYTES.min(last), (2 * V::BYTES).min(last), last]
+}
+
+/// # Safety
+/// V1; a vector of readable bytes at each of `places` behind `from`.
+#[inline(always)]
+unsafe fn four_at<V: Vector, C: Class>(
+    needles: &C::Needles<V>,
+    from: *const u8,
+    places: [usize; 4],
+) -> [V::Hit; 4] {
+    // SAFETY: the caller's.
+    unsafe {
+        [
+            C::test(needles, V::load(from.add(places[0]))),
+            C::test(needles, V::load(from.add(places[1]))),
+            C::test(needles, V::load(from.add(places[2]))),
+            C::test(needles, V::load(from.add(places[3]))),
+        ]
+    }
 }
 
 /// # Safety
@@ -399,8 +479,7 @@ pub(crate) unsafe fn collect<V: Vector, C: Class>(
                     word::<V, C>(&needles, here.add(128)),
                     word::<V, C>(&needles, here.add(192)),
                 ];
-                let any = V::hit_or(V::hit_or(words[0], words[1]), V::hit_or(words[2], words[3]));
-                if V::any(any) {
+                if V::any(any_of::<V>(words)) {
                     for (i, word) in words.into_iter().enumerate() {
                         if hits.end > FULL {
                             hits.next = at + 64 * i;

@@ -6,7 +6,9 @@
 
 use super::iter::{FindIter, FindRevIter};
 use super::plan::State;
-use super::{Hits, QUICK, RUN, SMALL, find_first, find_small, long_run, scan_all, scan_last};
+use super::{
+    Hits, RUN, find_first, find_small, is_small, long_run, rfind_small, scan_all, scan_last,
+};
 use crate::search::byte::kernel::REACH_MAX;
 use crate::search::detect::{self, Level};
 use crate::search::{memchr, memrchr};
@@ -99,13 +101,10 @@ impl<'n> Finder<'n> {
     #[must_use]
     pub fn find(&self, haystack: &[u8]) -> Option<usize> {
         let needle = self.needle.bytes();
-        if haystack.len() < needle.len() {
-            return None;
-        }
         match self.kind {
             // SAFETY: the level was available; the needle has two bytes at least and the probes are its own.
             Kind::Probes => unsafe {
-                if haystack.len() <= QUICK && needle.len() <= SMALL {
+                if is_small(needle, haystack) {
                     (self.small)(needle, self.probes, haystack)
                 } else {
                     (self.first)(needle, self.probes, haystack)
@@ -125,6 +124,12 @@ impl<'n> Finder<'n> {
             Kind::Empty => Some(haystack.len()),
             Kind::Byte(byte) => memrchr(byte, haystack),
             Kind::Run | Kind::Probes => {
+                let needle = self.needle.bytes();
+                if is_small(needle, haystack) {
+                    let kernel = rfind_small::select(self.level);
+                    // SAFETY: the level was available; the needle has two bytes at least and the probes are its own.
+                    return unsafe { kernel(needle, self.probes, haystack) };
+                }
                 let mut hits = Hits::new();
                 self.list_back(&mut self.state(), haystack, haystack.len(), 0, &mut hits);
                 hits.pop_before()

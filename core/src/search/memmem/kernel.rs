@@ -95,6 +95,27 @@ impl<V: Vector> Probe<V> {
         }
     }
 
+    /// All four probes at `lanes` positions; what is in the other lanes means nothing.
+    ///
+    /// # Safety
+    /// M1 for those positions, which are less than a vector, or no more if it is masked.
+    #[inline(always)]
+    unsafe fn test_short(&self, at: *const u8, lanes: usize) -> V::Hit {
+        // SAFETY: M1.
+        unsafe {
+            let bytes = [
+                V::load_short(at.add(self.offsets[0]), lanes),
+                V::load_short(at.add(self.offsets[1]), lanes),
+                V::load_short(at.add(self.offsets[2]), lanes),
+                V::load_short(at.add(self.offsets[3]), lanes),
+            ];
+            V::hit_and(
+                V::hit_and(bytes[0].eq(self.bytes[0]), bytes[1].eq(self.bytes[1])),
+                V::hit_and(bytes[2].eq(self.bytes[2]), bytes[3].eq(self.bytes[3])),
+            )
+        }
+    }
+
     /// Four vectors of positions.
     ///
     /// # Safety
@@ -839,56 +860,97 @@ pub(crate) unsafe fn find_small<V: Vector>(
     probes: [u8; 4],
     haystack: &[u8],
 ) -> Option<usize> {
-    let [one, two, ..] = probes.map(usize::from);
     // SAFETY: V1; the rest is the caller's.
-    unsafe { small::<V>(needle, [one, two], haystack) }
+    unsafe { small::<V, false>(needle, probes.map(usize::from), haystack) }
 }
 
-/// [`find_small`] with the needle's ends as probes: good enough where choosing costs more than searching.
+/// [`find_small`] with the needle's ends, its middle and what is beside it as probes: good enough where choosing costs more than searching.
 ///
 /// # Safety
 /// V1; the needle has 2 to 64 bytes.
 #[inline(always)]
 pub(crate) unsafe fn find_once<V: Vector>(needle: &[u8], haystack: &[u8]) -> Option<usize> {
     // SAFETY: V1; the rest is the caller's.
-    unsafe { small::<V>(needle, [0, needle.len() - 1], haystack) }
+    unsafe { small::<V, false>(needle, ends_and_middle(needle.len()), haystack) }
 }
 
+/// Where the needle last occurs, as [`find_small`].
+///
 /// # Safety
-/// V1; the needle has 2 to 64 bytes; `offsets` are in it.
+/// V1; the needle has 2 to 64 bytes; `probes` are offsets in it.
 #[inline(always)]
-unsafe fn small<V: Vector>(needle: &[u8], offsets: [usize; 2], haystack: &[u8]) -> Option<usize> {
+pub(crate) unsafe fn rfind_small<V: Vector>(
+    needle: &[u8],
+    probes: [u8; 4],
+    haystack: &[u8],
+) -> Option<usize> {
+    // SAFETY: V1; the rest is the caller's.
+    unsafe { small::<V, true>(needle, probes.map(usize::from), haystack) }
+}
+
+/// Where the needle last occurs, as [`find_once`].
+///
+/// # Safety
+/// V1; the needle has 2 to 64 bytes.
+#[inline(always)]
+pub(crate) unsafe fn rfind_once<V: Vector>(needle: &[u8], haystack: &[u8]) -> Option<usize> {
+    // SAFETY: V1; the rest is the caller's.
+    unsafe { small::<V, true>(needle, ends_and_middle(needle.len()), haystack) }
+}
+
+/// Of a needle of up to four bytes, all offsets.
+#[inline(always)]
+const fn ends_and_middle(len: usize) -> [usize; 4] {
+    [0, len - 1, len / 2, len / 2 - (len > 3) as usize]
+}
+
+/// All four probes are tested at once: so little passes them in vain that the branch on it can be foretold, which is worth more than two loads.
+///
+/// # Safety
+/// V1; the needle has 2 to 64 bytes; `offsets` are in it, and all of them if there are up to four.
+#[inline(always)]
+unsafe fn small<V: Vector, const BACKWARD: bool>(
+    needle: &[u8],
+    offsets: [usize; 4],
+    haystack: &[u8],
+) -> Option<usize> {
     let last = haystack.len().checked_sub(needle.len())?;
-    let h = haystack.as_ptr();
+    let (n, h) = (needle.as_ptr(), haystack.as_ptr());
+    let lanes = last + 1;
     // SAFETY: V1; M1 by the conditions: a vector's positions only where there are as many, else those that are left.
     unsafe {
-        let bytes = [V::splat(needle[offsets[0]]), V::splat(needle[offsets[1]])];
-        if last < V::BYTES - 1 {
-            let lanes = last + 1;
-            let one = V::load_short(h.add(offsets[0]), lanes).eq(bytes[0]);
-            let two = V::load_short(h.add(offsets[1]), lanes).eq(bytes[1]);
-            let bits = V::bits(V::hit_and(one, two)) & low_bits(lanes);
-            return if bits == 0 {
-                None
-            } else {
-                small_matches::<V>(needle, h, lanes, bits)
-            };
+        let probe = Probe {
+            offsets,
+            bytes: [
+                V::splat(*n.add(offsets[0])),
+                V::splat(*n.add(offsets[1])),
+                V::splat(*n.add(offsets[2])),
+                V::splat(*n.add(offsets[3])),
+            ],
+        };
+        if lanes < V::BYTES || V::MASKED && lanes == V::BYTES {
+            let hit = probe.test_short(h, lanes);
+            let bits = V::bits(hit) & low_bits(lanes);
+            return small_matches::<V, BACKWARD>(needle, h, lanes, bits);
         }
         // Two vectors at a time; the last ones overlap those before.
-        let end = last + 1 - V::BYTES;
+        let end = lanes - V::BYTES;
         let mut at = 0;
         loop {
-            let bases = [at, end.min(at + V::BYTES)];
+            let mut bases = [at, end.min(at + V::BYTES)];
+            if BACKWARD {
+                bases = [end - bases[0], end - bases[1]];
+            }
             let hits = [
-                pair::<V>(h.add(bases[0]), offsets, bytes),
-                pair::<V>(h.add(bases[1]), offsets, bytes),
+                probe.test_wide(h.add(bases[0])),
+                probe.test_wide(h.add(bases[1])),
             ];
             if V::any(V::hit_or(hits[0], hits[1])) {
                 for (base, hit) in bases.into_iter().zip(hits) {
                     let bits = V::bits(hit);
-                    if bits != 0
-                        && let Some(found) = small_matches::<V>(needle, h.add(base), V::BYTES, bits)
-                    {
+                    let from = h.add(base);
+                    let found = small_matches::<V, BACKWARD>(needle, from, V::BYTES, bits);
+                    if let Some(found) = found {
                         return Some(base + found);
                     }
                 }
@@ -901,49 +963,44 @@ unsafe fn small<V: Vector>(needle: &[u8], offsets: [usize; 2], haystack: &[u8]) 
     }
 }
 
-/// Where two of the needle's bytes are in their places.
+/// The first of the `lanes` positions at `from` that match, of those in `bits`, or the last.
 ///
 /// # Safety
-/// M1 for the positions of a vector at `from`.
+/// V1; M1 for those positions; the needle has 2 to 64 bytes; `bits` are those that passed the probes of [`small`].
 #[inline(always)]
-unsafe fn pair<V: Vector>(from: *const u8, offsets: [usize; 2], bytes: [V; 2]) -> V::Hit {
-    // SAFETY: M1.
-    unsafe {
-        let one = V::load(from.add(offsets[0])).eq(bytes[0]);
-        V::hit_and(one, V::load(from.add(offsets[1])).eq(bytes[1]))
-    }
-}
-
-/// The first of the `lanes` positions at `from` that match, of those in `bits`.
-///
-/// # Safety
-/// V1; M1 for those positions; the needle has 2 to 64 bytes.
-#[inline(always)]
-unsafe fn small_matches<V: Vector>(
+unsafe fn small_matches<V: Vector, const BACKWARD: bool>(
     needle: &[u8],
     from: *const u8,
     lanes: usize,
     mut bits: u64,
 ) -> Option<usize> {
     let mut offset = 1;
-    // SAFETY: V1; M1.
-    unsafe {
-        while bits.count_ones() > FEW && offset + 1 < needle.len() {
+    while bits.count_ones() > FEW && offset + 1 < needle.len() {
+        // SAFETY: V1; M1.
+        unsafe {
             let bytes = if lanes == V::BYTES {
                 V::load(from.add(offset))
             } else {
                 V::load_short(from.add(offset), lanes)
             };
             bits &= V::bits(bytes.eq(V::splat(needle[offset])));
-            offset += 1;
         }
-        while bits != 0 {
-            let at = bits.trailing_zeros() as usize;
-            if equal::<V>(needle.as_ptr(), from.add(at), needle.len()) {
-                return Some(at);
-            }
-            bits &= bits - 1;
+        offset += 1;
+    }
+    while bits != 0 {
+        let lane = if BACKWARD {
+            bits.ilog2()
+        } else {
+            bits.trailing_zeros()
+        };
+        let at = lane as usize;
+        // SAFETY: V1; M1.
+        let is_match =
+            needle.len() <= 4 || unsafe { equal::<V>(needle.as_ptr(), from.add(at), needle.len()) };
+        if is_match {
+            return Some(at);
         }
+        bits ^= 1 << lane;
     }
     None
 }

@@ -36,9 +36,16 @@ const SMALL: usize = 64;
 dispatch!(mod find_first = kernel::find, fn(needle: &[u8], probes: [u8; 4], haystack: &[u8]) -> Option<usize>);
 dispatch!(mod find_small = kernel::find_small, fn(needle: &[u8], probes: [u8; 4], haystack: &[u8]) -> Option<usize>);
 dispatch!(mod find_once = kernel::find_once, fn(needle: &[u8], haystack: &[u8]) -> Option<usize>);
+dispatch!(mod rfind_small = kernel::rfind_small, fn(needle: &[u8], probes: [u8; 4], haystack: &[u8]) -> Option<usize>);
+dispatch!(mod rfind_once = kernel::rfind_once, fn(needle: &[u8], haystack: &[u8]) -> Option<usize>);
 dispatch!(mod scan_all = kernel::scan, fn(needle: &[u8], state: &mut State, haystack: &[u8], from: usize, reach: usize, hits: &mut Hits) -> ());
 dispatch!(mod scan_last = kernel::rscan, fn(needle: &[u8], state: &mut State, haystack: &[u8], end: usize, reach: usize, hits: &mut Hits) -> ());
 dispatch!(mod long_run = run::scan_run, fn(needle: &[u8], haystack: &[u8], from: usize) -> Option<usize>);
+
+#[inline(always)]
+const fn is_small(needle: &[u8], haystack: &[u8]) -> bool {
+    haystack.len() <= QUICK && needle.len() <= SMALL
+}
 
 /// Where `needle` first occurs in `haystack`. An empty needle occurs at 0.
 ///
@@ -52,12 +59,12 @@ pub fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
     match needle {
         [] => return Some(0),
         [byte] => return memchr(*byte, haystack),
+        _ if is_small(needle, haystack) => {
+            return entry!(find_once(needle: &[u8], haystack: &[u8]) -> Option<usize>);
+        }
         _ if haystack.len() < needle.len() => return None,
         _ if haystack.len() > QUICK => return Finder::new(needle).find(haystack),
         _ => {}
-    }
-    if needle.len() <= SMALL {
-        return entry!(find_once(needle: &[u8], haystack: &[u8]) -> Option<usize>);
     }
     let probes = State::quick(needle).probes;
     entry!(find_first(needle: &[u8], probes: [u8; 4], haystack: &[u8]) -> Option<usize>)
@@ -71,6 +78,9 @@ pub fn rfind(haystack: &[u8], needle: &[u8]) -> Option<usize> {
         [] => Some(haystack.len()),
         [byte] => memrchr(*byte, haystack),
         _ if haystack.len() < needle.len() => None,
+        _ if is_small(needle, haystack) => {
+            entry!(rfind_once(needle: &[u8], haystack: &[u8]) -> Option<usize>)
+        }
         _ => Finder::new(needle).rfind(haystack),
     }
 }

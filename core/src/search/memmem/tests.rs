@@ -61,6 +61,12 @@ fn agree(haystack: &[u8], needle: &[u8]) {
         let finder = Finder::for_level(level, needle).unwrap();
         assert_eq!(finder.find(haystack), first, "{level:?}: {}", show());
         assert_eq!(finder.rfind(haystack), last, "{level:?}: {}", show());
+        if needle.len() > 1 && is_small(needle, haystack) {
+            let (one, other) = (find_once::select(level), rfind_once::select(level));
+            // SAFETY: the level is available; the needle has 2 to 64 bytes.
+            let found = unsafe { (one(needle, haystack), other(needle, haystack)) };
+            assert_eq!(found, (first, last), "{level:?}: {}", show());
+        }
         let found: Vec<usize> = finder.find_iter(haystack).collect();
         assert_eq!(found, all, "{level:?}: {}", show());
         let found: Vec<usize> = finder.rfind_iter(haystack).collect();

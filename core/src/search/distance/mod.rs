@@ -5,10 +5,16 @@
 //! programming", JACM 46(3), 1999, with the horizontal carries of Hyyrö, 2003.
 #![allow(unsafe_code, reason = "loads at positions the loops keep in bounds")]
 
+#[cfg(feature = "alloc")]
+mod whole;
+
 use super::dispatch::{dispatch, entry};
 use super::vector::{Vector, low_bits};
 use core::fmt;
 use core::iter::FusedIterator;
+
+#[cfg(feature = "alloc")]
+pub use whole::edits;
 
 /// Bytes of a pattern at most, for [`find_near`]: counters have eight bits.
 pub const NEAR_MAX: usize = 255;
@@ -176,7 +182,8 @@ impl Edits {
             edits: self,
             haystack,
             at: 0,
-            column: Column::new(self.len),
+            column: Column::FIRST,
+            distance: self.len,
         }
     }
 }
@@ -197,21 +204,26 @@ pub struct NearIter<'a, 'h> {
     haystack: &'h [u8],
     at: usize,
     column: Column,
+    /// Its last value.
+    distance: usize,
 }
 
 impl Iterator for NearIter<'_, '_> {
     type Item = Near;
 
     fn next(&mut self) -> Option<Near> {
+        const ANYWHERE: Rows = Rows { grow: 0, fall: 0 };
         let edits = self.edits;
         while let Some(byte) = self.haystack.get(self.at) {
             self.at += 1;
-            self.column
-                .step(edits.places[usize::from(*byte)], edits.len, 0);
-            if self.column.score <= edits.most {
+            let rows = self.column.step(edits.places[usize::from(*byte)], ANYWHERE);
+            if edits.len > 0 {
+                self.distance = rows.next(self.distance, edits.len - 1);
+            }
+            if self.distance <= edits.most {
                 return Some(Near {
                     end: self.at,
-                    distance: self.column.score,
+                    distance: self.distance,
                 });
             }
         }
@@ -221,83 +233,49 @@ impl Iterator for NearIter<'_, '_> {
 
 impl FusedIterator for NearIter<'_, '_> {}
 
-/// A column of the matrix of distances, up to 64 rows: where it grows and where it falls from row to row, and its last value.
+/// A column of the matrix of distances, up to 64 rows: where it grows and where it falls from row to row.
 #[derive(Clone, Copy, Debug)]
 struct Column {
     grows: u64,
     falls: u64,
-    score: usize,
+}
+
+/// How rows differ from the column before, a bit each: one more, or one less.
+#[derive(Clone, Copy, Debug)]
+struct Rows {
+    grow: u64,
+    fall: u64,
+}
+
+impl Rows {
+    /// Of `value`, which is that of row `last`, the next one.
+    #[inline(always)]
+    const fn next(self, value: usize, last: usize) -> usize {
+        value + (self.grow >> last & 1) as usize - (self.fall >> last & 1) as usize
+    }
 }
 
 impl Column {
-    const fn new(len: usize) -> Self {
-        Self {
-            grows: u64::MAX,
-            falls: 0,
-            score: len,
-        }
-    }
+    /// The first one: nothing of the text is there yet.
+    const FIRST: Self = Self {
+        grows: u64::MAX,
+        falls: 0,
+    };
 
-    /// The next column, for a byte of the text that is in the pattern at `places`. `carry` is how the row above differs from the column before:
-    /// 0 in a search, where a match may start anywhere, 1 in the first row of a whole comparison. Gives the same for the last row.
+    /// The next column, for a byte of the text that is in the pattern at `places`. In bit 0 of `above` is how the row above differs: not at all
+    /// in a search, where a match may start anywhere; by one more in the first row of a whole comparison.
     #[inline(always)]
-    fn step(&mut self, places: u64, len: usize, carry: i8) -> i8 {
-        if len == 0 {
-            self.score = self.score.saturating_add_signed(isize::from(carry));
-            return carry;
-        }
-        let is_less = u64::from(carry < 0);
-        let matches = places | is_less;
+    fn step(&mut self, places: u64, above: Rows) -> Rows {
+        let matches = places | above.fall;
         let diagonal = (((matches & self.grows).wrapping_add(self.grows)) ^ self.grows) | matches;
-        let mut up = self.falls | !(diagonal | self.grows);
-        let mut down = self.grows & diagonal;
-        let last = 1 << (len - 1);
-        let out = i8::from(up & last != 0) - i8::from(down & last != 0);
-        up = up << 1 | u64::from(carry > 0);
-        down = down << 1 | is_less;
+        let grow = self.falls | !(diagonal | self.grows);
+        let fall = self.grows & diagonal;
+        let (up, down) = (grow << 1 | above.grow, fall << 1 | above.fall);
         let vertical = places | self.falls;
         self.grows = down | !(vertical | up);
         self.falls = up & vertical;
-        self.score = self.score.saturating_add_signed(isize::from(out));
-        out
+        Rows { grow, fall }
     }
-}
-
-/// How many bytes must be inserted, deleted or replaced to make one of the other. Takes a few instructions for
-/// each byte of the longer one and each 64 bytes of the shorter one, and 2 KiB of memory for each of the latter. For a search, see
-/// [`Edits`].
-///
-/// ```
-/// assert_eq!(underpin_core::search::distance::edits(b"kitten", b"sitting"), 3);
-/// ```
-#[cfg(feature = "alloc")]
-#[must_use]
-pub fn edits(a: &[u8], b: &[u8]) -> usize {
-    let (short, long) = if a.len() <= b.len() { (a, b) } else { (b, a) };
-    // What both start and end with costs nothing.
-    let start = super::common_prefix(short, long);
-    let (short, long) = (&short[start..], &long[start..]);
-    let end = super::common_suffix(short, long);
-    let (short, long) = (&short[..short.len() - end], &long[..long.len() - end]);
-    let mut blocks: alloc::vec::Vec<(&[u8], Column)> = short
-        .chunks(EDITS_MAX)
-        .map(|piece| (piece, Column::new(piece.len())))
-        .collect();
-    let mut places = alloc::vec![[0u64; 256]; blocks.len()];
-    for ((piece, _), places) in blocks.iter().zip(&mut places) {
-        for (i, byte) in piece.iter().enumerate() {
-            places[usize::from(*byte)] |= 1 << i;
-        }
-    }
-    let mut distance = short.len();
-    for byte in long {
-        let mut carry = 1;
-        for ((piece, column), places) in blocks.iter_mut().zip(&places) {
-            carry = column.step(places[usize::from(*byte)], piece.len(), carry);
-        }
-        distance = distance.saturating_add_signed(isize::from(carry));
-    }
-    distance
 }
 
 #[cfg(test)]
@@ -352,8 +330,7 @@ mod tests {
     fn edits_are_those_of_the_matrix() {
         for (pattern, text) in texts() {
             let whole = *matrix(&pattern, &text, false).last().unwrap();
-            assert_eq!(edits(&pattern, &text), whole);
-            assert_eq!(edits(&text, &pattern), whole);
+            whole::tests::agree(&pattern, &text, whole);
             let Ok(search) = Edits::new(&pattern, 2) else {
                 assert!(pattern.len() > EDITS_MAX);
                 continue;
