@@ -9,7 +9,7 @@ use core::mem::MaybeUninit;
 use core::net::SocketAddr;
 use core::time::Duration;
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use rustix::io::{Errno, IoSlice, retry_on_intr};
+use rustix::io::{Errno, IoSlice, IoSliceMut, retry_on_intr};
 use rustix::net::{
     AddressFamily, RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown, SocketAddrAny, SocketFlags,
     SocketType, ipproto, sockopt,
@@ -219,6 +219,18 @@ unsafe impl Net for Linux {
     #[inline]
     fn try_receive(&self, socket: &Socket, buffer: &mut [MaybeUninit<u8>]) -> Result<usize> {
         receive(socket, buffer, RecvFlags::empty())
+    }
+
+    fn try_receive_vectored(&self, socket: &Socket, buffers: &mut [&mut [u8]]) -> Result<usize> {
+        let count = buffers.len().min(SLICES_MAX);
+        let mut buffers = buffers.iter_mut();
+        let mut list: [IoSliceMut<'_>; SLICES_MAX] =
+            core::array::from_fn(|_| match buffers.next() {
+                Some(buffer) => IoSliceMut::new(buffer),
+                None => IoSliceMut::new(&mut []),
+            });
+        retry_on_intr(|| rustix::io::readv(socket.as_fd(), &mut list[..count]))
+            .map_err(|errno| error(Operation::Receive, errno))
     }
 
     #[inline]

@@ -36,6 +36,9 @@ pub type EpollRing = ReadinessRing<EpollPoller>;
 pub struct EpollPoller {
     epoll: OwnedFd,
     waker: Arc<OwnedFd>,
+    /// By descriptor number, how many sockets with this number came and went, modulo 2^16. It is in the upper half of events' data: the
+    /// registration of a closed descriptor stays while a duplicate of it is open.
+    generations: Vec<u16>,
 }
 
 /// Ends a wait of its ring.
@@ -69,7 +72,14 @@ impl EpollPoller {
         Ok(Self {
             epoll,
             waker: Arc::new(waker),
+            generations: Vec::new(),
         })
+    }
+
+    /// What the events of the socket that has this number carry.
+    fn data_of(&self, number: u32) -> u64 {
+        let generation = self.generations.get(number as usize).copied();
+        u64::from(generation.unwrap_or(0)) << 32 | u64::from(number)
     }
 }
 
@@ -136,13 +146,25 @@ impl Poller for EpollPoller {
             | epoll::EventFlags::RDHUP
             | epoll::EventFlags::PRI
             | epoll::EventFlags::ET;
-        let data = epoll::EventData::new_u64(u64::from(number_of(socket)));
+        let data = epoll::EventData::new_u64(self.data_of(number_of(socket)));
         match epoll::add(&self.epoll, socket.as_fd(), data, flags) {
             Ok(()) => Ok(()),
             // The user's bound on watches, not the disk's on space.
             Err(Errno::NOSPC) => Err(error_as(OP, Kind::Limit, Errno::NOSPC)),
             Err(errno) => Err(error(OP, errno)),
         }
+    }
+
+    fn forget(&mut self, key: usize) {
+        if key >= self.generations.len() {
+            let more = key + 1 + key / 4 - self.generations.len();
+            if self.generations.try_reserve_exact(more).is_err() {
+                // Then a stale event is taken for a new one, which costs a call that says `WouldBlock`, as a rule.
+                return;
+            }
+            self.generations.resize(key + 1 + key / 4, 0);
+        }
+        self.generations[key] = self.generations[key].wrapping_add(1);
     }
 
     fn poll(&mut self, timeout_ns: Option<u64>, out: &mut Vec<Event>) -> Result<bool> {
@@ -166,12 +188,14 @@ impl Poller for EpollPoller {
                 waked = true;
                 continue;
             }
-            let Ok(key) = usize::try_from(data) else {
+            // The lower half.
+            let number = data as u32;
+            if data != self.data_of(number) {
                 continue;
-            };
+            }
             let both = Flags::HUP | Flags::ERR;
             out.push(Event {
-                key,
+                key: number as usize,
                 readable: flags.intersects(Flags::IN | Flags::RDHUP | both),
                 writable: flags.intersects(Flags::OUT | both),
                 ended: flags.intersects(Flags::RDHUP | both),

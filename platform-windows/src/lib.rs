@@ -32,6 +32,8 @@ mod afd;
 #[cfg(windows)]
 mod clock;
 #[cfg(windows)]
+mod console;
+#[cfg(windows)]
 mod entropy;
 #[cfg(windows)]
 mod file;
@@ -58,6 +60,7 @@ mod winsock;
 
 #[cfg(windows)]
 pub use {
+    console::hear_console,
     file::File,
     map::Mapping,
     net::{Descriptor, Socket},

@@ -1,6 +1,7 @@
 //! Buffers that are lent for the time in which there is something in them: an idle connection holds none.
 #![allow(unsafe_code, reason = "bytes of a buffer are initialised by a read")]
 
+use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::cell::RefCell;
@@ -14,9 +15,17 @@ pub const LEASE_BYTES: usize = 16 * 1024;
 /// Buffers that are kept while nobody has them.
 const KEPT_MAX: usize = 32;
 
+/// A buffer behind one pointer, so that a task which now and then holds a lease has room for no more than that.
+struct Block {
+    /// `None` while it is kept.
+    home: Option<Buffers>,
+    bytes: Vec<u8>,
+}
+
 /// The free buffers of one executor.
 #[derive(Clone)]
-pub(super) struct Buffers(Rc<RefCell<Vec<Vec<u8>>>>);
+#[expect(clippy::vec_box, reason = "a buffer keeps its box when it is lent")]
+pub(super) struct Buffers(Rc<RefCell<Vec<Box<Block>>>>);
 
 impl Buffers {
     pub(super) fn new() -> Self {
@@ -25,31 +34,40 @@ impl Buffers {
 
     /// A buffer with nothing in it.
     pub(super) fn lease(&self) -> Lease {
-        let bytes = self.0.borrow_mut().pop();
-        Lease {
-            bytes: bytes.unwrap_or_else(|| Vec::with_capacity(LEASE_BYTES)),
-            home: self.clone(),
-        }
+        let kept = self.0.borrow_mut().pop();
+        let mut block = kept.unwrap_or_else(|| {
+            Box::new(Block {
+                home: None,
+                bytes: Vec::with_capacity(LEASE_BYTES),
+            })
+        });
+        block.home = Some(self.clone());
+        Lease(Some(block))
     }
 }
 
 /// Bytes that were received. Dropping it gives the buffer back.
-pub struct Lease {
-    bytes: Vec<u8>,
-    home: Buffers,
-}
+pub struct Lease(
+    /// `None` only while it is dropped.
+    Option<Box<Block>>,
+);
 
 impl Lease {
     /// The room of an empty lease.
     pub(super) fn spare_mut(&mut self) -> &mut [MaybeUninit<u8>] {
-        self.bytes.spare_capacity_mut()
+        match &mut self.0 {
+            Some(block) => block.bytes.spare_capacity_mut(),
+            None => &mut [],
+        }
     }
 
     /// # Safety
     /// The first `count` spare bytes are initialised.
     pub(super) unsafe fn advance(&mut self, count: usize) {
-        // SAFETY: the caller's word.
-        unsafe { self.bytes.set_len(self.bytes.len() + count) }
+        if let Some(block) = &mut self.0 {
+            // SAFETY: the caller's word.
+            unsafe { block.bytes.set_len(block.bytes.len() + count) }
+        }
     }
 }
 
@@ -57,23 +75,28 @@ impl Deref for Lease {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        &self.bytes
+        self.0.as_ref().map_or(&[], |block| &block.bytes)
     }
 }
 
 impl AsRef<[u8]> for Lease {
     fn as_ref(&self) -> &[u8] {
-        &self.bytes
+        self
     }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        let mut bytes = core::mem::take(&mut self.bytes);
-        bytes.clear();
-        let mut kept = self.home.0.borrow_mut();
+        let Some(mut block) = self.0.take() else {
+            return;
+        };
+        let Some(home) = block.home.take() else {
+            return;
+        };
+        block.bytes.clear();
+        let mut kept = home.0.borrow_mut();
         if kept.len() < KEPT_MAX {
-            kept.push(bytes);
+            kept.push(block);
         }
     }
 }

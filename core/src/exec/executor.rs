@@ -75,6 +75,8 @@ pub(super) struct Shared<P: Reactor, H: Host> {
     /// Operations that the running task may still do.
     budget: Cell<u32>,
     running: Cell<bool>,
+    /// The task that is polled.
+    polled: Cell<Option<TaskPtr>>,
     /// Whom the last look at the ring found; kept for its memory.
     woken: Cell<Vec<Waker>>,
     main: OnceCell<(JoinHandle<()>, Waker)>,
@@ -140,7 +142,13 @@ impl<P: Reactor, H: Host> Shared<P, H> {
                 break;
             }
         }
-        swallow::<H>(|| self.timers.close());
+        // A waker that panics ends the round; its timer was taken out before, so the rounds end too.
+        loop {
+            swallow::<H>(|| self.timers.close());
+            if self.timers.count() == 0 {
+                break;
+            }
+        }
     }
 
     /// Waits in the ring and wakes whom it found.
@@ -178,7 +186,29 @@ impl<P: Reactor, H: Host> Shared<P, H> {
         main: TaskPtr,
         poll_main: &mut impl FnMut() -> Poll<T>,
     ) -> Poll<T> {
-        for _ in 0..TASKS_PER_TURN {
+        let mut left = TASKS_PER_TURN;
+        loop {
+            // One catch for all of them, since each costs as much as a poll.
+            let caught = H::catch(|| self.polls_of::<TIMED, T>(main, poll_main, &mut left));
+            match (caught, self.polled.take()) {
+                (Ok(polled), _) => return polled,
+                // SAFETY: E1; a task is named here only while it is polled, and its poll has just unwound.
+                (Err(payload), Some(task)) => unsafe { task::panicked(task, payload) },
+                (Err(payload), None) => H::resume(payload),
+            }
+        }
+    }
+
+    /// As [`polls`](Self::polls), up to a panic; then `polled` names the task, unless it was `block_on`'s.
+    #[inline]
+    fn polls_of<const TIMED: bool, T>(
+        &self,
+        main: TaskPtr,
+        poll_main: &mut impl FnMut() -> Poll<T>,
+        left: &mut usize,
+    ) -> Poll<T> {
+        while *left > 0 {
+            *left -= 1;
             // A poll may have asked for it: the turn ends.
             if self.counters.is_timing() != TIMED {
                 break;
@@ -191,15 +221,19 @@ impl<P: Reactor, H: Host> Shared<P, H> {
                 self.budget.set(OPERATIONS_PER_POLL);
                 let timed = TIMED.then(|| (task.as_ref().name(), self.now()));
                 if task == main {
+                    self.polled.set(None);
                     task::begin_main(task.as_ref());
                     let polled = poll_main();
                     if polled.is_ready() {
                         return polled;
                     }
                 } else {
+                    self.polled.set(Some(task));
                     task::run(task);
                 }
                 if let Some((name, start)) = timed {
+                    // The report may panic, for itself.
+                    self.polled.set(None);
                     let took = self.now().saturating_duration_since(start);
                     self.counters.add_poll(name, took);
                 }
@@ -303,6 +337,7 @@ impl<P: Reactor, H: Host> Executor<P, H> {
             buffers: Buffers::new(),
             budget: Cell::new(OPERATIONS_PER_POLL),
             running: Cell::new(false),
+            polled: Cell::new(None),
             woken: Cell::new(Vec::new()),
             main: OnceCell::new(),
             counters: Counters::new(),
@@ -430,6 +465,12 @@ impl<P: Reactor, H: Host> Handle<P, H> {
     #[must_use]
     pub fn interval(&self, period: Duration, missed: MissedTick) -> Interval<Self> {
         Interval::new(self.clone(), self.now(), period, missed)
+    }
+
+    /// Takes one from the operations that the running task may still do in this poll: for what does operations of its own, at once, so that
+    /// a task which never waits lets others run. `Pending`, with a wake on its way, if none is left.
+    pub fn poll_budget(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.0.poll_budget(cx)
     }
 
     /// Numbers about the executor, gathered at no cost worth naming.

@@ -32,6 +32,13 @@ pub unsafe trait Host: 'static {
     fn catch<R>(body: impl FnOnce() -> R) -> Result<R, PanicPayload> {
         Ok(body())
     }
+
+    /// Goes on with a panic that [`catch`](Self::catch) caught: one of the future that `block_on` runs. Where `catch` catches, this is to
+    /// be overridden; the default panics anew, without what the panic carried.
+    fn resume(payload: PanicPayload) -> ! {
+        core::mem::forget(payload);
+        panic!("a future panicked");
+    }
 }
 
 /// Runs foreign code whose panic nobody is there to hear.

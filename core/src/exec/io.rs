@@ -16,6 +16,7 @@ use crate::platform::{
     RingOptions,
 };
 use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::task::{Poll, Waker};
 
@@ -23,16 +24,18 @@ use core::task::{Poll, Waker};
 pub(super) const NONE: u32 = u32::MAX;
 
 /// Slots that one executor may use.
-const SLOTS_MAX: usize = 1 << 24;
+pub(super) const SLOTS_MAX: usize = 1 << 24;
 
-enum State<S> {
-    Free {
-        next: u32,
-    },
-    Waiting(Option<Waker>),
+/// Where a slot stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Free,
+    Waiting,
     Orphan,
-    /// `None` stands for the most frequent result, `Ok(Outcome::Ready)`.
-    Done(Option<Box<Completed<S>>>),
+    /// What came is `Ok(Outcome::Ready)`, the most frequent result.
+    Ready,
+    /// What came is in `Io::brought`.
+    Brought,
 }
 
 /// What an operation came to.
@@ -45,17 +48,30 @@ pub(super) struct Completed<S> {
 /// A finished operation; `None` stands for `Ok(Outcome::Ready)`.
 pub(super) type Brought<P> = Option<Box<Completed<<P as Net>::Socket>>>;
 
-struct Slot<S> {
+/// A slot, as small as can be: an idle connection has one.
+struct Slot {
+    /// The ring's number of the operation; of a free slot the next free one.
+    number: u64,
+    /// Whom to wake, while it waits.
+    waker: Option<Waker>,
     generation: u32,
-    id: OpId,
-    state: State<S>,
+    phase: Phase,
+}
+
+impl Slot {
+    /// The next slot of the free list that this one is in.
+    fn next(&self) -> u32 {
+        u32::try_from(self.number).unwrap_or(NONE)
+    }
 }
 
 /// The ring and its slots.
 pub(super) struct Io<P: Reactor> {
     ring: P::Ring,
-    slots: Vec<Slot<P::Socket>>,
+    slots: Vec<Slot>,
     free: u32,
+    /// Results that are not taken yet, by slot; few at a time.
+    brought: BTreeMap<u32, Box<Completed<P::Socket>>>,
     used: usize,
     /// Whether the ring knows [`Op::NextReady`].
     knows_next: bool,
@@ -73,6 +89,7 @@ impl<P: Reactor> Io<P> {
             ring: platform.ring(&options)?,
             slots: Vec::new(),
             free: NONE,
+            brought: BTreeMap::new(),
             used: 0,
             knows_next: true,
             arrived: Vec::new(),
@@ -103,12 +120,11 @@ impl<P: Reactor> Io<P> {
         let token = u64::from(slot.generation) << 32 | u64::from(index);
         match self.ring.submit(op, token) {
             Ok(id) => {
-                let State::Free { next } = slot.state else {
-                    unreachable!("the free list holds free slots");
-                };
-                self.free = next;
-                slot.id = id;
-                slot.state = State::Waiting(waker.take());
+                debug_assert!(slot.phase == Phase::Free);
+                self.free = slot.next();
+                slot.number = id.as_raw();
+                slot.waker = waker.take();
+                slot.phase = Phase::Waiting;
                 self.used += 1;
                 Ok(index)
             }
@@ -154,9 +170,10 @@ impl<P: Reactor> Io<P> {
                     .map_err(|_| Error::new(Operation::Submit, Kind::OutOfMemory))?;
             }
             self.slots.push(Slot {
+                number: u64::from(NONE),
+                waker: None,
                 generation: 0,
-                id: OpId::from_raw(0),
-                state: State::Free { next: NONE },
+                phase: Phase::Free,
             });
             self.free = index;
         }
@@ -165,12 +182,10 @@ impl<P: Reactor> Io<P> {
 
     /// Whether [`poll`](Self::poll) needs a clone of `waker`, which is to be made while nothing is borrowed.
     pub(super) fn wants(&self, index: u32, waker: &Waker) -> bool {
-        let state = self.slots.get(index as usize).map(|slot| &slot.state);
-        match state {
-            Some(State::Waiting(Some(old))) => !old.will_wake(waker),
-            Some(State::Waiting(None)) => true,
-            _ => false,
-        }
+        self.slots.get(index as usize).is_some_and(|slot| {
+            let has_it = slot.waker.as_ref().is_some_and(|old| old.will_wake(waker));
+            slot.phase == Phase::Waiting && !has_it
+        })
     }
 
     /// The operation's result if it is done, which frees the slot; else `waker`, if there is one, is who is woken. `None` stands for
@@ -183,17 +198,13 @@ impl<P: Reactor> Io<P> {
         let Some(slot) = self.slots.get_mut(index as usize) else {
             return (Poll::Pending, waker);
         };
-        match &mut slot.state {
-            State::Waiting(place) => match waker {
-                Some(waker) => (Poll::Pending, place.replace(waker)),
+        match slot.phase {
+            Phase::Waiting => match waker {
+                Some(waker) => (Poll::Pending, slot.waker.replace(waker)),
                 None => (Poll::Pending, None),
             },
-            State::Done(result) => {
-                let result = result.take();
-                self.release(index);
-                (Poll::Ready(result), waker)
-            }
-            State::Free { .. } | State::Orphan => (Poll::Pending, waker),
+            Phase::Ready | Phase::Brought => (Poll::Ready(self.take(index)), waker),
+            Phase::Free | Phase::Orphan => (Poll::Pending, waker),
         }
     }
 
@@ -203,26 +214,33 @@ impl<P: Reactor> Io<P> {
         let Some(slot) = self.slots.get_mut(index as usize) else {
             return (None, None);
         };
-        match core::mem::replace(&mut slot.state, State::Orphan) {
-            State::Waiting(waker) => {
-                let _ = self.ring.cancel(slot.id);
+        match slot.phase {
+            Phase::Waiting => {
+                slot.phase = Phase::Orphan;
+                let waker = slot.waker.take();
+                let _ = self.ring.cancel(OpId::from_raw(slot.number));
                 (waker, None)
             }
-            State::Done(completed) => {
-                self.release(index);
-                (None, completed)
-            }
-            state => {
-                slot.state = state;
-                (None, None)
-            }
+            Phase::Ready | Phase::Brought => (None, self.take(index)),
+            Phase::Free | Phase::Orphan => (None, None),
         }
+    }
+
+    /// What the operation of a slot came to, which frees the slot.
+    fn take(&mut self, index: u32) -> Brought<P> {
+        let brought = match self.slots[index as usize].phase {
+            Phase::Brought => self.brought.remove(&index),
+            _ => None,
+        };
+        self.release(index);
+        brought
     }
 
     fn release(&mut self, index: u32) {
         let slot = &mut self.slots[index as usize];
         slot.generation = slot.generation.wrapping_add(1);
-        slot.state = State::Free { next: self.free };
+        slot.phase = Phase::Free;
+        slot.number = u64::from(self.free);
         self.free = index;
         self.used -= 1;
     }
@@ -230,9 +248,7 @@ impl<P: Reactor> Io<P> {
     /// The executor goes: takes out whoever waits, to be woken.
     pub(super) fn take_waiting(&mut self, wake: &mut Vec<Waker>) {
         for slot in &mut self.slots {
-            if let State::Waiting(waker) = &mut slot.state {
-                wake.extend(waker.take());
-            }
+            wake.extend(slot.waker.take());
         }
     }
 
@@ -252,19 +268,23 @@ impl<P: Reactor> Io<P> {
             if slot.generation != generation {
                 continue;
             }
-            match &mut slot.state {
-                State::Waiting(waker) => {
-                    wake.extend(waker.take());
-                    slot.state = State::Done(match completion.result {
-                        Ok(Outcome::Ready) if completion.buffer.is_none() => None,
-                        result => Some(Box::new(Completed {
-                            result,
-                            _buffer: completion.buffer,
-                        })),
-                    });
+            match slot.phase {
+                Phase::Waiting => {
+                    wake.extend(slot.waker.take());
+                    slot.phase = match completion.result {
+                        Ok(Outcome::Ready) if completion.buffer.is_none() => Phase::Ready,
+                        result => {
+                            let completed = Box::new(Completed {
+                                result,
+                                _buffer: completion.buffer,
+                            });
+                            self.brought.insert(index, completed);
+                            Phase::Brought
+                        }
+                    };
                 }
-                State::Orphan => self.release(index),
-                State::Free { .. } | State::Done(_) => {}
+                Phase::Orphan => self.release(index),
+                Phase::Free | Phase::Ready | Phase::Brought => {}
             }
         }
         self.arrived = arrived;

@@ -87,7 +87,7 @@ impl Owner {
         // SAFETY: the owner's thread.
         unsafe {
             self.scheduler().receive_all();
-            while self.scheduler().run_one() {}
+            while self.scheduler().run_one::<LoomHost>() {}
         }
     }
 

@@ -35,7 +35,7 @@ pub struct Metrics {
 pub struct TaskInfo {
     /// The type of its future, which names the function that made it.
     pub name: &'static str,
-    /// How often it was polled, modulo 2^32.
+    /// How often it was polled, modulo 2^25.
     pub polls: u32,
     /// Whether it wants a poll now.
     pub queued: bool,
@@ -45,7 +45,7 @@ impl TaskInfo {
     pub(super) fn of(header: &Header) -> Self {
         Self {
             name: header.name(),
-            polls: header.polls.get(),
+            polls: header.polls(),
             queued: super::task::is_scheduled(header),
         }
     }

@@ -27,7 +27,7 @@
 //! the standard library promises; each call asks [`Host::thread_token`] which side it is on. [`Remote`] spawns from elsewhere.
 //!
 //! # Bounds
-//! A task costs its future, its output or both in one place, and a header of 80 bytes. The inbox, the run queue and the wheel are linked
+//! A task costs its future, its output or both in one place, and a header of 72 bytes. The inbox, the run queue and the wheel are linked
 //! through tasks and futures, so they need no memory of their own. Operations: `Limit` beyond 2^24. What a program spawns is its own to bound.
 #![deny(unsafe_code)]
 #![cfg_attr(

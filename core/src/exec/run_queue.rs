@@ -8,6 +8,7 @@ use core::ptr::{NonNull, null};
 /// The queue; the owner's thread alone uses it. A task stands in it at most once (its `SCHEDULED` bit).
 pub(super) struct RunQueue {
     head: Cell<*const Header>,
+    /// The last one, unless it is empty.
     tail: Cell<*const Header>,
     count: Cell<usize>,
 }
@@ -43,12 +44,13 @@ impl RunQueue {
     /// The owner's thread; the task is alive, not in the queue, and stays alive until it is popped.
     #[inline]
     pub(super) unsafe fn push(&self, task: TaskPtr) {
-        // SAFETY: both are alive.
+        // SAFETY: the caller's word; what stands in the queue is alive, and the last one does unless it is empty.
         unsafe {
             task.as_ref().queue_next.set(null());
-            match self.tail.get().as_ref() {
-                Some(tail) => tail.queue_next.set(task.as_ptr()),
-                None => self.head.set(task.as_ptr()),
+            if self.is_empty() {
+                self.head.set(task.as_ptr());
+            } else {
+                (*self.tail.get()).queue_next.set(task.as_ptr());
             }
         }
         self.tail.set(task.as_ptr());
@@ -61,11 +63,7 @@ impl RunQueue {
     pub(super) unsafe fn pop(&self) -> Option<TaskPtr> {
         let task = NonNull::new(self.head.get().cast_mut())?;
         // SAFETY: a task in the queue is alive.
-        let next = unsafe { task.as_ref() }.queue_next.get();
-        self.head.set(next);
-        if next.is_null() {
-            self.tail.set(null());
-        }
+        self.head.set(unsafe { task.as_ref() }.queue_next.get());
         self.count.set(self.count.get() - 1);
         Some(task)
     }
@@ -73,7 +71,6 @@ impl RunQueue {
     /// Forgets what is in it.
     pub(super) fn clear(&self) {
         self.head.set(null());
-        self.tail.set(null());
         self.count.set(0);
     }
 }

@@ -12,6 +12,7 @@
 #[cfg(feature = "alloc")]
 use super::block_pool::BlockPool;
 use super::cell::Cell;
+use super::host::Host;
 use super::inbox::{Inbox, Pushed};
 use super::run_queue::RunQueue;
 use super::task::{self, Header, TaskPtr};
@@ -254,16 +255,16 @@ impl Scheduler {
     /// # Safety
     /// The owner's thread, not from inside a poll.
     #[inline]
-    pub(super) unsafe fn run_one(&self) -> bool {
+    pub(super) unsafe fn run_one<H: Host>(&self) -> bool {
         // SAFETY: the caller's word.
         unsafe {
-            match self.take_first() {
-                Some(task) => {
-                    task::run(task);
-                    true
-                }
-                None => false,
+            let Some(task) = self.take_first() else {
+                return false;
+            };
+            if let Err(payload) = H::catch(|| task::run(task)) {
+                task::panicked(task, payload);
             }
+            true
         }
     }
 

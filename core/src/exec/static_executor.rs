@@ -150,7 +150,7 @@ impl<H: Host> Started<H> {
             scheduler.receive_all();
             self.executor.timers.advance(now);
             for _ in 0..TASKS_PER_TURN {
-                if !scheduler.run_one() {
+                if !scheduler.run_one::<H>() {
                     break;
                 }
             }

@@ -12,19 +12,20 @@ impl WakerCell {
         Self(UnsafeCell::new(None))
     }
 
-    /// Stores `waker` in place of what was there.
+    /// Stores `waker` in place of what was there. Says whether foreign code ran: it was not there yet.
     #[inline]
-    pub(super) fn set(&self, waker: &Waker) {
+    pub(super) fn set(&self, waker: &Waker) -> bool {
         // SAFETY: one thread, and no reference into the cell is held while foreign code (a waker's clone or drop) runs: the clone
         // is made before the cell is touched, and the old waker is dropped after.
         unsafe {
             if let Some(old) = &*self.0.get()
                 && old.will_wake(waker)
             {
-                return;
+                return false;
             }
             let new = waker.clone();
             drop((*self.0.get()).replace(new));
+            true
         }
     }
 
@@ -58,39 +59,51 @@ impl WakerCell {
 /// For who waits again and again: keeps the waker when it wakes, so that the next wait needs no new one.
 pub(super) struct KeptWaker {
     waker: WakerCell,
-    waiting: Cell<bool>,
+    state: Cell<KeptState>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum KeptState {
+    Idle,
+    Waiting,
+    /// Whoever waited is gone.
+    Over,
 }
 
 impl KeptWaker {
     pub(super) const fn new() -> Self {
         Self {
             waker: WakerCell::new(),
-            waiting: Cell::new(false),
+            state: Cell::new(KeptState::Idle),
         }
     }
 
-    /// Somebody waits: the next `wake` is for this waker.
+    /// Somebody waits: the next `wake` is for this waker. Says whether foreign code ran.
     #[inline]
-    pub(super) fn set(&self, waker: &Waker) {
-        self.waker.set(waker);
-        self.waiting.set(true);
+    pub(super) fn set(&self, waker: &Waker) -> bool {
+        let foreign = self.waker.set(waker);
+        self.state.set(KeptState::Waiting);
+        foreign
     }
 
     /// Wakes who waits, once.
     #[inline]
     pub(super) fn wake(&self) {
-        if self.waiting.replace(false)
+        if self.state.get() == KeptState::Waiting
             && let Some(waker) = self.waker.take()
         {
+            self.state.set(KeptState::Idle);
             // Out of the cell, which foreign code may come to set.
             waker.wake_by_ref();
-            self.waker.put_back(waker);
+            if self.state.get() != KeptState::Over {
+                self.waker.put_back(waker);
+            }
         }
     }
 
-    /// Forgets the waker.
+    /// Forgets the waker: nobody waits any more.
     pub(super) fn clear(&self) {
-        self.waiting.set(false);
+        self.state.set(KeptState::Over);
         drop(self.waker.take());
     }
 }

@@ -72,6 +72,26 @@ pub unsafe trait Net: Platform {
     /// `WouldBlock`; `ConnectionReset`, `NotConnected`.
     fn try_receive(&self, socket: &Self::Socket, buffer: &mut [MaybeUninit<u8>]) -> Result<usize>;
 
+    /// As [`try_receive`](Self::try_receive), into several buffers in turn. The default fills the first that has room.
+    ///
+    /// # Errors
+    /// As `try_receive`.
+    fn try_receive_vectored(
+        &self,
+        socket: &Self::Socket,
+        buffers: &mut [&mut [u8]],
+    ) -> Result<usize> {
+        match buffers.iter_mut().find(|buffer| !buffer.is_empty()) {
+            Some(buffer) => {
+                // SAFETY: initialised bytes are also maybe initialised ones, and `try_receive` writes nothing but bytes.
+                let buffer =
+                    unsafe { &mut *(core::ptr::from_mut(*buffer) as *mut [MaybeUninit<u8>]) };
+                self.try_receive(socket, buffer)
+            }
+            None => Ok(0),
+        }
+    }
+
     /// As [`try_receive`](Self::try_receive), and leaves the bytes for the next. A platform may lack it.
     ///
     /// # Errors

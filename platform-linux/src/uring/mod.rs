@@ -10,8 +10,8 @@
 //! | `cancel` | `ASYNC_CANCEL`, if the kernel has the operation already |
 //! | the waker | `READ` of an `eventfd` |
 //!
-//! Nothing but a cancellation, with all that has gathered by then, is given to the kernel outside of [`wait`](Ring::wait): one `io_uring_enter` submits what has gathered, waits, with the
-//! deadline as its timeout, and lets the kernel finish what is due. A wait that finds completions, has nothing to submit and sees that
+//! Nothing but a cancellation, with all that has gathered by then, is given to the kernel outside of [`wait`](Ring::wait): one
+//! `io_uring_enter` submits what has gathered, waits, with the deadline as its timeout, and lets the kernel finish what is due. A wait that finds completions, has nothing to submit and sees that
 //! the kernel holds none back makes no system call.
 //!
 //! Not yet: multishot operations, buffers that the kernel picks, registered files and buffers, zero-copy sends, files.
@@ -89,6 +89,8 @@ pub struct UringRing {
     waked: bool,
     /// Whether the kernel has the read of the bell, which writes to `count`.
     is_listening: bool,
+    /// Why the bell could not be read, until a wait has told.
+    deaf: Option<Errno>,
     count: ManuallyDrop<Box<core::cell::UnsafeCell<u64>>>,
 }
 
@@ -132,6 +134,7 @@ impl UringRing {
             waker,
             waked: false,
             is_listening: false,
+            deaf: None,
             count: ManuallyDrop::new(Box::new(core::cell::UnsafeCell::new(0))),
         })
     }
@@ -152,16 +155,14 @@ impl UringRing {
             .map_err(|_| Error::new(OP, Kind::OutOfMemory))
     }
 
-    /// Pushes an entry, after making room if there is none. Says whether it could.
-    ///
-    /// # Safety
-    /// As [`Queue::push`].
-    unsafe fn push(&mut self, entry: &Entry) -> Result<bool> {
+    /// Makes room for an entry if there is none. Takes the answers too: what is pushed must not pile up more of them, in the kernel's
+    /// memory, than their queue holds.
+    fn make_room(&mut self) -> Result<()> {
         if self.queue.is_full() {
             self.enter(Some(0))?;
+            self.waked |= self.reap();
         }
-        // SAFETY: the caller's word.
-        Ok(unsafe { self.queue.push(entry) })
+        Ok(())
     }
 
     fn enter(&mut self, timeout_ns: Option<u64>) -> Result<()> {
@@ -179,7 +180,12 @@ impl UringRing {
 
     /// Gives the kernel what is listed. What finds no room stays so.
     fn push_todo(&mut self) -> Result<()> {
-        while let Some(index) = self.slab.pop_todo() {
+        // Not what answers list meanwhile: that is for the next wait, so that this ends.
+        for _ in 0..self.slab.todo_count() {
+            self.make_room()?;
+            let Some(index) = self.slab.pop_todo() else {
+                break;
+            };
             let id = self.slab.id(index);
             let Some((work, phase)) = self.slab.waiting(index) else {
                 continue;
@@ -196,10 +202,9 @@ impl UringRing {
                 Phase::Queued | Phase::Submitted | Phase::CancelSubmitted => continue,
             };
             // SAFETY: the entry's buffer is the slab's, which keeps it until the answer (S3, W1), also when the ring is dropped.
-            let pushed = unsafe { self.push(&entry) };
-            if !matches!(pushed, Ok(true)) {
+            if !unsafe { self.queue.push(&entry) } {
                 self.slab.list(index);
-                return pushed.map(|_| ());
+                return Ok(());
             }
             if let Some((_, phase)) = self.slab.waiting(index) {
                 *phase = after;
@@ -223,8 +228,9 @@ impl UringRing {
             user_data: BELL,
             ..Entry::default()
         };
+        self.make_room()?;
         // SAFETY: the count is written by the kernel alone, and stays until the answer, also when the ring is dropped.
-        self.is_listening = unsafe { self.push(&entry) }?;
+        self.is_listening = unsafe { self.queue.push(&entry) };
         Ok(())
     }
 
@@ -237,6 +243,8 @@ impl UringRing {
                 if done.result > 0 {
                     self.waker.settle();
                     waked = true;
+                } else {
+                    self.deaf = deafness(done.result);
                 }
             } else if done.user_data & CANCELLATION != 0 {
                 self.cancel_again(done);
@@ -292,6 +300,18 @@ impl UringRing {
             self.slab.pop_ready()
         }));
         count
+    }
+}
+
+/// Why the bell cannot be read, if this answer to its read, which brought nothing, will come again: then nobody could wake the ring, and
+/// its waits would spin.
+fn deafness(answer: i32) -> Option<Errno> {
+    match answer {
+        0 => Some(Errno::IO),
+        answer => match Errno::from_raw_os_error(-answer) {
+            Errno::CANCELED | Errno::INTR | Errno::AGAIN => None,
+            errno => Some(errno),
+        },
     }
 }
 
@@ -384,6 +404,9 @@ impl Ring for UringRing {
                 self.enter(timeout_ns)?;
                 waked |= self.reap();
             }
+            if let Some(errno) = self.deaf.take() {
+                return Err(error_as(Operation::RingWait, Kind::Io, errno));
+            }
             if waked || self.slab.has_ready() || time_left(until) == Some(0) {
                 return Ok(self.deliver(out));
             }
@@ -405,8 +428,9 @@ impl Drop for UringRing {
             let mut stop = || {
                 self.push_todo()?;
                 if self.is_listening {
+                    self.make_room()?;
                     // SAFETY: a cancellation points to nothing.
-                    let _ = unsafe { self.push(&cancellation(BELL)) }?;
+                    let _ = unsafe { self.queue.push(&cancellation(BELL)) };
                 }
                 self.enter(Some(REPEAT_CANCEL_NS))?;
                 self.reap();

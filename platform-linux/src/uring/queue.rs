@@ -210,6 +210,13 @@ impl Queue {
         flags & (IoringSqFlags::TASKRUN | IoringSqFlags::CQ_OVERFLOW).bits() != 0
     }
 
+    /// Whether completions wait in the kernel's memory for room in their queue.
+    #[cfg(test)]
+    pub(super) fn has_overflowed(&self) -> bool {
+        let flags = self.word(self.sq_flags).load(Ordering::Relaxed);
+        flags & IoringSqFlags::CQ_OVERFLOW.bits() != 0
+    }
+
     /// Submits what was pushed, lets the kernel finish what is due, and unless `timeout_ns` is 0 waits until a completion is there or the
     /// time is over (`None`: for ever). May return early. One system call.
     ///

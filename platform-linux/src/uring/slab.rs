@@ -223,6 +223,11 @@ impl Slab {
         !self.todo.is_empty()
     }
 
+    /// How many entries want to be looked at.
+    pub(super) fn todo_count(&self) -> usize {
+        self.todo.len()
+    }
+
     /// Takes the next entry to look at. It may want nothing any more.
     pub(super) fn pop_todo(&mut self) -> Option<u32> {
         let index = self.todo.pop_front()?;

@@ -250,3 +250,34 @@ fn what_is_being_cancelled_is_not_cancelled_again() {
     assert_eq!(ring.slab.cancel_all(), 1);
     assert!(ring.slab.pop_todo().is_none(), "it is on its way");
 }
+
+#[test]
+fn many_cancellations_pile_up_no_answers_in_the_kernel() {
+    let Some(mut ring) = ring(8, 16) else { return };
+    let pairs: Vec<_> = (0..60).map(|_| pair(&mut ring)).collect();
+    for (near, far) in &pairs {
+        for socket in [near, far] {
+            let ready = Op::Ready {
+                socket: socket.clone(),
+                interest: Interest::Read,
+            };
+            ring.submit(ready, 0).unwrap();
+        }
+    }
+    submit_all(&mut ring);
+    assert_eq!(ring.slab.cancel_all(), 120);
+    ring.push_todo().unwrap();
+    assert!(!ring.queue.has_overflowed(), "answers wait for room");
+    assert!(ring.slab.has_ready());
+}
+
+#[test]
+fn a_bell_that_cannot_be_read_is_told_once() {
+    let Some(mut ring) = ring(8, 16) else { return };
+    assert_eq!(deafness(-Errno::CANCELED.raw_os_error()), None);
+    ring.deaf = deafness(-Errno::NOMEM.raw_os_error());
+    let mut done = Vec::new();
+    let error = ring.wait(Some(Instant::ZERO), &mut done).unwrap_err();
+    assert_eq!(error.raw(), Errno::NOMEM.raw_os_error());
+    ring.wait(Some(Instant::ZERO), &mut done).unwrap();
+}

@@ -4,7 +4,7 @@
 use core::cell::Cell;
 use core::panic::AssertUnwindSafe;
 use core::sync::atomic::{AtomicUsize, Ordering};
-use std::panic::catch_unwind;
+use std::panic::{catch_unwind, resume_unwind};
 use underpin_core::exec::{Host, PanicPayload};
 
 /// The threads of this process.
@@ -47,5 +47,9 @@ unsafe impl Host for ThreadHost {
     #[inline]
     fn catch<R>(body: impl FnOnce() -> R) -> Result<R, PanicPayload> {
         catch_unwind(AssertUnwindSafe(body))
+    }
+
+    fn resume(payload: PanicPayload) -> ! {
+        resume_unwind(payload)
     }
 }

@@ -38,8 +38,8 @@
 //! # Streams, processes, the console
 //!
 //! [`io`] has buffered readers and writers, lines and frames over every stream here; [`stdin`], [`stdout`] and [`stderr`] are such streams.
-//! On Linux `process` starts children and awaits their pipes and ends, and `signal` (feature `signals`) hears signals; elsewhere these two
-//! modules do not exist yet.
+//! On Linux `process` starts children and awaits their pipes and ends. `signal` (feature `signals`) hears signals on Linux and the console's
+//! events on Windows; `signal::ctrl_c` is in both. Elsewhere these modules do not exist yet.
 //!
 //! # With others
 //!

@@ -1,26 +1,62 @@
 //! The process's own input and output, through threads for [`blocking`](super::blocking) work: a console or a file knows no readiness that
 //! all systems tell, and making them non-blocking would do so for every process that shares them.
 //!
-//! Each value keeps at most one call on a thread. A read that waits for a console occupies that thread until something comes.
+//! Each output keeps at most one call on a thread, and all of the input's readers together one: a read that waits for a console occupies that
+//! thread until something comes.
 #![forbid(unsafe_code)]
 
 use super::blocking::{Blocking, blocking};
 use super::io::{PollRead, PollWrite};
 use core::pin::Pin;
-use core::task::{Context, Poll, ready};
+use core::task::{Context, Poll, Waker, ready};
 use std::io::{self, Read as _, Write as _};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Wake;
 
 /// Bytes that one call on a thread moves at most.
 const CALL_BYTES: usize = 16 << 10;
 
-/// The process's input. Futures that read may be dropped: what their call brings is kept for the next. Dropping this value while a call
-/// waits loses what that call brings.
-#[derive(Debug, Default)]
+/// The process's input. All values of this type share one call on a thread and what it brings, so dropping futures that read, or values,
+/// loses nothing: it is for the next. Who reads at the same time as another gets what the other does not.
+#[derive(Debug)]
 pub struct Stdin {
+    number: u64,
+}
+
+/// What all values share.
+#[derive(Debug)]
+struct Input {
     call: Option<Blocking<io::Result<Vec<u8>>>>,
     /// Bytes that came and were not taken, from `start` on.
     held: Vec<u8>,
     start: usize,
+    /// Who waits, by the value's number.
+    waiting: Vec<(u64, Waker)>,
+    next: u64,
+}
+
+static INPUT: Mutex<Input> = Mutex::new(Input {
+    call: None,
+    held: Vec::new(),
+    start: 0,
+    waiting: Vec::new(),
+    next: 0,
+});
+
+fn input() -> MutexGuard<'static, Input> {
+    INPUT.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Wakes all who wait for the input: the call knows one waker only.
+struct WakeAll;
+
+impl Wake for WakeAll {
+    fn wake(self: Arc<Self>) {
+        let waiting = core::mem::take(&mut input().waiting);
+        for (_, waker) in waiting {
+            waker.wake();
+        }
+    }
 }
 
 /// The process's input.
@@ -29,13 +65,53 @@ pub fn stdin() -> Stdin {
     Stdin::default()
 }
 
+impl Default for Stdin {
+    fn default() -> Self {
+        let mut input = input();
+        input.next += 1;
+        Self { number: input.next }
+    }
+}
+
+impl Drop for Stdin {
+    fn drop(&mut self) {
+        let mut input = input();
+        let mine = input.waiting.iter();
+        let mine = mine.take_while(|(number, _)| *number != self.number);
+        let index = mine.count();
+        let gone = (index < input.waiting.len()).then(|| input.waiting.swap_remove(index));
+        drop(input);
+        drop(gone);
+    }
+}
+
+impl Stdin {
+    /// Remembers whom to wake for this value; gives back whom it was to wake.
+    fn wait(&self, input: &mut Input, waker: Waker) -> Option<Waker> {
+        let mine = input
+            .waiting
+            .iter_mut()
+            .find(|(number, _)| *number == self.number);
+        if let Some((_, old)) = mine {
+            return Some(core::mem::replace(old, waker));
+        }
+        input.waiting.push((self.number, waker));
+        None
+    }
+}
+
 impl PollRead for Stdin {
     fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         if buffer.is_empty() {
             return Poll::Ready(Ok(0));
         }
-        if self.start == self.held.len() {
-            let call = self.call.get_or_insert_with(|| {
+        // Before the lock: wakers are foreign code.
+        let waker = cx.waker().clone();
+        let mut input = input();
+        let came = if input.start == input.held.len() {
+            input.held.clear();
+            input.start = 0;
+            let call = input.call.get_or_insert_with(|| {
                 blocking(|| {
                     let mut bytes = vec![0; CALL_BYTES];
                     let count = io::stdin().lock().read(&mut bytes)?;
@@ -43,15 +119,32 @@ impl PollRead for Stdin {
                     Ok(bytes)
                 })
             });
-            let came = ready!(Pin::new(call).poll(cx));
-            self.call = None;
-            (self.held, self.start) = (came?, 0);
+            let all = Waker::from(Arc::new(WakeAll));
+            let Poll::Ready(came) = Pin::new(call).poll(&mut Context::from_waker(&all)) else {
+                let old = self.wait(&mut input, waker);
+                drop(input);
+                drop(old);
+                return Poll::Pending;
+            };
+            input.call = None;
+            came.map(|bytes| input.held = bytes)
+        } else {
+            Ok(())
+        };
+        let result = came.map(|()| {
+            let held = &input.held[input.start..];
+            let count = held.len().min(buffer.len());
+            buffer[..count].copy_from_slice(&held[..count]);
+            input.start += count;
+            count
+        });
+        let others = core::mem::take(&mut input.waiting);
+        drop(input);
+        // What is left, or the next call, is theirs.
+        for (_, other) in others {
+            other.wake();
         }
-        let held = &self.held[self.start..];
-        let count = held.len().min(buffer.len());
-        buffer[..count].copy_from_slice(&held[..count]);
-        self.start += count;
-        Poll::Ready(Ok(count))
+        Poll::Ready(result)
     }
 }
 
@@ -141,8 +234,19 @@ mod tests {
     fn lines_of_the_input_go_to_the_output_though_reads_are_dropped() {
         if std::env::var_os("UNDERPIN_ALONE").is_some() {
             let copied = rt::block_on(async {
-                let mut input = BufReader::new(stdin());
                 let (mut output, mut errors) = (stdout(), stderr());
+                // Values that are dropped while their call waits lose nothing.
+                let (mut first, mut filled) = ([0; 4], 0);
+                while filled < first.len() {
+                    let mut fresh = stdin();
+                    let read = poll_fn(|cx| fresh.poll_read(cx, &mut first[filled..]));
+                    if let Ok(count) = rt::timeout(Duration::from_millis(1), read).await {
+                        filled += count?;
+                    }
+                }
+                write_all(&mut output, format!("{first:?}\n").as_bytes()).await?;
+                write_all(&mut errors, b"!").await?;
+                let mut input = BufReader::new(stdin());
                 loop {
                     let line =
                         match rt::timeout(Duration::from_millis(1), input.next_line(99)).await {
@@ -175,7 +279,10 @@ mod tests {
         drop(input);
         let output = child.wait_with_output().expect("ended");
         let text = String::from_utf8_lossy(&output.stdout);
-        assert!(text.contains("<one>\n<two>\n<three>\n"), "{text}");
+        assert!(
+            text.contains("[111, 110, 101, 10]\n<two>\n<three>\n"),
+            "{text}"
+        );
         assert!(output.stderr.ends_with(b"!!!"), "{output:?}");
         assert!(output.status.success());
     }

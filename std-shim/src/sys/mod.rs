@@ -17,6 +17,7 @@
 
 pub(crate) mod events;
 mod file_facts;
+pub(crate) mod file_now;
 mod handle_limit;
 mod io_error;
 #[cfg(feature = "grep")]

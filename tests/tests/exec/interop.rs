@@ -52,6 +52,39 @@ async fn serve(mut listener: TcpListener, connections: usize) {
 }
 
 #[test]
+fn several_buffers_are_filled_in_turn_and_several_slices_sent() {
+    rt::block_on(async {
+        let (mut server, mut client) = pair().await;
+        let words = [&b"one "[..], b"", b"two ", b"three"];
+        let sent = client.write_vectored(&words).await.expect("sent");
+        assert_eq!(sent, 13, "a connection has room for so little");
+        let (mut first, mut none, mut rest) = ([0; 3], [], [0; 20]);
+        let mut got = 0;
+        while got < sent {
+            let mut buffers = [
+                &mut first[got.min(3)..],
+                &mut none,
+                &mut rest[got.saturating_sub(3)..],
+            ];
+            let count = server.read_vectored(&mut buffers).await.expect("read");
+            assert!(count > 0, "not the end");
+            got += count;
+        }
+        assert_eq!((&first, &rest[..10]), (b"one", &b" two three"[..]));
+        // What fills the first buffer says nothing of what is left.
+        client.write_all(b"abcdef").await.expect("sent");
+        let mut buffers = [&mut first[..]];
+        assert_eq!(server.read_vectored(&mut buffers).await.expect("read"), 3);
+        let mut buffers = [&mut rest[..]];
+        assert_eq!(server.read_vectored(&mut buffers).await.expect("read"), 3);
+        drop(client);
+        let mut buffers = [&mut rest[..]];
+        assert_eq!(server.read_vectored(&mut buffers).await.expect("end"), 0);
+    })
+    .expect("a runtime");
+}
+
+#[test]
 fn a_hyper_client_talks_to_a_hyper_server() {
     const CLIENTS: usize = 8;
     rt::block_on(async {

@@ -8,26 +8,65 @@
 use crate::error::{Error, Kind, Operation, Result};
 use crate::exec::executor::Shared;
 use crate::exec::host::Host;
-use crate::exec::io::NONE;
+use crate::exec::io::{NONE, SLOTS_MAX};
 use crate::platform::{Interest, Reactor};
 use core::cell::Cell;
 use core::task::{Context, Poll, ready};
 
-/// What is known about one direction of a socket.
-pub(super) struct Readiness {
-    /// The operation that waits, or `NONE`.
-    slot: Cell<u32>,
-    drained: Cell<bool>,
-    interest: Interest,
-}
+/// The slot's bits: one more than slots need, so that all of them set is none's.
+const SLOT: u32 = (1 << 25) - 1;
+/// A call would surely block.
+const DRAINED: u32 = 1 << 25;
+/// The direction is writing.
+const WRITING: u32 = 1 << 26;
+/// A short result says nothing of what is left.
+const CUT: u32 = 1 << 27;
+
+const _: () = assert!(NONE & SLOT == SLOT && SLOTS_MAX <= SLOT as usize);
+
+/// What is known about one direction of a socket, in one word, since an idle connection has two.
+pub(super) struct Readiness(Cell<u32>);
 
 impl Readiness {
     pub(super) const fn new(interest: Interest) -> Self {
-        Self {
-            slot: Cell::new(NONE),
-            drained: Cell::new(false),
-            interest,
+        Self(Cell::new(match interest {
+            Interest::Read => SLOT,
+            Interest::Write => SLOT | WRITING,
+        }))
+    }
+
+    /// As [`new`](Self::new), for who may be given less than there is.
+    pub(super) const fn cut(interest: Interest) -> Self {
+        Self(Cell::new(Self::new(interest).0.into_inner() | CUT))
+    }
+
+    fn interest(&self) -> Interest {
+        if self.0.get() & WRITING == 0 {
+            Interest::Read
+        } else {
+            Interest::Write
         }
+    }
+
+    /// The operation that waits, or `NONE`.
+    fn slot(&self) -> u32 {
+        match self.0.get() & SLOT {
+            SLOT => NONE,
+            slot => slot,
+        }
+    }
+
+    fn set_slot(&self, slot: u32) {
+        self.0.set((self.0.get() & !SLOT) | (slot & SLOT));
+    }
+
+    fn is_drained(&self) -> bool {
+        self.0.get() & DRAINED != 0
+    }
+
+    fn set_drained(&self, drained: bool) {
+        let others = self.0.get() & !DRAINED;
+        self.0.set(others | if drained { DRAINED } else { 0 });
     }
 
     /// Calls `attempt`, and waits for readiness if it says `WouldBlock`, or surely would. `is_short` says whether a result shows that
@@ -47,17 +86,18 @@ impl Readiness {
         if shared.poll_budget(cx).is_pending() {
             return Poll::Pending;
         }
-        if self.slot.get() != NONE {
+        if self.slot() != NONE {
             if let Err(error) = ready!(self.poll_slot(shared, cx)) {
                 return Poll::Ready(Err(error));
             }
-            self.drained.set(false);
+            self.set_drained(false);
         }
-        if !self.drained.get() {
+        if !self.is_drained() {
             match attempt() {
-                Err(error) if error.kind() == Kind::WouldBlock => self.drained.set(true),
+                Err(error) if error.kind() == Kind::WouldBlock => self.set_drained(true),
                 result => {
-                    self.drained.set(result.as_ref().is_ok_and(&is_short));
+                    let is_cut = self.0.get() & CUT != 0;
+                    self.set_drained(!is_cut && result.as_ref().is_ok_and(&is_short));
                     return Poll::Ready(result);
                 }
             }
@@ -67,10 +107,10 @@ impl Readiness {
             shared
                 .io
                 .borrow_mut()
-                .submit_ready(socket.clone(), self.interest, &mut waker);
+                .submit_ready(socket.clone(), self.interest(), &mut waker);
         match submitted {
             Ok(slot) => {
-                self.slot.set(slot);
+                self.set_slot(slot);
                 Poll::Pending
             }
             Err(error) => Poll::Ready(Err(error)),
@@ -82,11 +122,11 @@ impl Readiness {
         shared: &Shared<P, H>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<()>> {
-        let polled = shared.poll_io(self.slot.get(), cx);
+        let polled = shared.poll_io(self.slot(), cx);
         match polled {
             Poll::Pending => Poll::Pending,
             Poll::Ready(completed) => {
-                self.slot.set(NONE);
+                self.set_slot(NONE);
                 Poll::Ready(match completed.map(|completed| completed.result) {
                     Some(Err(error)) => Err(error),
                     _ => Ok(()),
@@ -97,13 +137,14 @@ impl Readiness {
 
     /// Forgets what is known, after a call that went past this.
     pub(super) fn forget(&self) {
-        self.drained.set(false);
+        self.set_drained(false);
     }
 
     /// The socket goes: nobody waits any more.
     pub(super) fn close<P: Reactor, H: Host>(&self, shared: &Shared<P, H>) {
-        let slot = self.slot.replace(NONE);
+        let slot = self.slot();
         if slot != NONE {
+            self.set_slot(NONE);
             // In use only while a wake runs inside of the ring, which drops no socket.
             let dropped = shared.io.borrow_mut().abandon(slot);
             drop(dropped);

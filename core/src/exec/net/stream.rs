@@ -24,9 +24,6 @@ struct Connection<P: Reactor, H: Host> {
     socket: P::Socket,
     read: Readiness,
     write: Readiness,
-    /// Whether a receive that fills less than its buffer has taken all that was there. Not between programs of one machine, where
-    /// passed handles end it.
-    drains: bool,
 }
 
 impl<P: Reactor, H: Host> Connection<P, H> {
@@ -42,8 +39,26 @@ impl<P: Reactor, H: Host> Connection<P, H> {
             &self.socket,
             cx,
             // 0 is the end, which stays readable.
-            |&count| count > 0 && count < room && self.drains,
+            |&count| count > 0 && count < room,
             || shared.platform.try_receive(&self.socket, buffer),
+        )
+    }
+
+    fn poll_read_vectored(
+        &self,
+        cx: &mut Context<'_>,
+        buffers: &mut [&mut [u8]],
+    ) -> Poll<Result<usize>> {
+        let shared = &*self.handle.0;
+        // A list of buffers may be cut for its length, or to the first of them, so only what that one has room for is sure to be asked.
+        let mut rooms = buffers.iter().map(|buffer| buffer.len());
+        let room = rooms.find(|&room| room > 0).unwrap_or(0);
+        self.read.poll(
+            shared,
+            &self.socket,
+            cx,
+            |&count| count > 0 && count < room,
+            || shared.platform.try_receive_vectored(&self.socket, buffers),
         )
     }
 
@@ -55,7 +70,7 @@ impl<P: Reactor, H: Host> Connection<P, H> {
             shared,
             &self.socket,
             cx,
-            |&count| count > 0 && count < room && self.drains,
+            |&count| count > 0 && count < room,
             || shared.platform.try_receive(&self.socket, lease.spare_mut()),
         );
         received.map_ok(|count| {
@@ -126,6 +141,29 @@ macro_rules! reading {
         /// As [`receive`](Self::receive).
         pub fn read(&mut self, buffer: &mut [u8]) -> impl Future<Output = Result<usize>> {
             poll_fn(|cx| self.poll_read(cx, buffer))
+        }
+
+        /// As [`read`](Self::read), into several buffers in turn.
+        ///
+        /// # Errors
+        /// As `read`.
+        pub fn read_vectored(
+            &mut self,
+            buffers: &mut [&mut [u8]],
+        ) -> impl Future<Output = Result<usize>> {
+            poll_fn(|cx| self.0.poll_read_vectored(cx, buffers))
+        }
+
+        /// As [`read_vectored`](Self::read_vectored), for hand-written futures.
+        ///
+        /// # Errors
+        /// As `read`.
+        pub fn poll_read_vectored(
+            &mut self,
+            cx: &mut Context<'_>,
+            buffers: &mut [&mut [u8]],
+        ) -> Poll<Result<usize>> {
+            self.0.poll_read_vectored(cx, buffers)
         }
 
         /// Fills `buffer`. Not cancel-safe: when dropped, a part may have been read into it.
@@ -212,6 +250,18 @@ macro_rules! writing {
             self.0.poll_write(cx, &[bytes])
         }
 
+        /// As [`write_vectored`](Self::write_vectored), for hand-written futures.
+        ///
+        /// # Errors
+        /// As `write`.
+        pub fn poll_write_vectored(
+            &mut self,
+            cx: &mut Context<'_>,
+            slices: &[&[u8]],
+        ) -> Poll<Result<usize>> {
+            self.0.poll_write(cx, slices)
+        }
+
         /// Ends one direction or both. What was written before still arrives.
         ///
         /// # Errors
@@ -225,21 +275,20 @@ macro_rules! writing {
 
 impl<P: Reactor, H: Host> TcpStream<P, H> {
     pub(super) fn new(handle: &Handle<P, H>, socket: P::Socket) -> Self {
-        Self::with(handle, socket, true)
+        Self::with(handle, socket, Readiness::new(Interest::Read))
     }
 
-    /// A connection between programs of one machine.
+    /// A connection between programs of one machine, where handles that are passed cut a receive short.
     pub(super) fn local(handle: &Handle<P, H>, socket: P::Socket) -> Self {
-        Self::with(handle, socket, false)
+        Self::with(handle, socket, Readiness::cut(Interest::Read))
     }
 
-    fn with(handle: &Handle<P, H>, socket: P::Socket, drains: bool) -> Self {
+    fn with(handle: &Handle<P, H>, socket: P::Socket, read: Readiness) -> Self {
         Self(Connection {
             handle: handle.clone(),
             socket,
-            read: Readiness::new(Interest::Read),
+            read,
             write: Readiness::new(Interest::Write),
-            drains,
         })
     }
 

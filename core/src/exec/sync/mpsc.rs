@@ -52,14 +52,27 @@ impl<T> Channel<T> {
     }
 
     fn poll_recv(&self, cx: &mut Context<'_>) -> Poll<Option<T>> {
-        if let Some(value) = self.pop() {
-            return Poll::Ready(Some(value));
+        if let Some(end) = self.try_end() {
+            return Poll::Ready(end);
         }
-        if self.senders.get() == 0 || (self.room.is_closed() && self.reserved.get() == 0) {
-            return Poll::Ready(None);
+        // A waker of somebody else's may have run a sender while it was cloned.
+        if self.receiver.set(cx.waker())
+            && let Some(end) = self.try_end()
+        {
+            return Poll::Ready(end);
         }
-        self.receiver.set(cx.waker());
         Poll::Pending
+    }
+
+    /// A value, or the end, if there is either.
+    #[inline]
+    fn try_end(&self) -> Option<Option<T>> {
+        if let Some(value) = self.pop() {
+            return Some(Some(value));
+        }
+        let is_over =
+            self.senders.get() == 0 || (self.room.is_closed() && self.reserved.get() == 0);
+        is_over.then_some(None)
     }
 
     fn close(&self) {

@@ -63,20 +63,21 @@ impl Future for Notified<'_> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.into_ref().get_ref();
-        match this.node.turn() {
-            Turn::Called | Turn::Refused => {
-                this.node.reset();
-                return Poll::Ready(());
-            }
-            Turn::Idle if this.notify.kept.replace(false) => return Poll::Ready(()),
-            Turn::Idle => {
-                this.node.set_waker(cx.waker());
+        loop {
+            match this.node.turn() {
+                Turn::Called | Turn::Refused => {
+                    this.node.reset();
+                    return Poll::Ready(());
+                }
+                Turn::Idle if this.notify.kept.replace(false) => return Poll::Ready(()),
                 // SAFETY: pinned, and removed when dropped.
-                unsafe { this.notify.waiters.push(&this.node) }
+                Turn::Idle => unsafe { this.notify.waiters.push(&this.node) },
+                Turn::Waiting => {}
             }
-            Turn::Waiting => this.node.set_waker(cx.waker()),
+            if this.node.set_waker(cx.waker()) {
+                return Poll::Pending;
+            }
         }
-        Poll::Pending
     }
 }
 

@@ -60,7 +60,10 @@ impl<T> OneshotSender<T> {
             if self.0.closed.get() {
                 return Poll::Ready(());
             }
-            self.0.sender.set(cx.waker());
+            // A waker of somebody else's may have dropped the receiver while it was cloned.
+            if self.0.sender.set(cx.waker()) && self.0.closed.get() {
+                return Poll::Ready(());
+            }
             Poll::Pending
         })
         .await;
@@ -87,14 +90,18 @@ impl<T> Future for OneshotReceiver<T> {
     type Output = Result<T, Closed>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        if let Some(value) = self.0.value.take() {
-            return Poll::Ready(Ok(value));
+        loop {
+            if let Some(value) = self.0.value.take() {
+                return Poll::Ready(Ok(value));
+            }
+            if self.0.closed.get() {
+                return Poll::Ready(Err(Closed));
+            }
+            // A waker of somebody else's may have run the sender while it was cloned.
+            if !self.0.receiver.set(cx.waker()) {
+                return Poll::Pending;
+            }
         }
-        if self.0.closed.get() {
-            return Poll::Ready(Err(Closed));
-        }
-        self.0.receiver.set(cx.waker());
-        Poll::Pending
     }
 }
 

@@ -127,24 +127,25 @@ impl<'a> Future for Acquire<'a> {
             semaphore: this.semaphore,
             count: this.node.amount,
         };
-        match this.node.turn() {
-            Turn::Called => {
-                this.node.reset();
-                return Poll::Ready(Ok(permit()));
-            }
-            Turn::Refused => return Poll::Ready(Err(Closed)),
-            Turn::Idle if this.semaphore.closed.get() => return Poll::Ready(Err(Closed)),
-            Turn::Idle if this.semaphore.take(this.node.amount) => {
-                return Poll::Ready(Ok(permit()));
-            }
-            Turn::Idle => {
-                this.node.set_waker(cx.waker());
+        loop {
+            match this.node.turn() {
+                Turn::Called => {
+                    this.node.reset();
+                    return Poll::Ready(Ok(permit()));
+                }
+                Turn::Refused => return Poll::Ready(Err(Closed)),
+                Turn::Idle if this.semaphore.closed.get() => return Poll::Ready(Err(Closed)),
+                Turn::Idle if this.semaphore.take(this.node.amount) => {
+                    return Poll::Ready(Ok(permit()));
+                }
                 // SAFETY: pinned, and removed when dropped.
-                unsafe { this.semaphore.waiters.push(&this.node) }
+                Turn::Idle => unsafe { this.semaphore.waiters.push(&this.node) },
+                Turn::Waiting => {}
             }
-            Turn::Waiting => this.node.set_waker(cx.waker()),
+            if this.node.set_waker(cx.waker()) {
+                return Poll::Pending;
+            }
         }
-        Poll::Pending
     }
 }
 

@@ -58,9 +58,10 @@ impl Node {
         self.turn.set(Turn::Idle);
     }
 
-    /// Whom to wake.
-    pub(super) fn set_waker(&self, waker: &Waker) {
+    /// Whom to wake when a waiting node is called. Says whether it still waits: foreign code, which clones the waker, may have called it.
+    pub(super) fn set_waker(&self, waker: &Waker) -> bool {
         self.waker.set(waker);
+        self.turn.get() == Turn::Waiting
     }
 }
 

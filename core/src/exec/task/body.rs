@@ -38,12 +38,15 @@ pub(in crate::exec) struct Task<F: Future, H> {
 impl<F: Future, H: Host> Task<F, H> {
     pub(in crate::exec) const LAYOUT: Layout = Layout::new::<Self>();
 
+    /// Where the output is, as [`JoinHandle`] finds it without knowing the future's type.
+    const OUTPUT: usize = core::mem::offset_of!(Self, stage);
+
     #[cfg(feature = "alloc")]
     const HEAP: &'static VTable = &VTable {
         run: run::<F, H>,
         cancel: run::cancel::<F, H>,
-        take_output: take_output::<F, H>,
-        drop_output: drop_output::<F, H>,
+        panicked: run::panicked::<F, H>,
+        output: Self::OUTPUT,
         release: release_heap::<F, H>,
         waker: Wakers::<H>::VTABLE,
         name: core::any::type_name::<F>,
@@ -52,8 +55,8 @@ impl<F: Future, H: Host> Task<F, H> {
     const STATIC: &'static VTable = &VTable {
         run: run::<F, H>,
         cancel: run::cancel::<F, H>,
-        take_output: take_output::<F, H>,
-        drop_output: drop_output::<F, H>,
+        panicked: run::panicked::<F, H>,
+        output: Self::OUTPUT,
         release: release_static,
         waker: Wakers::<H>::VTABLE,
         name: core::any::type_name::<F>,
@@ -144,7 +147,7 @@ unsafe fn stage<F: Future, H>(task: TaskPtr) -> *mut Stage<F> {
     unsafe { UnsafeCell::raw_get(&raw const (*task.cast::<Task<F, H>>().as_ptr()).stage) }
 }
 
-/// Polls the future. True: it is dropped, and its output stands in its place.
+/// Polls the future. True: it is dropped, and its output stands in its place. A panic of the poll passes through, with the future in place.
 ///
 /// # Safety
 /// The task is a `Task<F, H>` that is not done; only the owner's thread is here, and `RUNNING` keeps it from coming twice.
@@ -153,24 +156,23 @@ pub(super) unsafe fn poll<F: Future, H: Host>(task: TaskPtr, cx: &mut Context<'_
     // SAFETY: the task is not done, so the future is in place; it is pinned, since the block never moves.
     unsafe {
         let stage = stage::<F, H>(task);
-        let polled = H::catch(|| Pin::new_unchecked(&mut *(*stage).future).poll(cx));
-        let output = match polled {
-            Ok(Poll::Pending) => return false,
-            Ok(Poll::Ready(output)) => Ok(output),
-            Err(payload) => Err(JoinError::panicked(payload)),
-        };
-        finish::<F, H>(stage, output);
+        match Pin::new_unchecked(&mut *(*stage).future).poll(cx) {
+            Poll::Pending => false,
+            Poll::Ready(output) => {
+                finish::<F, H>(stage, Ok(output));
+                true
+            }
+        }
     }
-    true
 }
 
-/// Drops the future and puts `Cancelled` in its place.
+/// Drops the future and puts an error in its place.
 ///
 /// # Safety
 /// As [`poll`].
-pub(super) unsafe fn cancel<F: Future, H: Host>(task: TaskPtr) {
+pub(super) unsafe fn fail<F: Future, H: Host>(task: TaskPtr, error: JoinError) {
     // SAFETY: as in `poll`.
-    unsafe { finish::<F, H>(stage::<F, H>(task), Err(JoinError::CANCELLED)) }
+    unsafe { finish::<F, H>(stage::<F, H>(task), Err(error)) }
 }
 
 /// Drops the future and puts the output in its place; a panic of the drop becomes the output.
@@ -205,7 +207,7 @@ pub(super) unsafe fn announce<F: Future, H: Host>(task: TaskPtr) {
         let header = task.as_ref();
         let state = header.state.get();
         if state & HANDLE != 0 {
-            if let Some(joiner) = (*header.joiner.get()).take()
+            if let Some(joiner) = header.joiner.replace(None, header.vtable.waker)
                 && let Some(joiner) = Wakers::<H>::wake_ours(joiner)
             {
                 swallow::<H>(|| joiner.wake());
@@ -214,14 +216,6 @@ pub(super) unsafe fn announce<F: Future, H: Host>(task: TaskPtr) {
             header.state.set(state & !OUTPUT);
             swallow::<H>(|| drop_output::<F, H>(task));
         }
-    }
-}
-
-unsafe fn take_output<F: Future, H>(task: TaskPtr, to: *mut ()) {
-    // SAFETY: the caller says that the output is in place and takes it; `to` has room for it.
-    unsafe {
-        let output = ManuallyDrop::take(&mut (*stage::<F, H>(task)).output);
-        to.cast::<Output<F::Output>>().write(output);
     }
 }
 

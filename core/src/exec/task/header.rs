@@ -2,15 +2,16 @@
 #![allow(unsafe_code, reason = "tasks are shared by raw pointers")]
 
 use super::join_handle::JoinError;
+use super::joiner::Joiner;
 use super::state::{HANDLE, SCHEDULED};
 #[cfg(feature = "alloc")]
-use super::state::{NEW, POSTED, WAKE};
+use super::state::{NEW, POLL, POSTED, WAKE};
 use crate::exec::cell::Cell;
+use crate::exec::host::PanicPayload;
 use crate::exec::scheduler::Scheduler;
 use crate::sync::atomic::AtomicU32;
-use core::cell::UnsafeCell;
 use core::ptr::NonNull;
-use core::task::{RawWakerVTable, Waker};
+use core::task::RawWakerVTable;
 
 /// A pointer to a live task.
 pub(in crate::exec) type TaskPtr = NonNull<Header>;
@@ -21,10 +22,10 @@ pub(in crate::exec) struct VTable {
     pub(super) run: unsafe fn(TaskPtr),
     /// [`cancel`](super::run::cancel) for the future's type.
     pub(super) cancel: unsafe fn(TaskPtr),
-    /// Moves the output to the pointer's target.
-    pub(super) take_output: unsafe fn(TaskPtr, *mut ()),
-    /// Drops the output in place.
-    pub(super) drop_output: unsafe fn(TaskPtr),
+    /// [`panicked`](super::run::panicked) for the future's type.
+    pub(super) panicked: unsafe fn(TaskPtr, PanicPayload),
+    /// Bytes from the task's beginning to its output.
+    pub(super) output: usize,
     /// Gives the memory back. The scheduler is there if the caller is its thread and it is open.
     pub(super) release: unsafe fn(TaskPtr, Option<&Scheduler>),
     /// The functions of the task's wakers.
@@ -46,14 +47,12 @@ pub(in crate::exec) struct Header {
     /// The list of all tasks; the owner's.
     pub(in crate::exec) all_previous: Cell<*const Header>,
     pub(in crate::exec) all_next: Cell<*const Header>,
+    /// Who waits for the output; the owner's.
+    pub(super) joiner: Joiner,
     pub(in crate::exec) state: Cell<u32>,
     /// References as far as the owner has heard: the true number is this minus the remote word's debt.
     pub(super) local_refs: Cell<i32>,
     pub(super) remote: AtomicU32,
-    /// How often the task was polled, modulo 2^32; the owner's.
-    pub(in crate::exec) polls: Cell<u32>,
-    /// Who waits for the output; the owner's.
-    pub(super) joiner: UnsafeCell<Option<Waker>>,
 }
 
 impl Header {
@@ -87,9 +86,14 @@ impl Header {
             state: Cell::new(state),
             local_refs: Cell::new(refs),
             remote: AtomicU32::new(remote),
-            polls: Cell::new(0),
-            joiner: UnsafeCell::new(None),
+            joiner: Joiner::new(),
         }
+    }
+
+    /// How often the task was polled, modulo 2^25; for the owner.
+    #[cfg(feature = "alloc")]
+    pub(in crate::exec) fn polls(&self) -> u32 {
+        self.state.get() / POLL
     }
 
     /// The name of the future's type.

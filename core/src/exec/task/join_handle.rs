@@ -7,7 +7,6 @@ use super::state::{DONE, HANDLE, OUTPUT};
 use crate::exec::host::PanicPayload;
 use core::fmt;
 use core::marker::PhantomData;
-use core::mem::MaybeUninit;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
@@ -107,11 +106,17 @@ impl<T> JoinHandle<T> {
             return None;
         }
         header.state.set(state & !OUTPUT);
-        let mut output = MaybeUninit::<Result<T, JoinError>>::uninit();
         // SAFETY: OUTPUT said that an output of this type is in place, and now says that it is gone.
+        Some(unsafe { self.output().read() })
+    }
+
+    /// Where the output is.
+    #[inline]
+    fn output(&self) -> *mut Result<T, JoinError> {
+        // SAFETY: as in `state`; the offset leads to a place within the same block.
         unsafe {
-            (header.vtable.take_output)(self.task, output.as_mut_ptr().cast());
-            Some(output.assume_init())
+            let offset = self.task.as_ref().vtable.output;
+            self.task.as_ptr().byte_add(offset).cast()
         }
     }
 
@@ -162,9 +167,9 @@ impl<T> Future for JoinHandle<T> {
             "a JoinHandle was polled after it gave its task's output"
         );
         // SAFETY: as in `state`.
-        let joiner = unsafe { self.task.as_ref() }.joiner.get();
-        // SAFETY: only the owner's thread touches the joiner, and never across a call of foreign code.
-        if unsafe { (*joiner).as_ref() }.is_some_and(|waker| waker.will_wake(cx.waker())) {
+        let header = unsafe { self.task.as_ref() };
+        let ours = header.vtable.waker;
+        if header.joiner.is(cx.waker(), ours) {
             return Poll::Pending;
         }
         let waker = cx.waker().clone();
@@ -172,9 +177,8 @@ impl<T> Future for JoinHandle<T> {
         if let Some(output) = self.take_output() {
             return Poll::Ready(output);
         }
-        // SAFETY: as above: the old waker is dropped after the new one is in place.
-        let old = unsafe { (*joiner).replace(waker) };
-        drop(old);
+        // The old waker is dropped after the new one is in place.
+        drop(header.joiner.replace(Some(waker), ours));
         Poll::Pending
     }
 }
@@ -194,11 +198,10 @@ impl<T> Drop for JoinHandle<T> {
         let header = unsafe { self.task.as_ref() };
         let state = header.state.get();
         header.state.set(state & !(HANDLE | OUTPUT));
-        // SAFETY: as in `poll`.
-        drop(unsafe { (*header.joiner.get()).take() });
+        drop(header.joiner.replace(None, header.vtable.waker));
         if state & OUTPUT != 0 {
             // SAFETY: OUTPUT said that it is in place, and now says that it is gone.
-            unsafe { (header.vtable.drop_output)(self.task) }
+            unsafe { self.output().drop_in_place() }
         }
     }
 }

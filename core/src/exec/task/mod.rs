@@ -21,13 +21,18 @@
 //! | `waker` | the choice between the two |
 //! | `body` | the block with future and output |
 //! | `run` | one poll, and the end |
-//! | `join_handle` | waiting, aborting, letting go |
+//! | `join_handle`, `joiner` | waiting, aborting, letting go |
 //! | `space` | static memory for firmware |
 #![allow(unsafe_code, reason = "calls the functions of a task's type")]
 
 mod body;
 mod header;
 mod join_handle;
+#[cfg(feature = "alloc")]
+mod joiner;
+#[cfg(not(feature = "alloc"))]
+#[path = "joiner_without_alloc.rs"]
+mod joiner;
 mod reference;
 mod run;
 mod space;
@@ -43,7 +48,10 @@ pub(super) use run::{begin_main, is_scheduled};
 pub(super) use run::{is_done, keep_out, take_new};
 pub use space::TaskSpace;
 
-/// Polls a task that was just taken out of the run queue; cancels it instead if it was aborted.
+use super::host::PanicPayload;
+
+/// Polls a task that was just taken out of the run queue; cancels it instead if it was aborted. A panic of its poll passes through, so that
+/// one catch serves many polls: the caller hands it to [`panicked`].
 ///
 /// # Safety
 /// The owner's thread, an open executor, and the task stood in its run queue.
@@ -51,6 +59,17 @@ pub use space::TaskSpace;
 pub(super) unsafe fn run(task: TaskPtr) {
     // SAFETY: the caller's word.
     unsafe { (task.as_ref().vtable.run)(task) }
+}
+
+/// Ends a task whose poll, by [`run`], panicked.
+///
+/// # Safety
+/// The owner's thread, an open executor; `run` was called for the task, unwound with the payload, and nothing was done with it since.
+#[cold]
+#[inline(never)]
+pub(super) unsafe fn panicked(task: TaskPtr, payload: PanicPayload) {
+    // SAFETY: the caller's word.
+    unsafe { (task.as_ref().vtable.panicked)(task, payload) }
 }
 
 /// Drops the future of a task that is not done, not being polled and in no run queue.

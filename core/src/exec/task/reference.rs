@@ -86,24 +86,24 @@ pub(in crate::exec) unsafe fn drop_local(task: TaskPtr) {
     let refs = header.local_refs.get() - 1;
     header.local_refs.set(refs);
     if refs <= 0 {
-        // SAFETY: the caller's word.
-        unsafe { settle(task) }
+        // SAFETY: the caller's word; R1: with no reference left and nothing in the word nobody else can reach it.
+        unsafe {
+            if refs == 0 && header.remote.load(Ordering::Acquire) == 0 {
+                free_local(task);
+            } else {
+                settle(task);
+            }
+        }
     }
 }
 
 /// Takes the debt into account, and frees the task if nobody is left.
+#[cold]
 #[inline(never)]
 unsafe fn settle(task: TaskPtr) {
     // SAFETY: the caller's word.
     let header = unsafe { task.as_ref() };
     let mut word = header.remote.load(Ordering::Acquire);
-    if word == 0 {
-        if header.local_refs.get() == 0 {
-            // SAFETY: R1: no reference is left, so nobody else can reach the word.
-            unsafe { free_local(task) }
-        }
-        return;
-    }
     loop {
         if word & POSTED != 0 {
             // R1: receiving it from the inbox settles.
@@ -128,6 +128,7 @@ unsafe fn settle(task: TaskPtr) {
 
 /// # Safety
 /// The owner's thread, an open executor, and no reference left.
+#[inline]
 unsafe fn free_local(task: TaskPtr) {
     // SAFETY: the caller's word.
     let (vtable, scheduler) = unsafe { (task.as_ref().vtable, task.as_ref().scheduler) };

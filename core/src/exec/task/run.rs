@@ -3,13 +3,15 @@
 
 use super::body;
 use super::header::{Header, TaskPtr};
+use super::join_handle::JoinError;
 use super::reference::drop_local;
-use super::state::{ABORTED, DONE, NEW, OUTPUT, RUNNING, SCHEDULED};
+use super::state::{ABORTED, DONE, NEW, OUTPUT, POLL, RUNNING, SCHEDULED};
 use super::waker::Wakers;
-use crate::exec::host::Host;
+use crate::exec::host::{Host, PanicPayload};
 use core::task::Context;
 
-/// Polls a task that was just taken out of the run queue; cancels it instead if it was aborted.
+/// Polls a task that was just taken out of the run queue; cancels it instead if it was aborted. A panic of its poll passes through, and
+/// [`panicked`] is called next.
 ///
 /// # Safety
 /// The owner's thread, an open executor, and the task, a `Task<F, H>`, stood in its run queue.
@@ -20,12 +22,13 @@ pub(super) unsafe fn run<F: Future, H: Host>(task: TaskPtr) {
         let header = task.as_ref();
         let state = header.state.get();
         debug_assert!(state & (SCHEDULED | RUNNING | DONE) == SCHEDULED);
-        header.state.set((state & !SCHEDULED) | RUNNING);
         if state & ABORTED != 0 {
             cancel::<F, H>(task);
             return;
         }
-        count_poll(header);
+        header
+            .state
+            .set(((state & !SCHEDULED) | RUNNING).wrapping_add(POLL));
         let waker = Wakers::<H>::borrowed(task);
         if body::poll::<F, H>(task, &mut Context::from_waker(&waker)) {
             complete::<F, H>(task);
@@ -50,7 +53,22 @@ pub(super) unsafe fn cancel<F: Future, H: Host>(task: TaskPtr) {
     unsafe {
         let header = task.as_ref();
         header.state.set(header.state.get() | RUNNING | ABORTED);
-        body::cancel::<F, H>(task);
+        body::fail::<F, H>(task, JoinError::CANCELLED);
+        complete::<F, H>(task);
+    }
+}
+
+/// Ends a task whose poll panicked.
+///
+/// # Safety
+/// The owner's thread, an open executor, and the task is a `Task<F, H>` whose poll unwound out of [`run`] just now.
+#[cold]
+#[inline(never)]
+pub(super) unsafe fn panicked<F: Future, H: Host>(task: TaskPtr, payload: PanicPayload) {
+    // SAFETY: as in `cancel`: the poll left the future in place and the task `RUNNING`.
+    unsafe {
+        debug_assert!(task.as_ref().state.get() & (RUNNING | DONE) == RUNNING);
+        body::fail::<F, H>(task, JoinError::panicked(payload));
         complete::<F, H>(task);
     }
 }
@@ -69,15 +87,11 @@ unsafe fn complete<F: Future, H: Host>(task: TaskPtr) {
     }
 }
 
-fn count_poll(header: &Header) {
-    header.polls.set(header.polls.get().wrapping_add(1));
-}
-
 /// The task that stands for `block_on`'s future was taken out of the run queue: wakes put it in again from now on.
 #[cfg(feature = "alloc")]
 pub(in crate::exec) fn begin_main(header: &Header) {
-    header.state.set(header.state.get() & !SCHEDULED);
-    count_poll(header);
+    let state = header.state.get() & !SCHEDULED;
+    header.state.set(state.wrapping_add(POLL));
 }
 
 /// Keeps the task out of the run queue for good: to wakes it is in it already.

@@ -14,6 +14,7 @@
 //! | [`HANDLE`] | a `JoinHandle` exists | at the start | when the handle is dropped |
 //! | [`ABORTED`] | the next look at it cancels it | by `abort`, unless `DONE` | never |
 //! | [`NEW`] | spawned by another thread and not yet received | at the start | when the inbox is emptied |
+//! | the rest | how often it was polled, modulo 2^25 | when a poll begins | never |
 //!
 //! Together: `SCHEDULED` and not `RUNNING` means exactly "in the run queue". `OUTPUT` implies `DONE`; `DONE` excludes
 //! `SCHEDULED`. When the executor closes, every task gets `SCHEDULED` and the queue is empty. `ABORTED` without `DONE` implies `SCHEDULED` or `RUNNING`.
@@ -37,6 +38,8 @@ pub(super) const OUTPUT: u32 = 1 << 3;
 pub(super) const HANDLE: u32 = 1 << 4;
 pub(super) const ABORTED: u32 = 1 << 5;
 pub(super) const NEW: u32 = 1 << 6;
+/// One poll in the owner's word; what overflows falls off its end.
+pub(super) const POLL: u32 = 1 << 7;
 
 pub(super) const POSTED: u32 = 1 << 0;
 pub(super) const WAKE: u32 = 1 << 1;

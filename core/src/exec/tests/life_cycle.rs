@@ -292,6 +292,32 @@ impl Drop for PanicsInDrop {
 }
 
 #[test]
+fn a_panic_among_many_tasks_of_a_turn_costs_the_others_nothing() {
+    let executor = executor();
+    let log = Log::default();
+    let tasks: alloc::vec::Vec<_> = ["a", "b", "c", "d"]
+        .into_iter()
+        .map(|name| {
+            let log = log.clone();
+            executor.handle().spawn(async move {
+                log.add(name);
+                assert!(!["b", "d"].contains(&name), "{name}");
+                yield_now().await;
+                log.add(name);
+            })
+        })
+        .collect();
+    let mut ends = alloc::vec::Vec::new();
+    for task in tasks {
+        let end = executor.block_on(task);
+        ends.push(end.is_err_and(|error| error.is_panic()));
+    }
+    assert_eq!(ends, [false, true, false, true]);
+    assert_eq!(log.take(), ["a", "b", "c", "d", "a", "c"]);
+    assert_eq!(executor.handle().metrics().tasks_alive, 1, "block_on's own");
+}
+
+#[test]
 fn a_panic_in_the_futures_drop_is_the_handles_error() {
     let executor = executor();
     let bomb = PanicsInDrop;

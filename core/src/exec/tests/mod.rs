@@ -36,6 +36,10 @@ unsafe impl Host for TestHost {
     fn catch<R>(body: impl FnOnce() -> R) -> Result<R, PanicPayload> {
         catch_unwind(AssertUnwindSafe(body))
     }
+
+    fn resume(payload: PanicPayload) -> ! {
+        std::panic::resume_unwind(payload)
+    }
 }
 
 type TestExecutor = Executor<Sim, TestHost>;

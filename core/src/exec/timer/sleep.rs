@@ -55,18 +55,20 @@ impl<D: TimerSource> Future for Sleep<D> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.into_ref().get_ref();
-        if this.entry.has_fired() {
+        let timers = this.timers.timers();
+        let is_over =
+            || this.entry.has_fired() || this.entry.is_idle() && timers.is_due(this.deadline);
+        if is_over() {
+            return Poll::Ready(());
+        }
+        // A waker of somebody else's may have run the executor, and so the wheel, while it was cloned.
+        if this.entry.set_waker(cx.waker()) && is_over() {
+            this.entry.forget_waker();
             return Poll::Ready(());
         }
         if this.entry.is_idle() {
-            if this.timers.timers().is_due(this.deadline) {
-                return Poll::Ready(());
-            }
-            this.entry.set_waker(cx.waker());
             // SAFETY: the entry is in no slot; `self` is pinned, and its drop removes the entry.
-            unsafe { this.timers.timers().insert(&this.entry, this.deadline) };
-        } else {
-            this.entry.set_waker(cx.waker());
+            unsafe { timers.insert(&this.entry, this.deadline) };
         }
         Poll::Pending
     }

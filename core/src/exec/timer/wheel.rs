@@ -84,9 +84,15 @@ impl Entry {
         self.place.get() & PLACE_MASK == IDLE
     }
 
-    /// Stores who is to be woken, in place of who was.
-    pub(super) fn set_waker(&self, waker: &Waker) {
-        self.waker.set(waker);
+    /// Stores who is to be woken, in place of who was. Says whether foreign code ran.
+    #[inline]
+    pub(super) fn set_waker(&self, waker: &Waker) -> bool {
+        self.waker.set(waker)
+    }
+
+    /// Nobody is to be woken.
+    pub(super) fn forget_waker(&self) {
+        drop(self.waker.take());
     }
 }
 
@@ -115,6 +121,8 @@ pub struct Timers {
     count: Cell<usize>,
     /// The lane that comes next.
     lane: Cell<usize>,
+    /// Nobody will move the wheel again.
+    closed: Cell<bool>,
 }
 
 /// The last tick there is: `place` has 48 bits for it. The end of time is rounded down to it.
@@ -135,6 +143,7 @@ impl Timers {
             elapsed: Cell::new(0),
             count: Cell::new(0),
             lane: Cell::new(0),
+            closed: Cell::new(false),
         }
     }
 
@@ -144,20 +153,21 @@ impl Timers {
         self.count.get()
     }
 
-    /// Nobody will move the wheel again: ends what waits, and all that comes later.
+    /// Nobody will move the wheel again: ends what waits, and all that comes later, what comes from within a wake of this included.
     #[cfg(feature = "alloc")]
     pub(in crate::exec) fn close(&self) {
+        self.closed.set(true);
         self.advance(Instant::MAX);
     }
 
-    /// Whether the wheel has come to the end of time.
+    /// Whether the wheel was [closed](Self::close).
     pub(super) fn is_closed(&self) -> bool {
-        self.elapsed.get() >= TICK_MAX
+        self.closed.get()
     }
 
-    /// Whether the wheel has come to `deadline`.
+    /// Whether the wheel has come to `deadline`, or never will.
     pub(super) fn is_due(&self, deadline: Instant) -> bool {
-        tick_of(deadline) <= self.elapsed.get()
+        self.closed.get() || tick_of(deadline) <= self.elapsed.get()
     }
 
     /// The level and slot for a tick that lies ahead.

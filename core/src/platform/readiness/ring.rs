@@ -14,7 +14,8 @@
 //!
 //! A poller that reports once is asked again whenever a queue's oldest operation blocks.
 //!
-//! Events are hints: an operation completes because its call succeeded or failed, so a stale event is harmless.
+//! Events are hints: an operation completes because its call succeeded or failed. Only the end of a stream is believed
+//! ([`Event::ended`]), so a poller tells no event of a key's earlier socket once it was told to [forget](Poller::forget) that.
 //!
 //! # Order
 //!
@@ -24,8 +25,8 @@
 //!
 //! # Bounds
 //!
-//! Operations: `RingOptions::pending_max`. Table of sockets: one entry per key, so at most the process's limit of sockets. A socket that
-//! went away leaves its small entry until its key is used again. A wait that finds completions at hand asks the system only every
+//! Operations: `RingOptions::pending_max`. Table of sockets: a number per key, so at most the process's limit of sockets, and one entry per
+//! key that was used here. A socket that went away leaves its small entry until its key is used again. A wait that finds completions at hand asks the system only every
 //! [`WAITS_PER_LOOK`]th time, so that a busy ring saves the calls and yet one busy connection starves no other.
 #![forbid(unsafe_code)]
 
@@ -113,7 +114,7 @@ impl<P: Poller> ReadinessRing<P> {
         token: u64,
     ) -> core::result::Result<u32, (Error, Work<Socket<P>>)> {
         let registration = match self.table.enlist(&mut self.poller, socket) {
-            Ok((_, registration)) => registration,
+            Ok(registration) => registration,
             Err(error) => return Err((error, work)),
         };
         let first = registration.queues[direction].first().is_none();

@@ -36,6 +36,19 @@ pub(super) struct Registration<I> {
 }
 
 impl<I> Registration<I> {
+    const fn new() -> Self {
+        Self {
+            owner: None,
+            is_stream: false,
+            watched: false,
+            drained: false,
+            ended: false,
+            urgent: false,
+            news: [false; 2],
+            queues: [Queue::EMPTY; 2],
+        }
+    }
+
     /// Whether a receive would surely block.
     pub(super) fn is_drained(&self) -> bool {
         self.drained
@@ -69,46 +82,62 @@ impl<I> Registration<I> {
     }
 }
 
-/// The registrations by key.
+/// No place.
+const NONE: u32 = u32::MAX;
+
+/// The registrations by key. Keys are the process's, so most may be those of other rings, or of nobody: they cost a number each.
 #[derive(Debug)]
-pub(super) struct Table<P: Poller>(Vec<Registration<P::Identity>>);
+pub(super) struct Table<P: Poller> {
+    /// By key: the place of the registration, or `NONE`.
+    places: Vec<u32>,
+    registrations: Vec<Registration<P::Identity>>,
+}
 
 impl<P: Poller> Table<P> {
     pub(super) const fn new() -> Self {
-        Self(Vec::new())
+        Self {
+            places: Vec::new(),
+            registrations: Vec::new(),
+        }
     }
 
     pub(super) fn get_mut(&mut self, key: usize) -> Option<&mut Registration<P::Identity>> {
-        self.0.get_mut(key)
+        let place = *self.places.get(key)?;
+        self.registrations.get_mut(place as usize)
     }
 
-    /// Finds or makes the entry of `socket` and returns its key with it.
+    /// The place of the registration for `key`, which is made if there is none.
+    fn place(&mut self, key: usize) -> Result<usize> {
+        let full = |_| Error::new(Operation::Submit, Kind::OutOfMemory);
+        if key >= self.places.len() {
+            // By a quarter rather than twofold: at many connections the slack is much of what one costs.
+            let more = key + 1 + key / 4 - self.places.len();
+            self.places.try_reserve_exact(more).map_err(full)?;
+            self.places.resize(self.places.capacity(), NONE);
+        }
+        if self.places[key] == NONE {
+            let count = self.registrations.len();
+            if count == self.registrations.capacity() {
+                self.registrations
+                    .try_reserve_exact(count / 4 + 16)
+                    .map_err(full)?;
+            }
+            self.registrations.push(Registration::new());
+            // Fewer than the open sockets of a process, whose numbers have 31 bits.
+            self.places[key] = count as u32;
+        }
+        Ok(self.places[key] as usize)
+    }
+
+    /// Finds or makes the entry of `socket`.
     pub(super) fn enlist(
         &mut self,
         poller: &mut P,
         socket: &<P::Net as Net>::Socket,
-    ) -> Result<(usize, &mut Registration<P::Identity>)> {
+    ) -> Result<&mut Registration<P::Identity>> {
         let key = P::key(socket);
-        if key >= self.0.capacity() {
-            // By a quarter rather than twofold: at many connections the slack is much of what one costs.
-            let more = key + 1 + key / 4 - self.0.len();
-            self.0
-                .try_reserve_exact(more)
-                .map_err(|_| Error::new(Operation::Submit, Kind::OutOfMemory))?;
-        }
-        while self.0.len() <= key {
-            self.0.push(Registration {
-                owner: None,
-                is_stream: false,
-                watched: false,
-                drained: false,
-                ended: false,
-                urgent: false,
-                news: [false; 2],
-                queues: [Queue::EMPTY; 2],
-            });
-        }
-        let registration = &mut self.0[key];
+        let place = self.place(key)?;
+        let registration = &mut self.registrations[place];
         if !registration
             .owner
             .as_ref()
@@ -124,14 +153,10 @@ impl<P: Poller> Table<P> {
             if registration.owner.is_some() {
                 poller.forget(key);
             }
+            *registration = Registration::new();
             registration.owner = Some(P::identity(socket));
             registration.is_stream = P::is_stream(socket);
-            registration.watched = false;
-            registration.drained = false;
-            registration.ended = false;
-            registration.urgent = false;
-            registration.news = [false; 2];
         }
-        Ok((key, registration))
+        Ok(registration)
     }
 }

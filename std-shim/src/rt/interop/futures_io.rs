@@ -5,7 +5,7 @@ use crate::rt::net::{ReadHalf, TcpStream, WriteHalf};
 use core::pin::Pin;
 use core::task::{Context, Poll};
 use futures_io::{AsyncRead, AsyncWrite};
-use std::io;
+use std::io::{self, IoSlice, IoSliceMut};
 
 macro_rules! reads {
     ($($type:ty),*) => {$(
@@ -16,6 +16,14 @@ macro_rules! reads {
                 buffer: &mut [u8],
             ) -> Poll<io::Result<usize>> {
                 <$type>::poll_read(self.get_mut(), cx, buffer)
+            }
+
+            fn poll_read_vectored(
+                self: Pin<&mut Self>,
+                cx: &mut Context<'_>,
+                buffers: &mut [IoSliceMut<'_>],
+            ) -> Poll<io::Result<usize>> {
+                <$type>::poll_read_vectored(self.get_mut(), cx, buffers)
             }
         }
     )*};
@@ -30,6 +38,14 @@ macro_rules! writes {
                 bytes: &[u8],
             ) -> Poll<io::Result<usize>> {
                 <$type>::poll_write(self.get_mut(), cx, bytes)
+            }
+
+            fn poll_write_vectored(
+                self: Pin<&mut Self>,
+                cx: &mut Context<'_>,
+                slices: &[IoSlice<'_>],
+            ) -> Poll<io::Result<usize>> {
+                <$type>::poll_write_vectored(self.get_mut(), cx, slices)
             }
 
             /// Nothing is buffered.

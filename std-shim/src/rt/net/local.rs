@@ -1,14 +1,14 @@
 //! Unix sockets. Linux alone has them yet; elsewhere they say `Unsupported`.
 #![forbid(unsafe_code)]
 
-use super::methods::{reading, writing};
+use super::methods::{SLICES_MAX, reading, writing};
 use crate::rt::runtime::with;
 use crate::rt::{Lease, ThreadHost};
 use crate::sys::{Native, ResultExt, ShutdownHow, path_bytes};
 use core::future::poll_fn;
 use core::mem::MaybeUninit;
 use core::task::{Context, Poll, ready};
-use std::io;
+use std::io::{self, IoSlice, IoSliceMut};
 use std::path::Path;
 use underpin_core::exec::net as core_net;
 

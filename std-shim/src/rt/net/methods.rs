@@ -3,6 +3,9 @@
 //! Futures are made by hand: an async function keeps its arguments twice, and the task of an idle connection has room for them.
 #![forbid(unsafe_code)]
 
+/// Slices that one call takes at most; what is behind them is for the next.
+pub(super) const SLICES_MAX: usize = 16;
+
 macro_rules! reading {
     () => {
         /// Waits for bytes and gives them in a buffer of the runtime's; none are the end. Cancel-safe, and no buffer is held
@@ -20,6 +23,32 @@ macro_rules! reading {
         /// The connection's.
         pub fn read(&mut self, buffer: &mut [u8]) -> impl Future<Output = io::Result<usize>> {
             poll_fn(|cx| self.0.poll_read(cx, buffer).map(ResultExt::into_io))
+        }
+
+        /// As [`read`](Self::read), into several buffers in turn.
+        ///
+        /// # Errors
+        /// The connection's.
+        pub async fn read_vectored(&mut self, buffers: &mut [&mut [u8]]) -> io::Result<usize> {
+            self.0.read_vectored(buffers).await.into_io()
+        }
+
+        /// As [`read_vectored`](Self::read_vectored), for hand-written futures and the traits of others.
+        ///
+        /// # Errors
+        /// As `read`.
+        pub fn poll_read_vectored(
+            &mut self,
+            cx: &mut Context<'_>,
+            buffers: &mut [IoSliceMut<'_>],
+        ) -> Poll<io::Result<usize>> {
+            let count = buffers.len().min(SLICES_MAX);
+            let mut buffers = buffers.iter_mut();
+            let mut list: [&mut [u8]; SLICES_MAX] = core::array::from_fn(|_| {
+                buffers.next().map_or(&mut [][..], |buffer| &mut **buffer)
+            });
+            let polled = self.0.poll_read_vectored(cx, &mut list[..count]);
+            polled.map(ResultExt::into_io)
         }
 
         /// Fills `buffer`. Not cancel-safe: when dropped, a part may have been read into it.
@@ -98,6 +127,23 @@ macro_rules! writing {
             bytes: &[u8],
         ) -> Poll<io::Result<usize>> {
             self.0.poll_write(cx, bytes).map(ResultExt::into_io)
+        }
+
+        /// As [`write_vectored`](Self::write_vectored), for hand-written futures and the traits of others.
+        ///
+        /// # Errors
+        /// As `write`.
+        pub fn poll_write_vectored(
+            &mut self,
+            cx: &mut Context<'_>,
+            slices: &[IoSlice<'_>],
+        ) -> Poll<io::Result<usize>> {
+            let count = slices.len().min(SLICES_MAX);
+            let mut slices = slices.iter();
+            let list: [&[u8]; SLICES_MAX] =
+                core::array::from_fn(|_| slices.next().map_or(&[][..], |slice| &**slice));
+            let polled = self.0.poll_write_vectored(cx, &list[..count]);
+            polled.map(ResultExt::into_io)
         }
 
         /// Ends one direction or both. What was written before still arrives.

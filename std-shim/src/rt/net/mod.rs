@@ -10,7 +10,7 @@ pub use address::{Addresses, ToAddresses, lookup};
 pub use datagram::UdpSocket;
 pub use local::{UnixListener, UnixStream};
 
-use methods::{reading, writing};
+use methods::{SLICES_MAX, reading, writing};
 
 use super::host::ThreadHost;
 use super::runtime::{handle, with};
@@ -21,7 +21,7 @@ use core::mem::MaybeUninit;
 use core::net::SocketAddr;
 use core::task::{Context, Poll, ready};
 use core::time::Duration;
-use std::io;
+use std::io::{self, IoSlice, IoSliceMut};
 use std::net::ToSocketAddrs;
 use underpin_core::exec::net as core_net;
 

@@ -5,5 +5,8 @@
 pub mod process;
 #[cfg(all(target_os = "linux", feature = "signals"))]
 pub mod signal;
+#[cfg(all(windows, feature = "signals"))]
+#[path = "console.rs"]
+pub mod signal;
 #[cfg(target_os = "linux")]
 mod watched;

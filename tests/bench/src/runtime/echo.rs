@@ -1,12 +1,13 @@
 //! A TCP echo server under a load generator on another thread; what a message costs the server.
 
-use super::load::Load;
+use super::load::{Load, let_go};
 use super::others_cpu;
 use super::subject::{Compio, Monoio, Runtime, Smol, Tokio, Underpin, listen, subject};
 use crate::case::{Case, Sample, Settings, Subject};
 use rustix::event::epoll;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
 use std::time::Duration;
@@ -18,7 +19,14 @@ pub(super) fn cases(settings: &Settings) -> Vec<Case> {
     let messages = settings.operations(300_000, 60_000);
     let mut cases = vec![case(1, messages / 4), case(100, messages)];
     if !settings.quick {
-        cases.push(case(5_000, messages));
+        for connections in [10_000, 50_000] {
+            // What the limit of open handles leaves room for.
+            let connections = super::room_for(connections);
+            if connections >= 5_000 {
+                cases.push(case(connections, messages.max(connections as u64)));
+            }
+        }
+        cases.dedup_by(|one, other| one.name == other.name);
     }
     cases
 }
@@ -60,13 +68,12 @@ fn measured(
     server: impl FnOnce(Sender<SocketAddr>) + Send,
 ) -> Result<Sample, String> {
     let text = |error: std::io::Error| error.to_string();
-    super::room_for(connections);
     let (sender, address) = channel();
     thread::scope(|scope| {
         let server = scope.spawn(move || server(sender));
+        let port = address.recv().map_err(|_| "no server")?.port();
         let sample = (|| {
-            let address = address.recv().map_err(|_| "no server")?;
-            let mut load = Load::connect(address, connections).map_err(text)?;
+            let mut load = Load::connect(port, connections).map_err(text)?;
             // Everything is warm, and the server sleeps, before the clock is read.
             load.run(connections as u64 * 2).map_err(text)?;
             thread::sleep(Duration::from_millis(20));
@@ -78,6 +85,7 @@ fn measured(
                 elapsed: others_cpu().saturating_sub(start),
             })
         })();
+        let_go(&server, port, &sample);
         server.join().map_err(|_| "the server panicked")?;
         sample
     })
@@ -85,17 +93,14 @@ fn measured(
 
 /// What the system asks at least: one thread, level-triggered epoll, one buffer for all.
 fn bare_epoll(listener: &TcpListener, connections: usize) {
+    const LISTENER: u64 = u64::MAX;
     let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).expect("epoll");
+    let watch = |fd: BorrowedFd<'_>, data| {
+        let data = epoll::EventData::new_u64(data);
+        epoll::add(&epoll, fd, data, epoll::EventFlags::IN).expect("watched");
+    };
+    watch(listener.as_fd(), LISTENER);
     let mut streams = Vec::with_capacity(connections);
-    listener.set_nonblocking(false).expect("set");
-    for index in 0..connections {
-        let (stream, _) = listener.accept().expect("a connection");
-        stream.set_nodelay(true).expect("set");
-        stream.set_nonblocking(true).expect("set");
-        let data = epoll::EventData::new_u64(index as u64);
-        epoll::add(&epoll, &stream, data, epoll::EventFlags::IN).expect("watched");
-        streams.push(Some(stream));
-    }
     let mut open = connections;
     let mut events = Vec::with_capacity(128);
     let mut buffer = [0; BUFFER_BYTES];
@@ -103,6 +108,17 @@ fn bare_epoll(listener: &TcpListener, connections: usize) {
         events.clear();
         epoll::wait(&epoll, rustix::buffer::spare_capacity(&mut events), None).expect("events");
         for event in &events {
+            if event.data.u64() == LISTENER {
+                while streams.len() < connections
+                    && let Ok((stream, _)) = listener.accept()
+                {
+                    stream.set_nodelay(true).expect("set");
+                    stream.set_nonblocking(true).expect("set");
+                    watch(stream.as_fd(), streams.len() as u64);
+                    streams.push(Some(stream));
+                }
+                continue;
+            }
             let slot = &mut streams[event.data.u64() as usize];
             let Some(stream) = slot else { continue };
             match stream.read(&mut buffer) {

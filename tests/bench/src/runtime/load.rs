@@ -2,7 +2,9 @@
 
 use rustix::event::{Timespec, epoll};
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, TcpStream};
+use std::thread::{self, ScopedJoinHandle};
+use std::time::Duration;
 
 /// Bytes of a message.
 pub(super) const MESSAGE_BYTES: usize = 100;
@@ -23,13 +25,45 @@ fn message(number: u64) -> [u8; MESSAGE_BYTES] {
     bytes
 }
 
+/// Connections to one address of the loopback network; more would use its ports up.
+const PER_ADDRESS: usize = 20_000;
+
+/// Connections after which the server is waited for: fewer than wait in its queue, which would lose some, for a second each.
+const AHEAD_MAX: usize = 64;
+
+/// One message and its answer on a connection that still blocks. Whoever answers has accepted all before it.
+fn round_trip(stream: &mut TcpStream) -> io::Result<()> {
+    let (sent, mut got) = (message(0), [0; MESSAGE_BYTES]);
+    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+    stream.write_all(&sent)?;
+    stream.read_exact(&mut got)?;
+    if got == sent {
+        Ok(())
+    } else {
+        Err(io::Error::other("a wrong answer"))
+    }
+}
+
+/// After a failure the server may still wait for connections: gives it some, until it has ended.
+pub(super) fn let_go<T>(server: &ScopedJoinHandle<'_, ()>, port: u16, sample: &Result<T, String>) {
+    while sample.is_err() && !server.is_finished() {
+        drop(TcpStream::connect((Ipv4Addr::LOCALHOST, port)));
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
 impl Load {
-    pub(super) fn connect(address: SocketAddr, connections: usize) -> io::Result<Self> {
+    /// Connects to a server that listens at a port of all of the loopback network's addresses.
+    pub(super) fn connect(port: u16, connections: usize) -> io::Result<Self> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         let mut streams = Vec::with_capacity(connections);
         for index in 0..connections {
-            let stream = TcpStream::connect(address)?;
+            let host = Ipv4Addr::new(127, 0, 0, 1 + (index / PER_ADDRESS) as u8);
+            let mut stream = TcpStream::connect((host, port))?;
             stream.set_nodelay(true)?;
+            if index % AHEAD_MAX == AHEAD_MAX - 1 {
+                round_trip(&mut stream)?;
+            }
             stream.set_nonblocking(true)?;
             let data = epoll::EventData::new_u64(index as u64);
             epoll::add(&epoll, &stream, data, epoll::EventFlags::IN)?;

@@ -1,7 +1,7 @@
 //! What a connection costs while nothing happens on it.
 #![allow(unsafe_code, reason = "asks the C library what it has handed out")]
 
-use super::load::Load;
+use super::load::{Load, let_go};
 use super::subject::{Compio, Monoio, Runtime, Smol, Tokio, Underpin, subject};
 use crate::case::{Case, Sample, Settings, Subject};
 use std::sync::mpsc::channel;
@@ -12,7 +12,7 @@ use std::time::Duration;
 const BUFFER_BYTES: usize = 128;
 
 pub(super) fn cases(settings: &Settings) -> Vec<Case> {
-    let connections = settings.operations(5_000, 2_000) as usize;
+    let connections = super::room_for(settings.operations(10_000, 2_000) as usize);
     let of = |subject: fn(usize) -> Subject| subject(connections);
     vec![Case {
         name: "memory of an idle connection".into(),
@@ -32,16 +32,15 @@ pub(super) fn cases(settings: &Settings) -> Vec<Case> {
 fn idle<R: Runtime>(connections: usize) -> Subject {
     subject::<R>(move || {
         let text = |error: std::io::Error| error.to_string();
-        super::room_for(connections);
         let (sender, address) = channel();
         thread::scope(|scope| {
             let server =
                 scope.spawn(move || R::block_on(R::serve(sender, connections, BUFFER_BYTES)));
+            let port = address.recv().map_err(|_| "no server")?.port();
             let sample = (|| {
-                let address = address.recv().map_err(|_| "no server")?;
                 thread::sleep(Duration::from_millis(100));
                 let idle = handed_out();
-                let mut load = Load::connect(address, connections).map_err(text)?;
+                let mut load = Load::connect(port, connections).map_err(text)?;
                 let mine = load.bytes();
                 load.run(connections as u64).map_err(text)?;
                 thread::sleep(Duration::from_millis(50));
@@ -51,6 +50,7 @@ fn idle<R: Runtime>(connections: usize) -> Subject {
                     elapsed: Duration::from_nanos(bytes as u64),
                 })
             })();
+            let_go(&server, port, &sample);
             server.join().map_err(|_| "the server panicked")?;
             sample
         })

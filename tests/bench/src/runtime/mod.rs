@@ -42,9 +42,14 @@ fn process_cpu() -> Duration {
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
-/// Sees to it that the process may have both ends of so many connections. (Not asked for a few: valgrind takes a raised limit badly.)
-fn room_for(connections: usize) {
-    if connections > 400 {
-        let _ = underpin::sys::raise_handle_limit(connections as u64 * 2 + 100);
+/// How many of so many connections the process may have both ends of, after seeing to it. (Not asked for a few: valgrind takes a raised
+/// limit badly.)
+fn room_for(connections: usize) -> usize {
+    const OTHERS: usize = 100;
+    if connections <= 400 {
+        return connections;
     }
+    let limit = underpin::sys::raise_handle_limit((connections * 2 + OTHERS) as u64);
+    let room = usize::try_from(limit).unwrap_or(usize::MAX);
+    connections.min(room.saturating_sub(OTHERS) / 2)
 }

@@ -24,7 +24,7 @@ pub(super) trait Runtime: 'static {
     /// The runtime's own timer.
     fn sleep(time: Duration) -> impl Future<Output = ()> + 'static;
 
-    /// Listens on a port of the loopback interface, says where, accepts so many connections and answers each, in a task of its own,
+    /// Listens on a port, says where, accepts so many connections and answers each, in a task of its own,
     /// with what it sends, through a buffer of `buffer` bytes if the runtime wants one. Ends when all of them have ended.
     fn serve(
         where_it_is: Sender<SocketAddr>,
@@ -59,7 +59,7 @@ pub(super) fn yield_once() -> impl Future<Output = ()> {
 
 /// A listener for the peers, which take the standard library's.
 pub(super) fn listen(where_it_is: &Sender<SocketAddr>) -> TcpListener {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+    let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).expect("a port");
     listener.set_nonblocking(true).expect("set");
     let address = listener.local_addr().expect("an address");
     where_it_is.send(address).expect("somebody asks");
@@ -90,7 +90,7 @@ impl Runtime for Underpin {
 
     async fn serve(where_it_is: Sender<SocketAddr>, connections: usize, _: usize) {
         let mut listener =
-            underpin::rt::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+            underpin::rt::net::TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).expect("a port");
         let address = listener.local_addr().expect("an address");
         where_it_is.send(address).expect("somebody asks");
         let mut tasks = Vec::with_capacity(connections);

@@ -72,7 +72,8 @@ pub(super) fn run(job: &mut Job<'_>) -> Result<(), String> {
             job.note(client);
         }
     }
-    terminate(&mut server)
+    terminate(&mut server)?;
+    super::http::run(job)
 }
 
 /// Starts the server on a free port over an empty directory and reads the port from its first line.

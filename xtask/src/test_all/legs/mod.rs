@@ -7,6 +7,7 @@ mod emulated;
 mod facade;
 mod grep;
 mod host;
+mod http;
 mod macos;
 mod preload;
 mod windows;
@@ -18,6 +19,11 @@ use super::rig::DEBIAN_RUST;
 const REDIS: Need = Need::Debian {
     programs: &["redis-cli", "redis-benchmark", "redis-server"],
     packages: "redis-server redis-tools",
+};
+
+const HTTP_LOAD: Need = Need::Debian {
+    programs: &["wrk", "h2load"],
+    packages: "wrk nghttp2-client",
 };
 
 const WORDS: Need = Need::Debian {
@@ -187,12 +193,13 @@ pub(super) const LEGS: &[Leg] = &[
     },
     Leg {
         name: "clients",
-        proves: "redis-cli, redis-benchmark, redis-py, node-redis, ioredis and the redis crate work against the server unmodified",
+        proves: "redis-cli, redis-benchmark, redis-py, node-redis, ioredis and the redis crate work against the server unmodified, wrk and h2load against hyper on the runtime",
         how: How::Native,
         lane: Lane::Shared,
         quick: false,
         needs: &[
             REDIS,
+            HTTP_LOAD,
             Need::Python("redis"),
             Need::Node("redis"),
             Need::Node("ioredis"),

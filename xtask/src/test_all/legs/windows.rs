@@ -58,6 +58,7 @@ pub(super) fn wine(job: &mut Job<'_>) -> Result<(), String> {
         "--lib",
         "--",
         "server::event_loop",
+        "sys::events",
     ]))
 }
 
