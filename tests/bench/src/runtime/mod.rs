@@ -7,6 +7,7 @@
 //! about those; the C library's allocator.
 
 mod echo;
+mod files;
 mod load;
 mod memory;
 mod subject;
@@ -21,6 +22,7 @@ pub(crate) fn cases(settings: &Settings) -> Result<Vec<Case>, String> {
     let mut cases = tasks::cases(settings);
     cases.extend(timers::cases(settings));
     cases.extend(echo::cases(settings));
+    cases.extend(files::cases(settings));
     cases.extend(memory::cases(settings));
     Ok(cases)
 }
