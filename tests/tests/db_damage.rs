@@ -8,7 +8,7 @@
 use core::ops::Bound;
 use core::ops::Range;
 use std::collections::BTreeMap;
-use underpin_core::db::{self, Batch, Db, Error, FileName, Options, WriteLevel};
+use underpin_core::db::{self, Batch, Compaction, Db, Error, FileName, Options, WriteLevel};
 use underpin_core::platform::middleware::{Call, Layer, Layered, Verdict};
 use underpin_core::platform::sim::{DiskSnapshot, Sim, SimFaults, SimOptions};
 use underpin_core::platform::{Files, OpenOptions};
@@ -309,6 +309,72 @@ fn a_repair_leaves_out_what_the_disk_does_not_give_back() {
     db.verify().unwrap();
     let rest = contents(&db).unwrap();
     assert!(!rest.is_empty() && rest.len() < states[3].len());
+}
+
+/// Flushes each put, so that merges are due again and again.
+fn put_and_flush(db: &Db<Sim>, model: &mut Model, stamps: Range<u32>) {
+    for stamp in stamps {
+        let key = format!("key{:02}", stamp.wrapping_mul(37) % 60).into_bytes();
+        db.put(&key, &stamp.to_be_bytes(), WriteLevel::Buffered)
+            .unwrap();
+        db.flush().unwrap();
+        model.insert(key, stamp.to_be_bytes().to_vec());
+    }
+}
+
+#[test]
+fn a_damaged_table_stops_no_write_and_no_open_wherever_it_lies() {
+    for compaction in [Compaction::Leveled, Compaction::Tiered] {
+        let mut options = options();
+        options.compaction = compaction;
+        options.tables_max = 4;
+        options.table_bytes = 16 << 10;
+        options.level_bytes = 16 << 10;
+        options.cache_bytes = 0;
+        let open = |sim: &Sim| Db::open(sim.clone(), b"/db", options.clone());
+        let sim = machine(None);
+        let db = open(&sim).unwrap();
+        let mut model = Model::new();
+        put_and_flush(&db, &mut model, 0..83);
+        db.close().unwrap();
+        let disk = sim.disk_snapshot();
+        let mut seen = 0;
+        for name in disk.list(b"/db").unwrap() {
+            let name = FileName::parse(&name).unwrap();
+            let FileName::Table(_) = name else { continue };
+            seen += 1;
+            let sim = machine(Some(disk.clone()));
+            // In the first data block.
+            sim.flip_bit(&path(name), 5, 3).unwrap();
+            let mut model = model.clone();
+            for round in 1..3u32 {
+                let db = open(&sim).unwrap();
+                put_and_flush(&db, &mut model, round * 100..round * 100 + 45);
+                let mut lost = 0;
+                for (key, value) in &model {
+                    match db.get(key) {
+                        Ok(found) => assert_eq!(found.as_ref(), Some(value)),
+                        Err(Error::Corrupt(corruption)) => {
+                            assert_eq!(corruption.file, name);
+                            lost += 1;
+                        }
+                        Err(error) => panic!("{error}"),
+                    }
+                }
+                assert!(lost < model.len());
+                let level0 = db.stats().level_tables[0];
+                assert!(level0 <= 3 * 4 + 2, "{level0} tables");
+                assert!(matches!(db.compact(), Err(Error::Corrupt(found)) if found.file == name));
+                db.close().unwrap();
+            }
+            let report = db::repair(sim.clone(), b"/db", &options).unwrap();
+            assert_eq!((report.tables_salvaged, report.blocks_lost), (1, 1));
+            let db = open(&sim).unwrap();
+            db.compact().unwrap();
+            db.verify().unwrap();
+        }
+        assert!(seen > 2, "{seen} tables");
+    }
 }
 
 #[test]

@@ -89,6 +89,15 @@ impl Error {
         }
     }
 
+    /// The file that it is of, if it is of one.
+    pub(super) const fn file(&self) -> Option<FileName> {
+        match self {
+            Self::Corrupt(corruption) => Some(corruption.file),
+            Self::Io { file, .. } => Some(*file),
+            _ => None,
+        }
+    }
+
     pub(super) const fn corrupt(
         file: FileName,
         offset: u64,

@@ -18,6 +18,7 @@
 
 use super::compact::{self, Build, Job, JobKind, build};
 use super::error::{Error, Result};
+use super::file_name::FileName;
 use super::iter::{LevelCursor, LevelTables, Source};
 use super::keyspace::KeyspaceId;
 use super::options::{Compaction, Options};
@@ -92,6 +93,33 @@ impl<P: Files> Plan<P> {
             rewritten,
         }
     }
+
+    /// Of all tables, newest first.
+    fn sources(&self) -> Vec<Source<P>> {
+        let Job {
+            upper, lower, from, ..
+        } = &self.job;
+        let level = |tables: &Vec<Arc<Table<P>>>| {
+            Source::Level(LevelCursor::new(LevelTables::Some(tables.clone()), false))
+        };
+        let mut sources = Vec::new();
+        if *from == 0 {
+            let upper = upper.iter().cloned();
+            sources.extend(upper.map(|table| Source::Table(TableCursor::new(table, false))));
+        } else {
+            sources.push(level(upper));
+        }
+        sources.push(level(lower));
+        sources
+    }
+
+    /// Has merges leave the table alone that could not be read, if the error is of one and was not noted before.
+    fn notes_damage(&self, error: &Error) -> bool {
+        let file = error.file().filter(|_| error.is_lost());
+        let mut tables = self.job.upper.iter().chain(&self.job.lower);
+        let table = tables.find(|table| Some(FileName::Table(table.info().number)) == file);
+        table.is_some_and(|table| !table.set_damaged())
+    }
 }
 
 impl<P: Files> Shared<P> {
@@ -141,7 +169,7 @@ impl<P: Files> Shared<P> {
         }
     }
 
-    /// Does the most urgent job.
+    /// Does the most urgent job, or finds out that it cannot be done.
     fn merge(&self, _turn: &MutexGuard<'_, (), P>, wanted: Wanted) -> Result<Ended> {
         let Some(plan) = self.plan_merge(wanted)? else {
             return Ok(Ended::Idle);
@@ -177,27 +205,10 @@ impl<P: Files> Shared<P> {
                 self.pause(left.min(HELD_BACK));
             }
         };
-        let Job {
-            upper, lower, from, ..
-        } = &plan.job;
-        let mut sources = Vec::new();
-        if *from == 0 {
-            let upper = upper.iter().cloned();
-            sources.extend(upper.map(|table| Source::Table(TableCursor::new(table, false))));
-        } else {
-            sources.push(Source::Level(LevelCursor::new(
-                LevelTables::Some(upper.clone()),
-                false,
-            )));
-        }
-        sources.push(Source::Level(LevelCursor::new(
-            LevelTables::Some(lower.clone()),
-            false,
-        )));
         let parts = Build {
             directory: &self.directory,
             options: &self.options,
-            sources,
+            sources: plan.sources(),
             level: plan.compressed_as,
             bottom: plan.job.bottom,
             // A run of level 0 is one table: it stands for a time, not for a range of keys.
@@ -208,7 +219,14 @@ impl<P: Files> Shared<P> {
             filtered: true,
             rewritten: plan.rewritten.clone(),
         };
-        let built = build(parts, || self.maintenance.lock().number(), go_on)?;
+        let built = match build(parts, || self.maintenance.lock().number(), go_on) {
+            Err(error) if plan.notes_damage(&error) => {
+                // The next job does without it.
+                self.maintenance_failed(&error);
+                return Ok(Ended::Done);
+            }
+            built => built?,
+        };
         let Some(infos) = built else {
             return flushed.map(|()| Ended::Cancelled);
         };

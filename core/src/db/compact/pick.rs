@@ -7,6 +7,8 @@
 //!
 //! - Level 0 goes down as a whole when it has more than `tables_max` tables: they overlap.
 //! - Of another level that is too large, one table goes down at a time, in turn by key, with those below that it overlaps.
+//! - A table that a merge could not read stays where it is, and so does what must stay above it. Newer tables of level 0 are then merged
+//!   among themselves.
 //! - Tables that overlap nothing on their way down are moved: the manifest changes, no byte is written.
 #![forbid(unsafe_code)]
 
@@ -18,6 +20,7 @@ use crate::platform::Files;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::cmp::Reverse;
 
 /// Tables to merge, or to move.
 #[derive(Debug)]
@@ -31,6 +34,14 @@ pub(in crate::db) struct Job<P: Files> {
     /// No deeper level has any of the keys.
     pub(in crate::db) bottom: bool,
     pub(in crate::db) kind: JobKind,
+}
+
+impl<P: Files> Job<P> {
+    /// Whether no merge has failed to read one of the tables.
+    fn is_readable(&self) -> bool {
+        let mut tables = self.upper.iter().chain(&self.lower);
+        self.kind != JobKind::Merge || !tables.any(|table| table.is_damaged())
+    }
 }
 
 /// What becomes of the tables.
@@ -89,7 +100,10 @@ pub(in crate::db) fn pick<P: Files>(
 ) -> Option<Job<P>> {
     match options.compaction {
         Compaction::Leveled => leveled(version, options, turns),
-        Compaction::Tiered => tiers::tiered(version, options),
+        Compaction::Tiered => match tiers::tiered(version, options) {
+            Some(job) if job.is_readable() => Some(job),
+            _ => tiers::beside_damage(version, options),
+        },
         Compaction::Fifo { bytes_max, age_max } => {
             tiers::expired(version, bytes_max, age_max, now_ns)
         }
@@ -103,17 +117,29 @@ fn leveled<P: Files>(
 ) -> Option<Job<P>> {
     let (base, targets) = targets(version, options);
     if version.levels[0].len() > options.tables_max {
-        return Some(job(version, 0, base, version.levels[0].clone()));
+        let down = job(version, 0, base, version.levels[0].clone());
+        if down.is_readable() {
+            return Some(down);
+        }
+        if let Some(job) = tiers::beside_damage(version, options) {
+            return Some(job);
+        }
     }
-    let (from, _) = (1..LEVELS - 1)
+    let mut levels: Vec<_> = (1..LEVELS - 1)
         .map(|level| (level, bytes(&version.levels[level])))
         .filter(|&(level, bytes)| bytes > targets[level])
-        .max_by_key(|&(level, bytes)| bytes / (targets[level] / 64).max(1))?;
-    let tables = &version.levels[from];
-    let next = tables.partition_point(|table| *table.info().smallest <= *turns[from]);
-    let table = tables.get(next).or_else(|| tables.first())?.clone();
-    turns[from] = table.info().smallest.clone();
-    Some(job(version, from, from + 1, Vec::from([table])))
+        .collect();
+    levels.sort_by_key(|&(level, bytes)| Reverse(bytes / (targets[level] / 64).max(1)));
+    levels.into_iter().find_map(|(from, _)| {
+        let tables = &version.levels[from];
+        let next = tables.partition_point(|table| *table.info().smallest <= *turns[from]);
+        let in_turn = tables.iter().skip(next).chain(tables.iter().take(next));
+        let mut jobs =
+            in_turn.map(|table| job(version, from, from + 1, Vec::from([table.clone()])));
+        let job = jobs.find(Job::is_readable)?;
+        turns[from] = job.upper.first()?.info().smallest.clone();
+        Some(job)
+    })
 }
 
 /// All tables of a keyspace into its last level, unless that is how it is already. What was flushed since numbers were at
@@ -159,7 +185,8 @@ pub(in crate::db) fn garbage<P: Files>(
 ) -> Option<(u64, Job<P>)> {
     let levels = version.levels.iter().enumerate();
     let tables = levels.flat_map(|(level, tables)| tables.iter().map(move |table| (level, table)));
-    let worth = tables.filter_map(|(level, table)| Some((gain(table.info())?, level, table)));
+    let readable = tables.filter(|(_, table)| !table.is_damaged());
+    let worth = readable.filter_map(|(level, table)| Some((gain(table.info())?, level, table)));
     let (gain, level, table) = worth.max_by_key(|(gain, ..)| *gain)?;
     let table = Vec::from([table.clone()]);
     // In level 0 it stands for a time, below for its keys.

@@ -56,12 +56,20 @@ pub(super) fn tiered<P: Files>(version: &Version<P>, options: &Options) -> Optio
     if let Some(level) = below.filter(|_| all) {
         return Some(job(version, 0, level, runs.clone()));
     }
-    // Enough to have no more than there may be, and then as long as the next is not much larger.
-    let mut count = if all {
+    let count = if all {
         runs.len()
     } else {
-        runs.len() - options.tables_max + 1
+        like_sized(runs, options)
     };
+    Some(Job {
+        bottom: below.is_none() && count == runs.len(),
+        ..in_place(runs, count)
+    })
+}
+
+/// How many of the newest runs to merge: enough to have no more than there may be, and then as long as the next is not much larger.
+fn like_sized<P: Files>(runs: &[Arc<Table<P>>], options: &Options) -> usize {
+    let mut count = runs.len() - options.tables_max + 1;
     let mut sum = bytes(&runs[..count]);
     while let Some(next) = runs.get(count)
         && next.info().bytes <= sum.saturating_mul(LIKE_PERCENT) / 100
@@ -69,14 +77,25 @@ pub(super) fn tiered<P: Files>(version: &Version<P>, options: &Options) -> Optio
         sum = sum.saturating_add(next.info().bytes);
         count += 1;
     }
-    Some(Job {
+    count
+}
+
+fn in_place<P: Files>(runs: &[Arc<Table<P>>], count: usize) -> Job<P> {
+    Job {
         from: 0,
         to: 0,
         upper: runs[..count].to_vec(),
         lower: Vec::new(),
-        bottom: below.is_none() && count == runs.len(),
+        bottom: false,
         kind: JobKind::Merge,
-    })
+    }
+}
+
+/// The newest runs of like size among those that nothing damaged lies above. They stay in level 0: what lies below, or an older table of it, is damaged
+/// and must stay older.
+pub(super) fn beside_damage<P: Files>(version: &Version<P>, options: &Options) -> Option<Job<P>> {
+    let runs = version.newest();
+    (runs.len() > options.tables_max).then(|| in_place(runs, like_sized(runs, options)))
 }
 
 /// The oldest tables, from when on there are more bytes than there may be or that are too old.

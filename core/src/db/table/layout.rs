@@ -9,6 +9,7 @@ use super::builder::TableInfo;
 use crate::codec::{Crc32c, Reader, crc32c, is_same, varint};
 use crate::db::error::{Error, Result};
 use crate::db::file_name::FileName;
+use crate::db::options::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
 use crate::db::ranges::{RemovedRange, RemovedRanges};
 use crate::db::values::Share;
 use alloc::vec::Vec;
@@ -39,6 +40,9 @@ pub(in crate::db) enum BlockKind {
 pub(in crate::db) const COMPRESSED: u8 = 0x80;
 /// An LZ4 block has at least one byte for so many.
 const LZ4_RATIO_MAX: usize = 255;
+/// Longest block that is compressed: what a key and a value may have, and a block of small entries besides. So what a small file
+/// comes to in memory is bounded.
+const COMPRESSED_BYTES_MAX: usize = VALUE_BYTES_MAX + KEY_BYTES_MAX + (2 << 20);
 
 /// Where a block is, without its trailer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -94,6 +98,9 @@ pub(super) fn compress(block: &mut Vec<u8>, scratch: &mut Vec<u8>) -> u8 {
 /// Puts what a block comes to when it is compressed into `scratch`; whether that saves an eighth.
 pub(in crate::db) fn compress_to(block: &[u8], scratch: &mut Vec<u8>) -> bool {
     scratch.clear();
+    if block.len() > COMPRESSED_BYTES_MAX {
+        return false;
+    }
     varint::push(scratch, block.len() as u64);
     let start = scratch.len();
     scratch.resize(
@@ -113,7 +120,8 @@ fn decompress(block: &[u8]) -> Option<Vec<u8>> {
     let mut reader = Reader::new(block);
     let length = reader.length()?;
     let rest = reader.rest();
-    let sensible = length <= rest.len().saturating_mul(LZ4_RATIO_MAX).saturating_add(64);
+    let most = rest.len().saturating_mul(LZ4_RATIO_MAX).saturating_add(64);
+    let sensible = length <= most.min(COMPRESSED_BYTES_MAX);
     let mut bytes = sensible.then(|| alloc::vec![0; length])?;
     let written = lz4_flex::block::decompress_into(rest, &mut bytes).ok()?;
     (written == length).then_some(bytes)

@@ -43,6 +43,8 @@ pub(in crate::db) struct Table<P: Files> {
     /// Those that it refers to (V1 of `values`), by number.
     values: Vec<Arc<ValueFile<P>>>,
     obsolete: AtomicBool,
+    /// A merge could not read it. As of `obsolete`, it says nothing of other memory, so accesses are relaxed.
+    damaged: AtomicBool,
 }
 
 /// A key's entry in a table.
@@ -147,6 +149,7 @@ impl<P: Files> Table<P> {
             cache: cache.clone(),
             values,
             obsolete: AtomicBool::new(false),
+            damaged: AtomicBool::new(false),
         })
     }
 
@@ -183,6 +186,16 @@ impl<P: Files> Table<P> {
     /// Whether nothing needs the table any more.
     pub(in crate::db) fn is_obsolete(&self) -> bool {
         self.obsolete.load(Ordering::Relaxed)
+    }
+
+    /// Notes that a merge could not read it: merges leave it where it is. Whether that was noted before.
+    pub(in crate::db) fn set_damaged(&self) -> bool {
+        self.damaged.swap(true, Ordering::Relaxed)
+    }
+
+    /// Whether a merge could not read it.
+    pub(in crate::db) fn is_damaged(&self) -> bool {
+        self.damaged.load(Ordering::Relaxed)
     }
 
     /// The entry of `key`, if the table has one. Removed ranges are not looked at. `hash` is `filter::hash(key)`.

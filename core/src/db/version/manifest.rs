@@ -201,7 +201,7 @@ impl Manifest {
     }
 
     fn read_body(version: u32, reader: &mut Reader<'_>) -> Option<Self> {
-        let mut manifest = Self {
+        let manifest = Self {
             id: reader.u64()?,
             next_number: reader.varint()?,
             log_number: reader.varint()?,
@@ -212,6 +212,14 @@ impl Manifest {
         if manifest.next_number > NUMBER_MAX || manifest.sequence > SEQUENCE_MAX {
             return None;
         }
+        let manifest = manifest.read_keyspaces(version, reader)?;
+        let known = |number| number < manifest.next_number;
+        let all = manifest.tables().all(|table| known(table.number));
+        (all && known(manifest.log_number)).then_some(manifest)
+    }
+
+    fn read_keyspaces(mut self, version: u32, reader: &mut Reader<'_>) -> Option<Self> {
+        let manifest = &mut self;
         if version == 1 {
             let mut keyspace = KeyspaceInfo::default();
             let [level0, ..] = &mut keyspace.levels;
@@ -219,9 +227,10 @@ impl Manifest {
                 level0.push(read_table(version, reader)?);
             }
             manifest.keyspaces.push(keyspace);
-            return Some(manifest);
+            return Some(self);
         }
-        manifest.next_keyspace = u32::try_from(reader.varint()?).ok()?;
+        let next = u32::try_from(reader.varint()?).ok();
+        manifest.next_keyspace = next.filter(|&next| next < u32::MAX)?;
         for _ in 0..reader.varint()? {
             let mut keyspace = KeyspaceInfo {
                 id: KeyspaceId(u32::try_from(reader.varint()?).ok()?),
@@ -244,7 +253,7 @@ impl Manifest {
             }
             manifest.keyspaces.push(keyspace);
         }
-        (!manifest.keyspaces.is_empty()).then_some(manifest)
+        (!manifest.keyspaces.is_empty()).then_some(self)
     }
 
     /// Reads the manifest of a directory, if it has one.
@@ -400,6 +409,23 @@ mod tests {
                 let error = Manifest::decode(&bytes).unwrap_err();
                 assert!(matches!(error, Error::Corrupt(_)), "{error}");
             }
+        }
+    }
+
+    #[test]
+    fn numbers_that_cannot_be_counted_on_are_refused() {
+        let edits: [fn(&mut Manifest); 5] = [
+            |manifest| manifest.next_number = NUMBER_MAX + 1,
+            |manifest| manifest.sequence = SEQUENCE_MAX + 1,
+            |manifest| manifest.next_keyspace = u32::MAX,
+            |manifest| manifest.log_number = manifest.next_number,
+            |manifest| manifest.keyspaces[1].levels[6][0].number = manifest.next_number,
+        ];
+        for edit in edits {
+            let mut manifest = example();
+            edit(&mut manifest);
+            let read = Manifest::decode(&manifest.encode());
+            assert!(matches!(read, Err(Error::Corrupt(_))), "{read:?}");
         }
     }
 }

@@ -58,6 +58,15 @@ impl<P: Files> Version<P> {
         Ok(version)
     }
 
+    /// Tables of level 0 that are newer than any that merges leave alone: those that flushes add to.
+    pub(super) fn newest(&self) -> &[Arc<Table<P>>] {
+        let [level0, ..] = &self.levels;
+        let damaged = level0.iter().position(|table| table.is_damaged());
+        level0
+            .get(..damaged.unwrap_or(level0.len()))
+            .unwrap_or_default()
+    }
+
     /// All tables, newer before older for each key.
     pub(super) fn tables(&self) -> impl Iterator<Item = &Arc<Table<P>>> {
         self.levels.iter().flatten()
@@ -182,9 +191,9 @@ impl<P: Files> View<P> {
         weights.fold(0, usize::saturating_add)
     }
 
-    /// The most tables that a keyspace has at level 0.
+    /// The most tables that a keyspace has at level 0, but for those that cannot be merged.
     pub(super) fn level0_max(&self) -> usize {
-        let counts = self.trees.iter().map(|tree| tree.version.levels[0].len());
+        let counts = self.trees.iter().map(|tree| tree.version.newest().len());
         counts.max().unwrap_or_default()
     }
 }
