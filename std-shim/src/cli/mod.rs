@@ -11,6 +11,7 @@ mod version;
 
 use clap::{Parser, Subcommand};
 use console::Failure;
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 /// One no_std core for systems programs: allocator, pool, runtime, platform, search and database.
@@ -37,7 +38,14 @@ enum Command {
 
 /// Runs the command that the program's arguments name.
 pub(crate) fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    let words: Vec<OsString> = std::env::args_os().collect();
+    let configured = |arguments: Arguments| match &arguments.command {
+        Command::Grep(grep) => grep
+            .configured(&words)
+            .map_or(Ok(arguments), Arguments::try_parse_from),
+        _ => Ok(arguments),
+    };
+    let arguments = match Arguments::try_parse_from(&words).and_then(configured) {
         Ok(arguments) => arguments,
         Err(error) => {
             // Help and version are no errors; a closed pipe is no reason to complain.

@@ -5,12 +5,14 @@
 
 use super::matcher::Matcher;
 use super::order::{Key, Lead, Output, Prelude};
+use super::preprocess::no_flag;
 use super::print::{self, Json, Mode, Out, Standard, Stats, Summary};
 use super::run::Shared;
 use super::search::chunk::{self, CHUNK_BYTES};
 use super::search::{Binary, Input, Reach, Searcher, has_mark};
 use super::sync::{lock, wait};
 use super::target::{Files, Target};
+use std::borrow::Cow;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Seek as _};
@@ -167,9 +169,10 @@ impl Scratch {
         output: &mut Output,
     ) -> io::Result<Option<Arc<BigFile>>> {
         let options = shared.options;
+        let shown = shown(shared, path);
         let place = Place {
             key,
-            path: crate::sys::path_bytes(path),
+            path: &shown,
             binary: if target.is_named() {
                 options.binary_named
             } else {
@@ -181,16 +184,21 @@ impl Scratch {
             self.whole(shared, matcher, &place, Input::Stream(stdin), output)?;
             return Ok(None);
         }
+        if let Some(preprocessor) = &options.preprocessor
+            && preprocessor.wants(path)
+        {
+            let mut text = preprocessor.start(path)?;
+            let failed = |error| preprocessor.failed(error);
+            let searched = self
+                .whole(shared, matcher, &place, Input::Stream(&mut text), output)
+                .map_err(failed);
+            text.close().map_err(failed)?;
+            return searched.map(|()| None);
+        }
         if let Some(programs) = &shared.decompression
             && programs.get_matcher().has_command(path)
         {
-            // The path of a file must not look like a flag to the program.
-            let path = if place.path.first() == Some(&b'-') {
-                &Path::new(".").join(path)
-            } else {
-                path
-            };
-            let mut text = programs.build(path)?;
+            let mut text = programs.build(no_flag(path))?;
             let searched = self.whole(shared, matcher, &place, Input::Stream(&mut text), output);
             text.close()?;
             return searched.map(|()| None);
@@ -360,13 +368,13 @@ impl Scratch {
         let mut first_line = 1;
         if search.line_numbers {
             // Those that come later wait for this number, also if the part can't be read.
-            let lines = chunk
-                .as_ref()
-                .map_or(0, |chunk| super::kernel::count(terminator, chunk.lines));
+            let lines = chunk.as_ref().map_or(0, |chunk| {
+                super::kernel::count(terminator.byte(), chunk.lines)
+            });
             first_line += file.lines_before(index, lines);
         }
         let chunk = chunk?;
-        let path = crate::sys::path_bytes(&file.path);
+        let path = &*shown(shared, &file.path);
         let at = chunk::Place {
             offset: chunk.offset,
             line: first_line,
@@ -433,7 +441,7 @@ impl Scratch {
         }
         let has_match = if print.quiet || print.mode != Mode::Standard {
             let mut out = Out::new(Vec::new(), None);
-            let path = crate::sys::path_bytes(&file.path);
+            let path = &*shown(shared, &file.path);
             let terminator = shared.options.search.line_terminator;
             let mut sink = Summary::new(print, matcher, &mut out, path, file.binary, terminator);
             sink.show(sums.count, sums.stats.matches);
@@ -465,7 +473,7 @@ impl Scratch {
                 print::write_path(
                     &mut out,
                     &shared.options.print,
-                    crate::sys::path_bytes(target.path(&mut self.path)),
+                    &shown(shared, target.path(&mut self.path)),
                 );
             }
             shared.searched.store(true, Ordering::Relaxed);
@@ -476,6 +484,26 @@ impl Scratch {
             }
         }
         output.bytes = out.buffer;
+    }
+}
+
+/// `path` as it is shown.
+fn shown<'p>(shared: &Shared<'_, '_>, path: &'p Path) -> Cow<'p, [u8]> {
+    let bytes = crate::sys::path_bytes(path);
+    let print = &shared.options.print;
+    match print.path_separator {
+        // Programs read JSON.
+        Some(separator) if print.mode != Mode::Json => {
+            let other = |byte: &u8| {
+                if std::path::is_separator(char::from(*byte)) {
+                    separator
+                } else {
+                    *byte
+                }
+            };
+            Cow::Owned(bytes.iter().map(other).collect())
+        }
+        _ => Cow::Borrowed(bytes),
     }
 }
 
@@ -521,7 +549,7 @@ fn big_file(
     let mut heading = Vec::new();
     if print.heading && print.path && print.mode == Mode::Standard {
         let mut out = Out::new(Vec::new(), None);
-        print::write_path(&mut out, print, crate::sys::path_bytes(path));
+        print::write_path(&mut out, print, &shown(shared, path));
         heading = out.buffer;
     }
     let parts = u32::try_from(bytes.div_ceil(CHUNK_BYTES as u64)).unwrap_or(u32::MAX - 1);

@@ -8,6 +8,7 @@
 use super::kernel::{Needle, Set};
 use super::literal;
 use super::pattern::{self, Boundary, PatternError, PatternOptions};
+use super::search::LineTerminator;
 use regex_automata::meta::Regex;
 use regex_automata::{Input, PatternID};
 use regex_syntax::hir::{Hir, HirKind};
@@ -75,8 +76,8 @@ impl Matcher {
             Some(engine(&parsed.hir, options)?)
         };
         let may_match_terminator =
-            options.multi_line && can_match(&parsed.hir, options.line_terminator);
-        let by_line = options.line_terminator == b'\n' && !parsed.haystack_anchored;
+            options.multi_line && can_match(&parsed.hir, options.line_terminator.byte());
+        let by_line = options.line_terminator != LineTerminator::Nul && !parsed.haystack_anchored;
         let quick = match (kernels, &regex) {
             (Some(kernels), _) => kernels,
             (None, Some(regex)) => quick(&parsed, options, regex),
@@ -333,7 +334,16 @@ fn can_match(hir: &Hir, byte: u8) -> bool {
     match hir.kind() {
         HirKind::Empty => false,
         HirKind::Look(look) => {
-            byte == b'\n' && matches!(look, Look::Start | Look::End | Look::StartLF | Look::EndLF)
+            byte == b'\n'
+                && matches!(
+                    look,
+                    Look::Start
+                        | Look::End
+                        | Look::StartLF
+                        | Look::EndLF
+                        | Look::StartCRLF
+                        | Look::EndCRLF
+                )
         }
         HirKind::Literal(literal) => literal.0.contains(&byte),
         HirKind::Class(Class::Unicode(class)) => class

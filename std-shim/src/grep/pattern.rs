@@ -4,6 +4,7 @@
 //! character skip the parser; a class loses the line terminator silently, a literal one is an error that says so; `-w`
 //! asks for a half word boundary on both sides; smart case looks at the literals of the parsed pattern, not at its text.
 
+use super::search::LineTerminator;
 use regex_syntax::ast::{self, Ast};
 use regex_syntax::hir::{self, Class, Hir, HirKind, Look};
 use std::fmt;
@@ -46,8 +47,8 @@ pub struct PatternOptions {
     pub multi_line: bool,
     /// `.` matches a line terminator as well; with `multi_line` only.
     pub dot_all: bool,
-    /// What ends a line: `\n`, or NUL.
-    pub line_terminator: u8,
+    /// What ends a line.
+    pub line_terminator: LineTerminator,
     /// A literal NUL is an error, because files with NUL are binary.
     pub ban_nul: bool,
     /// `\w`, `.` and case folding know Unicode.
@@ -66,7 +67,7 @@ impl Default for PatternOptions {
             boundary: Boundary::None,
             multi_line: false,
             dot_all: false,
-            line_terminator: b'\n',
+            line_terminator: LineTerminator::Lf,
             ban_nul: true,
             unicode: true,
             compiled_bytes_max: 100 << 20,
@@ -119,6 +120,9 @@ pub(super) fn parse<S: AsRef<str>>(
         |before, after| Hir::concat(vec![Hir::look(before), inner.clone(), Hir::look(after)]);
     let hir = match options.boundary {
         Boundary::None => inner.clone(),
+        Boundary::Line if options.line_terminator == LineTerminator::Crlf => {
+            around(Look::StartCRLF, Look::EndCRLF)
+        }
         Boundary::Line => around(Look::StartLF, Look::EndLF),
         Boundary::Word if options.unicode => {
             around(Look::WordStartHalfUnicode, Look::WordEndHalfUnicode)
@@ -134,8 +138,9 @@ pub(super) fn parse<S: AsRef<str>>(
 
 /// Whether the patterns are strings that need no parser.
 fn plain<S: AsRef<str>>(patterns: &[S], options: &PatternOptions) -> bool {
+    let ends = options.line_terminator.bytes();
     let ends_line =
-        |text: &str| !options.multi_line && text.as_bytes().contains(&options.line_terminator);
+        |text: &str| !options.multi_line && text.bytes().any(|byte| ends.contains(&byte));
     options.case == Case::Sensitive
         && patterns.iter().all(|pattern| {
             let text = pattern.as_ref();
@@ -174,6 +179,7 @@ fn translate<S: AsRef<str>>(patterns: &[S], options: &PatternOptions) -> Result<
         .case_insensitive(insensitive)
         .multi_line(true)
         .dot_matches_new_line(options.multi_line && options.dot_all)
+        .crlf(options.line_terminator == LineTerminator::Crlf)
         .unicode(options.unicode)
         .build()
         .translate(&text, &ast)
@@ -184,7 +190,8 @@ fn translate<S: AsRef<str>>(patterns: &[S], options: &PatternOptions) -> Result<
     if options.multi_line {
         Ok(hir)
     } else {
-        without(hir, options.line_terminator)
+        let mut ends = options.line_terminator.bytes().iter();
+        ends.try_fold(hir, |hir, byte| without(hir, *byte))
     }
 }
 

@@ -3,6 +3,7 @@
 use super::crew;
 use super::matcher::Matcher;
 use super::order::{Key, Output, Queue};
+use super::preprocess::Preprocessor;
 use super::print::{self, Mode, Out, PrintOptions, Stats};
 use super::search::{Binary, SearchOptions};
 use super::sync::lock;
@@ -10,7 +11,7 @@ use super::target::{Files, Handles, Target};
 use super::walk::{Walk, WalkOptions};
 use super::work::{Work, Worker};
 use grep_cli::DecompressionReaderBuilder;
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -46,6 +47,8 @@ pub struct GrepOptions {
     pub binary_named: Binary,
     /// Show the paths of the files that would be searched.
     pub list_files: bool,
+    /// Search what this program makes of files.
+    pub preprocessor: Option<Preprocessor>,
     /// Search what is in files that are compressed, by their names, if the machine has the programs that say it.
     pub compressed: bool,
     /// The order of files.
@@ -69,6 +72,9 @@ pub struct Outcome {
     /// At least one file was searched.
     pub searched: bool,
 }
+
+/// How much of a list of paths is written at once.
+const LIST_BYTES: usize = 32 << 10;
 
 /// With more roots, files are searched as those of a tree are.
 const SLICED_ROOTS_MAX: usize = 10;
@@ -133,6 +139,14 @@ pub fn run(
     complain: &(dyn Fn(&str) + Sync),
 ) -> io::Result<Outcome> {
     let started = Instant::now();
+    let mut gathered;
+    // Paths are found faster than they are worth a call of the system each.
+    let out: &mut (dyn Write + Send) = if options.list_files && !options.print.line_buffered {
+        gathered = BufWriter::with_capacity(LIST_BYTES, out);
+        &mut gathered
+    } else {
+        out
+    };
     let print = &options.print;
     let separates = print.mode == Mode::Standard && !print.quiet && !options.list_files;
     let separator = if !separates {
@@ -145,7 +159,7 @@ pub fn run(
         None
     };
     let separator = separator.map(|mut line: Vec<u8>| {
-        line.push(options.search.line_terminator);
+        line.extend_from_slice(options.search.line_terminator.bytes());
         line
     });
     let threads = match options.threads {

@@ -3,7 +3,7 @@
 use crate::support::{Random, Scratch, ours};
 use std::fs;
 use std::io::{Read as _, Write as _};
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::process::{Command, Stdio};
 
 fn stderr(output: &std::process::Output) -> String {
@@ -325,13 +325,8 @@ fn what_ripgrep_has_and_we_do_not_is_refused_in_words() {
     let scratch = Scratch::new("refused");
     for (arguments, word) in [
         (&["-P", "(?<=a)b"][..], "PCRE2"),
-        (&["--engine", "auto", "b"], "PCRE2"),
-        (&["--crlf", "b"], "--crlf"),
-        (&["--pre", "cat", "b"], "--pre"),
-        (&["--colors", "path:none", "b"], "colours"),
+        (&["--engine", "pcre2", "b"], "PCRE2"),
         (&["--hyperlink-format", "default", "b"], "links"),
-        (&["--path-separator", "/", "b"], "--path-separator"),
-        (&["--max-columns-preview", "b"], "--max-columns-preview"),
         (&["--trace", "b"], "log"),
     ] {
         let output = ours(scratch.path(), arguments);
@@ -342,6 +337,104 @@ fn what_ripgrep_has_and_we_do_not_is_refused_in_words() {
             stderr(&output)
         );
     }
+}
+
+#[test]
+fn flags_with_values_that_are_none_are_refused() {
+    let scratch = Scratch::new("values");
+    for (arguments, word) in [
+        (&["--colors", "path:fg:mauve", "b"][..], "mauve"),
+        (&["--colors", "path", "b"], "`path`"),
+        (&["--path-separator", "ab", "b"], "one byte"),
+        (&["--pre", "cat", "--pre-glob", "a[", "b"], "a["),
+    ] {
+        let output = ours(scratch.path(), arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(
+            stderr(&output).contains(word),
+            "{arguments:?}: {}",
+            stderr(&output)
+        );
+    }
+}
+
+#[test]
+fn a_program_that_fails_is_said_with_its_words() {
+    let scratch = Scratch::new("pre");
+    let path = |name: &str| scratch.path().join(name);
+    fs::create_dir(path("d")).unwrap();
+    fs::write(path("d/-good"), "foo\n").unwrap();
+    fs::write(path("d/bad"), "foo\n").unwrap();
+    let program = "#!/bin/sh\nfoo=$(cat)\ncase \"$1\" in *bad) echo \"$foo is bad\" >&2; exit 3;; esac\necho \"$1 $foo\"\n";
+    fs::write(path("program"), program).unwrap();
+    fs::set_permissions(path("program"), fs::Permissions::from_mode(0o755)).unwrap();
+
+    let output = ours(&path("d"), &["--pre", "../program", "foo"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(
+        String::from_utf8_lossy(&output.stdout),
+        "-good:./-good foo\n"
+    );
+    assert!(
+        stderr(&output).contains("foo is bad"),
+        "{}",
+        stderr(&output)
+    );
+
+    let output = ours(&path("d"), &["--pre", "../nothing", "foo", "bad"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        stderr(&output).contains("could not be started"),
+        "{}",
+        stderr(&output)
+    );
+}
+
+#[test]
+fn a_file_of_flags_comes_before_the_command_line() {
+    let scratch = Scratch::new("config");
+    let path = |name: &str| scratch.path().join(name);
+    fs::write(
+        path("flags"),
+        "# comment\n\n  --line-number\n--glob=!*.log\n-M\n9\n",
+    )
+    .unwrap();
+    fs::write(path("a.log"), "foo\n").unwrap();
+    fs::write(path("a.txt"), "foo foo foo\nfoo\n").unwrap();
+    let run = |config: &str, arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_underpin"));
+        command
+            .arg("grep")
+            .args(arguments)
+            .current_dir(scratch.path());
+        command.env("UNDERPIN_GREP_CONFIG_PATH", config);
+        let output = command.stdin(Stdio::null()).output().unwrap();
+        let text = String::from_utf8(output.stdout.clone()).unwrap();
+        (text, output)
+    };
+    let out = |config: &str, arguments: &[&str]| run(config, arguments).0;
+    let long = "[Omitted long line with 3 matches]";
+    assert!(
+        out("flags", &["foo"]).starts_with("a.txt:1:[Omitted"),
+        "{long}"
+    );
+    assert_eq!(
+        out("flags", &["-N", "-M0", "foo", "a.txt"]),
+        "foo foo foo\nfoo\n"
+    );
+    assert_eq!(
+        out("flags", &["--no-config", "-c", "foo"]),
+        "a.log:1\na.txt:2\n"
+    );
+    assert_eq!(out("", &["-c", "foo"]), "a.log:1\na.txt:2\n");
+    let (text, output) = run("missing", &["-c", "foo"]);
+    assert_eq!(
+        (text.as_str(), output.status.code()),
+        ("a.log:1\na.txt:2\n", Some(0))
+    );
+    assert!(stderr(&output).contains("missing"), "{}", stderr(&output));
+    fs::write(path("flags"), "--no-such-flag\n").unwrap();
+    assert_eq!(run("flags", &["foo"]).1.status.code(), Some(2));
 }
 
 #[test]

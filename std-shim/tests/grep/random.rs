@@ -35,6 +35,8 @@ const FLAGS: &[&str] = &[
     "--no-unicode",
     "--vimgrep",
     "--binary",
+    "--crlf",
+    "--max-columns-preview",
 ];
 const MODES: &[&str] = &["-c", "--count-matches", "-l", "-L", "--json", "--stats"];
 const VALUED: &[(&str, &[&str])] = &[
@@ -52,6 +54,11 @@ const VALUED: &[(&str, &[&str])] = &[
     ("-t", &["c", "py", "rust"]),
     ("-M", &["10", "40"]),
     ("--color", &["always", "never"]),
+    (
+        "--colors",
+        &["match:none", "highlight:bg:blue", "path:style:bold"],
+    ),
+    ("--path-separator", &["+", ""]),
     ("-d", &["1", "2", "3"]),
     ("-j", &["1", "2", "5"]),
 ];
@@ -70,6 +77,7 @@ const PATHS: &[&str] = &[
     "binary_late.bin",
     "invalid_utf8.txt",
     "crlf.txt",
+    "mixed_ends.txt",
     "bom_utf16le.txt",
     "long_lines.txt",
     "no_final_newline.txt",

@@ -144,6 +144,12 @@ pub(crate) fn make(root: &Path) {
     put("crlf.txt", &text(random, 30, "\r\n"));
     put("crlf_end.txt", b"foo\r\nbar\r\nfoo");
     put(
+        "mixed_ends.txt",
+        b"foo\r\nfoo\n\r\nbar\rfoo\r\n\n  foo bar foo\r\nxfoo\r\r\n\r\nfoobar \n\tfoo foo \r\nend foo\r",
+    );
+    put("upper.sh", b"#!/bin/sh\nexec tr a-z A-Z\n");
+    fs::set_permissions(root.join("upper.sh"), fs::Permissions::from_mode(0o755)).unwrap();
+    put(
         "invalid_utf8.txt",
         b"foo \xff\xfe bar\n\x80foo\x80\nfoo\xc3\n\xe6\x97foo\nbar foo\xf0\x9f\n",
     );

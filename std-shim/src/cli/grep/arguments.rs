@@ -57,7 +57,9 @@ pub(in super::super) enum What {
     args_override_self = true,
     after_help = "Exit status: 0 if something was found, 1 if not, 2 if something went wrong.\n\
                   Files that ignore files name, hidden files and binary files are left out; -u, -uu and -uuu search them too.\n\
-                  Flags are ripgrep's, but for -h, -L and -z, which are GNU grep's."
+                  Flags are ripgrep's, but for -h, -L and -z, which are GNU grep's.\n\
+                  The file that UNDERPIN_GREP_CONFIG_PATH names has more flags, one a line, before those of the command line; \
+                  lines that start with # are comments."
 )]
 #[expect(clippy::struct_excessive_bools, reason = "flags")]
 pub(in super::super) struct Grep {
@@ -115,8 +117,11 @@ pub(in super::super) struct Grep {
     #[arg(long, help_heading = "Patterns")]
     pub(super) no_unicode: bool,
     /// Lines end with NUL, not with a line feed
-    #[arg(short = 'z', long, help_heading = "Patterns")]
+    #[arg(short = 'z', long, overrides_with = "crlf", help_heading = "Patterns")]
     pub(super) null_data: bool,
+    /// A carriage return before a line feed belongs to the end of the line
+    #[arg(long, overrides_with = "null_data", help_heading = "Patterns")]
+    pub(super) crlf: bool,
     /// Stop after so many lines of a file
     #[arg(short = 'm', long, value_name = "COUNT", help_heading = "Patterns")]
     pub(super) max_count: Option<u64>,
@@ -284,6 +289,9 @@ pub(in super::super) struct Grep {
         help_heading = "Output"
     )]
     pub(super) color: When,
+    /// What has which colour, such as `path:fg:blue`, `match:style:underline` or `line:none`
+    #[arg(long, value_name = "SPEC", action = ArgAction::Append, help_heading = "Output")]
+    pub(super) colors: Vec<String>,
     /// As --color always --heading -n
     #[arg(short = 'p', long, help_heading = "Output")]
     pub(super) pretty: bool,
@@ -302,6 +310,12 @@ pub(in super::super) struct Grep {
     /// Leave out lines that are longer, in bytes
     #[arg(short = 'M', long, value_name = "BYTES", help_heading = "Output")]
     pub(super) max_columns: Option<u64>,
+    /// Of those show as many characters, and how many matches are behind them
+    #[arg(long, help_heading = "Output")]
+    pub(super) max_columns_preview: bool,
+    /// What stands between the names in paths; one byte
+    #[arg(long, value_name = "TEXT", help_heading = "Output")]
+    pub(super) path_separator: Option<String>,
     /// A line for each match, with path, line and column
     #[arg(long, help_heading = "Output")]
     pub(super) vimgrep: bool,
@@ -388,8 +402,19 @@ pub(in super::super) struct Grep {
     #[arg(short = 'E', long, value_name = "ENCODING", help_heading = "Files")]
     pub(super) encoding: Option<String>,
     /// Search what is in compressed files, such as .gz, .xz, .bz2 and .zst, by the machine's own programs
-    #[arg(long, help_heading = "Files")]
+    #[arg(long, overrides_with = "pre", help_heading = "Files")]
     pub(super) search_zip: bool,
+    /// Search what this program writes, given a file's path and the file as its standard input
+    #[arg(
+        long,
+        value_name = "COMMAND",
+        overrides_with = "search_zip",
+        help_heading = "Files"
+    )]
+    pub(super) pre: Option<OsString>,
+    /// Give --pre files that match, or with `!` don't
+    #[arg(long, value_name = "GLOB", allow_hyphen_values = true, action = ArgAction::Append, help_heading = "Files")]
+    pub(super) pre_glob: Vec<String>,
     /// Follow symbolic links
     #[arg(long, help_heading = "Files")]
     pub(super) follow: bool,

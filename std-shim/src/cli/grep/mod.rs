@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod arguments;
+mod config;
 mod generate;
 mod plan;
 mod refused;
@@ -10,6 +11,7 @@ mod undo;
 pub(super) use arguments::Grep;
 
 use super::console::{self, Failure};
+use std::ffi::OsString;
 use std::io::{self, Write};
 use std::process::ExitCode;
 use underpin::grep;
@@ -20,6 +22,20 @@ const NONE: u8 = 1;
 const WRONG: u8 = 2;
 
 impl Grep {
+    /// The whole command line, if a file has more to say than `arguments`, which these were read from.
+    pub(super) fn configured(&self, arguments: &[OsString]) -> Option<Vec<OsString>> {
+        if self.undo.no_config {
+            return None;
+        }
+        let more = config::flags(&mut |message| console::complain(message));
+        if more.is_empty() {
+            return None;
+        }
+        // The program and the subcommand come first.
+        let (head, tail) = arguments.split_at(arguments.len().min(2));
+        Some([head, &more, tail].concat())
+    }
+
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
         if let Some(what) = self.generate {
             generate::write(what, &mut console::out())?;

@@ -7,8 +7,9 @@ use std::fs;
 use std::io::{self, IsTerminal as _, Read as _};
 use std::path::{Path, PathBuf};
 use underpin::grep::{
-    Binary, Boundary, Case, Encoding, GrepOptions, Matcher, Mode, OverrideBuilder, PatternOptions,
-    PrintOptions, SearchOptions, Sort, Types, TypesBuilder, WalkOptions,
+    Binary, Boundary, Case, Colors, Encoding, GrepOptions, LineTerminator, Matcher, Mode,
+    OverrideBuilder, PatternOptions, Preprocessor, PrintOptions, SearchOptions, Sort, Types,
+    TypesBuilder, WalkOptions,
 };
 
 /// What is to be done.
@@ -43,7 +44,7 @@ impl Plan {
         } else {
             Binary::Quit
         };
-        let print = print_options(&arguments, one_file);
+        let print = print_options(&arguments, one_file)?;
         let nothing_can_match = !arguments.files
             && ((patterns.is_empty() && !arguments.invert_match) || arguments.max_count == Some(0));
         let mut options = GrepOptions::default();
@@ -54,6 +55,7 @@ impl Plan {
         );
         encode(&mut options.search, &arguments)?;
         options.compressed = arguments.search_zip;
+        options.preprocessor = preprocessor(&arguments, &directory)?;
         options.print = print;
         options.walk = walk_options(&arguments, directory)?;
         options.binary = binary;
@@ -177,7 +179,7 @@ fn pattern_options(arguments: &Grep, text: bool) -> PatternOptions {
     };
     options.multi_line = arguments.multiline;
     options.dot_all = arguments.multiline_dotall;
-    options.line_terminator = if arguments.null_data { 0 } else { b'\n' };
+    options.line_terminator = line_terminator(arguments);
     options.ban_nul = !text;
     options.unicode = !arguments.no_unicode;
     let bytes = |limit: u64| usize::try_from(limit).unwrap_or(usize::MAX);
@@ -190,9 +192,38 @@ fn pattern_options(arguments: &Grep, text: bool) -> PatternOptions {
     options
 }
 
+fn line_terminator(arguments: &Grep) -> LineTerminator {
+    if arguments.null_data {
+        LineTerminator::Nul
+    } else if arguments.crlf {
+        LineTerminator::Crlf
+    } else {
+        LineTerminator::Lf
+    }
+}
+
+/// What `--pre` and `--pre-glob` say.
+fn preprocessor(arguments: &Grep, directory: &Path) -> Result<Option<Preprocessor>, Failure> {
+    let mut builder = OverrideBuilder::new(directory);
+    for glob in &arguments.pre_glob {
+        builder.add(glob).map_err(Failure::new)?;
+    }
+    let globs = builder.build().map_err(Failure::new)?;
+    arguments
+        .pre
+        .as_ref()
+        .filter(|program| !program.is_empty())
+        .map(Path::new)
+        .map(|program| {
+            Preprocessor::new(program, globs)
+                .map_err(|error| Failure::new(format_args!("{}: {error}", program.display())))
+        })
+        .transpose()
+}
+
 fn search_options(arguments: &Grep, print: &PrintOptions, stdin: bool) -> SearchOptions {
     let mut options = SearchOptions::default();
-    options.line_terminator = if arguments.null_data { 0 } else { b'\n' };
+    options.line_terminator = line_terminator(arguments);
     options.invert = arguments.invert_match;
     options.count_max = arguments.max_count;
     options.passthru = arguments.passthru;
@@ -234,7 +265,7 @@ fn encode(options: &mut SearchOptions, arguments: &Grep) -> Result<(), Failure> 
     Ok(())
 }
 
-fn print_options(arguments: &Grep, one_file: bool) -> PrintOptions {
+fn print_options(arguments: &Grep, one_file: bool) -> Result<PrintOptions, Failure> {
     let terminal = io::stdout().is_terminal();
     let mut options = PrintOptions::default();
     options.mode = if arguments.json {
@@ -259,12 +290,14 @@ fn print_options(arguments: &Grep, one_file: bool) -> PrintOptions {
         Mode::Standard
     };
     options.quiet = arguments.quiet;
-    options.color = match arguments.color {
+    let colors = Colors::new(&arguments.colors).map_err(Failure::new)?;
+    let is_colored = match arguments.color {
         When::Auto if arguments.pretty => true,
         When::Auto => terminal && std::env::var_os("NO_COLOR").is_none(),
         When::Always | When::Ansi => true,
         When::Never => false,
     };
+    options.colors = is_colored.then_some(colors);
     options.path = if arguments.with_filename || arguments.no_filename {
         arguments.with_filename
     } else {
@@ -293,6 +326,15 @@ fn print_options(arguments: &Grep, one_file: bool) -> PrintOptions {
     options.null = arguments.null;
     options.trim = arguments.trim;
     options.columns_max = arguments.max_columns.filter(|max| *max > 0);
+    options.columns_preview = arguments.max_columns_preview;
+    options.path_separator = match arguments.path_separator.as_deref().map(grep_cli::unescape) {
+        None => None,
+        Some(separator) => match *separator.as_slice() {
+            [] => None,
+            [byte] => Some(byte),
+            _ => return Err(Failure::new("--path-separator is one byte")),
+        },
+    };
     options.stats = arguments.stats || arguments.json;
     options.include_zero = arguments.include_zero;
     options.gap =
@@ -303,7 +345,7 @@ fn print_options(arguments: &Grep, one_file: bool) -> PrintOptions {
     if let Some(separator) = &arguments.field_context_separator {
         options.context_separator_field = grep_cli::unescape(separator);
     }
-    options
+    Ok(options)
 }
 
 fn walk_options(arguments: &Grep, directory: PathBuf) -> Result<WalkOptions, Failure> {

@@ -73,20 +73,24 @@ pub(in super::super) struct Undo {
     #[arg(long, hide = true, overrides_with = "sort")]
     no_sort_files: bool,
 
-    // There is no file of settings, files are always read, never mapped, and in the order of paths; the rest is about what is
-    // refused.
-    #[arg(long, hide = true)]
-    no_config: bool,
+    #[arg(long, hide = true, overrides_with = "crlf")]
+    no_crlf: bool,
+    #[arg(long, hide = true, overrides_with = "pre")]
+    no_pre: bool,
+    #[arg(long, hide = true, overrides_with = "max_columns_preview")]
+    no_max_columns_preview: bool,
+
+    /// Read no file of flags
+    #[arg(long, help_heading = "Other")]
+    pub(super) no_config: bool,
+
+    // Files are always read, never mapped, and in the order of paths; the rest is about what is refused.
     #[arg(long, hide = true)]
     mmap: bool,
     #[arg(long, hide = true)]
     no_mmap: bool,
     #[arg(long, hide = true)]
     sort_files: bool,
-    #[arg(long, hide = true)]
-    no_crlf: bool,
-    #[arg(long, hide = true)]
-    no_pre: bool,
     #[arg(long, hide = true)]
     no_pcre2: bool,
     #[arg(long, hide = true)]
@@ -96,5 +100,5 @@ pub(in super::super) struct Undo {
     #[arg(long, hide = true)]
     no_auto_hybrid_regex: bool,
     #[arg(long, hide = true)]
-    no_max_columns_preview: bool,
+    auto_hybrid_regex: bool,
 }

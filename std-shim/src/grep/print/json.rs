@@ -3,7 +3,7 @@
 //! Bytes that are UTF-8 are `{"text":".."}`, others `{"bytes":".."}` in base64.
 
 use super::super::matcher::Matcher;
-use super::super::search::{Binary, Lines, Sink};
+use super::super::search::{Binary, LineTerminator, Lines, Sink};
 use super::replace::Replaced;
 use super::{Out, PrintOptions, Stats, collect_matches};
 use std::io;
@@ -17,7 +17,7 @@ pub(in super::super) struct Json<'p, 'o> {
     matcher: &'p Matcher,
     out: &'p mut Out<'o>,
     path: &'p [u8],
-    terminator: u8,
+    terminator: LineTerminator,
     inverted: bool,
     started: Instant,
     matches: Vec<Range<usize>>,
@@ -34,7 +34,7 @@ impl<'p, 'o> Json<'p, 'o> {
         out: &'p mut Out<'o>,
         path: &'p [u8],
         _: Binary,
-        terminator: u8,
+        terminator: LineTerminator,
         inverted: bool,
     ) -> Self {
         out.begin();
@@ -133,7 +133,7 @@ impl Sink for Json<'_, '_> {
         let bytes = lines.bytes();
         let mut start = 0;
         while start < bytes.len() {
-            start = super::lines::end(bytes, self.terminator, start);
+            start = super::lines::end(bytes, self.terminator.byte(), start);
             self.stats.matched_lines += 1;
         }
         self.object(b"match", lines);

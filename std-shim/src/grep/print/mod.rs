@@ -9,6 +9,7 @@ mod stats;
 mod summary;
 
 pub(super) use color::write_path;
+pub use color::{ColorError, Colors};
 pub(super) use json::{Json, write_summary};
 pub(super) use out::Out;
 pub(super) use standard::Standard;
@@ -16,7 +17,7 @@ pub use stats::Stats;
 pub(super) use summary::Summary;
 
 use super::matcher::Matcher;
-use super::search::lines;
+use super::search::{LineTerminator, lines};
 use std::ops::Range;
 
 /// What is shown of what was found.
@@ -45,8 +46,8 @@ pub struct PrintOptions {
     pub mode: Mode,
     /// Nothing is shown; only whether there is a match counts.
     pub quiet: bool,
-    /// Colours, by ANSI sequences.
-    pub color: bool,
+    /// Colours, if there are to be any.
+    pub colors: Option<Colors>,
     /// The path before each line, or above them.
     pub path: bool,
     /// The path above a file's lines.
@@ -65,8 +66,12 @@ pub struct PrintOptions {
     pub null: bool,
     /// Cut white space off the start of lines.
     pub trim: bool,
-    /// Longer lines are left out.
+    /// Longer lines are left out, in bytes.
     pub columns_max: Option<u64>,
+    /// As many characters of those as there may be bytes are shown.
+    pub columns_preview: bool,
+    /// What stands between the names in paths; `None` for what the system has.
+    pub path_separator: Option<u8>,
     /// Figures at the end.
     pub stats: bool,
     /// Counts of zero as well.
@@ -86,7 +91,7 @@ impl Default for PrintOptions {
         Self {
             mode: Mode::Standard,
             quiet: false,
-            color: false,
+            colors: None,
             path: false,
             heading: false,
             column: false,
@@ -97,6 +102,8 @@ impl Default for PrintOptions {
             null: false,
             trim: false,
             columns_max: None,
+            columns_preview: false,
+            path_separator: None,
             stats: false,
             include_zero: false,
             separator: b":".to_vec(),
@@ -115,7 +122,7 @@ fn haystack<'b>(
     buffer: &'b [u8],
     range: &Range<usize>,
     matcher: &Matcher,
-    terminator: u8,
+    terminator: LineTerminator,
 ) -> (&'b [u8], &'b [u8]) {
     if matcher.spans_lines() {
         let end = (range.end + LOOK_AHEAD_BYTES).min(buffer.len());
@@ -125,7 +132,7 @@ fn haystack<'b>(
     let bare = if range.is_empty() {
         head
     } else {
-        lines::without_terminator(head, terminator)
+        terminator.bare(head)
     };
     (bare, head.get(bare.len()..).unwrap_or_default())
 }
@@ -135,7 +142,7 @@ fn collect_matches(
     buffer: &[u8],
     range: &Range<usize>,
     matcher: &Matcher,
-    terminator: u8,
+    terminator: LineTerminator,
     into: &mut Vec<Range<usize>>,
 ) {
     into.clear();

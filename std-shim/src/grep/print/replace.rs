@@ -1,6 +1,7 @@
 //! Replacing matches: `$1`, `${name}`, `$$`.
 
 use super::super::matcher::Matcher;
+use super::super::search::LineTerminator;
 use super::haystack;
 use std::ops::Range;
 
@@ -23,7 +24,7 @@ impl Replaced {
         buffer: &[u8],
         range: &Range<usize>,
         matcher: &Matcher,
-        terminator: u8,
+        terminator: LineTerminator,
         replacement: &[u8],
     ) {
         self.clear();

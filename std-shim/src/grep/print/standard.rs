@@ -1,10 +1,11 @@
 //! Lines as text.
 
 use super::super::matcher::Matcher;
-use super::super::search::{Binary, Lines, Sink, lines};
-use super::color::{self, Role};
+use super::super::search::{Binary, LineTerminator, Lines, Sink, lines};
+use super::color::{self, Colors, Role};
 use super::replace::Replaced;
 use super::{Out, PrintOptions, Stats, collect_matches};
+use bstr::ByteSlice as _;
 use std::io;
 use std::ops::Range;
 use std::time::{Duration, Instant};
@@ -17,7 +18,7 @@ pub(in super::super) struct Standard<'p, 'o> {
     out: &'p mut Out<'o>,
     path: &'p [u8],
     binary: Binary,
-    terminator: u8,
+    terminator: LineTerminator,
     /// Whether context is what matches.
     inverted: bool,
     /// Whether each match must be known, not only its line.
@@ -54,7 +55,7 @@ impl<'p, 'o> Standard<'p, 'o> {
         out: &'p mut Out<'o>,
         path: &'p [u8],
         binary: Binary,
-        terminator: u8,
+        terminator: LineTerminator,
         inverted: bool,
     ) -> Self {
         out.begin();
@@ -66,7 +67,10 @@ impl<'p, 'o> Standard<'p, 'o> {
             binary,
             terminator,
             inverted,
-            granular: options.color
+            granular: options
+                .colors
+                .as_ref()
+                .is_some_and(|colors| !colors.hides_matches())
                 || options.column
                 || options.replacement.is_some()
                 || options.per_match
@@ -198,7 +202,7 @@ impl<'p, 'o> Standard<'p, 'o> {
     /// The lines that a match spans.
     fn piece(&mut self, shown: &Shown<'_>) {
         if shown.matches.is_empty() {
-            for (index, line) in split(shown.bytes, self.terminator).enumerate() {
+            for (index, line) in split(shown.bytes, self.terminator.byte()).enumerate() {
                 let offset = shown.offset + line.start as u64;
                 self.prelude(shown, offset, index as u64, None);
                 self.plain(shown, shown.bytes.get(line).unwrap_or_default());
@@ -210,7 +214,7 @@ impl<'p, 'o> Standard<'p, 'o> {
         } else {
             let mut next = 0;
             let column = shown.matches.first().map(|found| found.start);
-            for (index, line) in split(shown.bytes, self.terminator).enumerate() {
+            for (index, line) in split(shown.bytes, self.terminator.byte()).enumerate() {
                 self.prelude(
                     shown,
                     shown.offset + line.start as u64,
@@ -220,10 +224,10 @@ impl<'p, 'o> Standard<'p, 'o> {
                 let line = self.trimmed(shown.bytes, line);
                 let bytes = shown.bytes.get(line.clone()).unwrap_or_default();
                 if self.is_too_long(bytes) {
-                    self.omitted(shown);
+                    self.exceeding(shown, shown.bytes, line, shown.matches, &mut next);
                 } else {
-                    self.parts(shown.bytes, line, shown.matches, &mut next);
-                    self.out.write(&[self.terminator]);
+                    self.parts(shown, shown.bytes, line, shown.matches, &mut next);
+                    self.out.write(self.terminator.bytes());
                 }
             }
         }
@@ -231,12 +235,9 @@ impl<'p, 'o> Standard<'p, 'o> {
 
     fn piece_only_matching(&mut self, shown: &Shown<'_>) {
         let mut next = 0;
-        for (index, line) in split(shown.bytes, self.terminator).enumerate() {
-            let bare = lines::without_terminator(
-                shown.bytes.get(line.clone()).unwrap_or_default(),
-                self.terminator,
-            );
-            let line = self.trimmed(shown.bytes, line.start..line.start + bare.len());
+        for (index, line) in split(shown.bytes, self.terminator.byte()).enumerate() {
+            let line = self.bare(shown.bytes, &line);
+            let line = self.trimmed(shown.bytes, line);
             let mut at = line.start;
             while at < line.end {
                 let Some(found) = shown.matches.get(next) else {
@@ -255,10 +256,11 @@ impl<'p, 'o> Standard<'p, 'o> {
                     self.prelude(shown, offset, index as u64, Some(found.start));
                     let bytes = shown.bytes.get(at..upto).unwrap_or_default();
                     if self.is_too_long(bytes) {
-                        self.omitted(shown);
+                        let part = at..upto;
+                        self.exceeding(shown, shown.bytes, part, shown.matches, &mut next);
                     } else {
-                        color::write(self.out, self.options.color, Role::Match, bytes);
-                        self.out.write(&[self.terminator]);
+                        color::write(self.out, self.options, Role::Match, bytes);
+                        self.out.write(self.terminator.bytes());
                     }
                     at = upto;
                 }
@@ -268,25 +270,29 @@ impl<'p, 'o> Standard<'p, 'o> {
 
     fn piece_per_match(&mut self, shown: &Shown<'_>) {
         // Matches only go on, and so do lines: none is looked at again for each match.
-        let mut lines = (0..).zip(split(shown.bytes, self.terminator)).peekable();
+        let mut lines = (0..)
+            .zip(split(shown.bytes, self.terminator.byte()))
+            .peekable();
         for found in shown.matches {
             while lines.next_if(|(_, line)| line.end <= found.start).is_some() {}
-            // The first line of the match is enough.
-            let Some((index, line)) = lines.peek().cloned() else {
-                break;
-            };
-            if line.start >= found.end {
-                continue;
-            }
-            let offset = shown.offset + line.start as u64;
-            let column = found.start.saturating_sub(line.start);
-            self.prelude(shown, offset, index, Some(column));
-            let bytes = shown.bytes.get(line.clone()).unwrap_or_default();
-            if self.is_too_long(bytes) {
-                self.omitted(shown);
-            } else {
-                self.parts(shown.bytes, line, std::slice::from_ref(found), &mut 0);
-                self.out.write(&[self.terminator]);
+            // The first line of the match that can be shown is enough.
+            for (index, line) in lines.clone() {
+                if line.start >= found.end {
+                    break;
+                }
+                let offset = shown.offset + line.start as u64;
+                let column = found.start.saturating_sub(line.start);
+                self.prelude(shown, offset, index, Some(column));
+                let line = self.bare(shown.bytes, &line);
+                let line = self.trimmed(shown.bytes, line);
+                let bytes = shown.bytes.get(line.clone()).unwrap_or_default();
+                let found = std::slice::from_ref(found);
+                if !self.is_too_long(bytes) {
+                    self.parts(shown, shown.bytes, line, found, &mut 0);
+                    self.out.write(self.terminator.bytes());
+                    break;
+                }
+                self.exceeding(shown, shown.bytes, line, found, &mut 0);
             }
         }
     }
@@ -299,14 +305,14 @@ impl<'p, 'o> Standard<'p, 'o> {
         self.began = true;
         if let Some(lead) = self.lead {
             self.out.write(lead);
-            self.out.write(&[self.terminator]);
+            self.out.write(self.terminator.bytes());
         }
         if self.options.heading && self.options.path && !self.no_heading {
-            color::write(self.out, self.options.color, Role::Path, self.path);
+            color::write(self.out, self.options, Role::Path, self.path);
             self.out.write(if self.options.null {
                 b"\0"
             } else {
-                std::slice::from_ref(&self.terminator)
+                self.terminator.bytes()
             });
         }
     }
@@ -314,30 +320,30 @@ impl<'p, 'o> Standard<'p, 'o> {
     /// What is before a line: path, number, column, offset.
     #[inline]
     fn prelude(&mut self, shown: &Shown<'_>, offset: u64, line: u64, column: Option<usize>) {
-        let (options, color) = (self.options, self.options.color);
+        let options = self.options;
         let separator: &[u8] = if shown.is_context {
             &options.context_separator_field
         } else {
             &options.separator
         };
         if options.path && !options.heading {
-            color::write(self.out, color, Role::Path, self.path);
+            color::write(self.out, options, Role::Path, self.path);
             self.out.write(if options.null { b"\0" } else { separator });
         }
         let mut digits = [0; 20];
         if let Some(number) = shown.number {
             let text = super::out::decimal(number + line, &mut digits);
-            color::write(self.out, color, Role::Line, text);
+            color::write(self.out, options, Role::Line, text);
             self.out.write(separator);
         }
         if let (true, Some(column)) = (options.column, column) {
             let text = super::out::decimal(column as u64 + 1, &mut digits);
-            color::write(self.out, color, Role::Column, text);
+            color::write(self.out, options, Role::Column, text);
             self.out.write(separator);
         }
         if options.byte_offset {
             let text = super::out::decimal(offset, &mut digits);
-            color::write(self.out, color, Role::Column, text);
+            color::write(self.out, options, Role::Column, text);
             self.out.write(separator);
         }
     }
@@ -346,40 +352,47 @@ impl<'p, 'o> Standard<'p, 'o> {
         let range = self.trimmed(line, 0..line.len());
         let line = line.get(range).unwrap_or_default();
         if self.is_too_long(line) {
-            self.omitted(shown);
+            self.exceeding(shown, line, 0..line.len(), shown.matches, &mut 0);
             return;
         }
         self.out.write(line);
-        if line.last() != Some(&self.terminator) {
-            self.out.write(&[self.terminator]);
+        if line.last() != Some(&self.terminator.byte()) {
+            self.out.write(self.terminator.bytes());
         }
     }
 
     fn highlighted(&mut self, shown: &Shown<'_>, line: &[u8], matches: &[Range<usize>]) {
-        if !self.options.color {
+        let colors = self.options.colors.as_ref();
+        if colors.is_none_or(Colors::hides_matches) {
             self.plain(shown, line);
-        } else if self.is_too_long(line) {
-            self.omitted(shown);
+            return;
+        }
+        let range = self.trimmed(line, 0..line.len());
+        if self.is_too_long(line) {
+            self.exceeding(shown, line, range, matches, &mut 0);
         } else {
-            let range = self.trimmed(line, 0..line.len());
-            self.parts(line, range, matches, &mut 0);
-            self.out.write(&[self.terminator]);
+            self.parts(shown, line, range, matches, &mut 0);
+            self.out.write(self.terminator.bytes());
         }
     }
 
     /// The line at `range` without its terminator, matches in colour; `next` is the first match that may be in it.
     fn parts(
         &mut self,
+        shown: &Shown<'_>,
         bytes: &[u8],
         range: Range<usize>,
         matches: &[Range<usize>],
         next: &mut usize,
     ) {
-        let bare = lines::without_terminator(
-            bytes.get(range.clone()).unwrap_or_default(),
-            self.terminator,
-        );
-        let (mut at, end) = (range.start, range.start + bare.len());
+        let colors = self.options.colors.as_ref();
+        let highlight = colors
+            .and_then(Colors::highlight)
+            .filter(|_| !matches.is_empty() && !shown.is_context);
+        if let Some(highlight) = highlight {
+            self.out.decorate(highlight);
+        }
+        let Range { start: mut at, end } = self.bare(bytes, &range);
         let mut in_match = false;
         while at < end {
             let Some(found) = matches.get(*next) else {
@@ -394,21 +407,30 @@ impl<'p, 'o> Standard<'p, 'o> {
             }
             let inside = at >= found.start;
             let upto = end.min(if inside { found.end } else { found.start });
-            if self.options.color && inside != in_match {
-                if inside {
-                    color::start(self.out, Role::Match);
+            if let (Some(colors), true) = (colors, inside != in_match) {
+                self.out.decorate(if inside {
+                    colors.start(Role::Match)
                 } else {
-                    color::end(self.out);
-                }
+                    highlight.unwrap_or(color::RESET)
+                });
                 in_match = inside;
             }
             self.out.write(bytes.get(at..upto).unwrap_or_default());
             at = upto;
         }
         if in_match {
-            color::end(self.out);
+            self.out.decorate(highlight.unwrap_or(color::RESET));
         }
         self.out.write(bytes.get(at..end).unwrap_or_default());
+        if highlight.is_some() {
+            self.out.decorate(color::RESET);
+        }
+    }
+
+    /// The line at `range` without its end.
+    fn bare(&self, bytes: &[u8], range: &Range<usize>) -> Range<usize> {
+        let line = bytes.get(range.clone()).unwrap_or_default();
+        range.start..range.start + self.terminator.bare(line).len()
     }
 
     fn trimmed(&self, bytes: &[u8], range: Range<usize>) -> Range<usize> {
@@ -417,7 +439,7 @@ impl<'p, 'o> Standard<'p, 'o> {
         }
         let is_space = |byte: &&u8| {
             matches!(**byte, b'\t' | b'\n' | 0x0B | 0x0C | b'\r' | b' ')
-                && **byte != self.terminator
+                && !self.terminator.bytes().contains(*byte)
         };
         let count = bytes
             .get(range.clone())
@@ -432,6 +454,44 @@ impl<'p, 'o> Standard<'p, 'o> {
         self.options
             .columns_max
             .is_some_and(|max| line.len() as u64 > max)
+    }
+
+    /// What stands for the line at `range`, which is too long: a word about it, or its start.
+    fn exceeding(
+        &mut self,
+        shown: &Shown<'_>,
+        bytes: &[u8],
+        range: Range<usize>,
+        matches: &[Range<usize>],
+        next: &mut usize,
+    ) {
+        if !self.options.columns_preview {
+            self.omitted(shown);
+            return;
+        }
+        let max = self.options.columns_max.unwrap_or(0);
+        let line = bytes.get(range.clone()).unwrap_or_default();
+        let characters = line.grapheme_indices().map(|(_, end, _)| end);
+        let length = characters
+            .take(usize::try_from(max).unwrap_or(usize::MAX))
+            .last()
+            .unwrap_or(0);
+        let end = range.start + length;
+        self.parts(shown, bytes, range.start..end, matches, next);
+        if matches.is_empty() {
+            self.out.write(b" [... omitted end of long line]");
+        } else {
+            let left_out = |found: &&Range<usize>| (end..range.end).contains(&found.start);
+            let count = matches.iter().filter(left_out).count();
+            self.out.write(b" [... ");
+            self.out.write_decimal(count as u64);
+            self.out.write(if count == 1 {
+                b" more match]"
+            } else {
+                b" more matches]"
+            });
+        }
+        self.out.write(self.terminator.bytes());
     }
 
     fn omitted(&mut self, shown: &Shown<'_>) {
@@ -449,12 +509,12 @@ impl<'p, 'o> Standard<'p, 'o> {
             self.out.write_decimal(shown.original_matches as u64);
             self.out.write(b" matches]");
         }
-        self.out.write(&[self.terminator]);
+        self.out.write(self.terminator.bytes());
     }
 }
 
 /// Where each line of `bytes` is.
-fn split(bytes: &[u8], terminator: u8) -> impl Iterator<Item = Range<usize>> {
+fn split(bytes: &[u8], terminator: u8) -> impl Iterator<Item = Range<usize>> + Clone {
     let mut start = 0;
     std::iter::from_fn(move || {
         (start < bytes.len()).then(|| {
@@ -471,7 +531,7 @@ impl Sink for Standard<'_, '_> {
         self.record(lines);
         if let Some(stats) = &mut self.stats {
             stats.matches += self.matches.len() as u64;
-            stats.matched_lines += split(lines.bytes(), self.terminator).count() as u64;
+            stats.matched_lines += split(lines.bytes(), self.terminator.byte()).count() as u64;
         }
         if self.binary == Binary::Convert && self.binary_at.is_some() {
             return Ok(false);
@@ -494,8 +554,8 @@ impl Sink for Standard<'_, '_> {
         }
         self.prelude_of_file();
         self.out.write(lines.bytes());
-        if lines.bytes().last() != Some(&self.terminator) {
-            self.out.write(&[self.terminator]);
+        if lines.bytes().last() != Some(&self.terminator.byte()) {
+            self.out.write(self.terminator.bytes());
         }
         self.count += 1;
         Some(self.out.settle(self.options.line_buffered).map(|()| 1))
@@ -523,7 +583,7 @@ impl Sink for Standard<'_, '_> {
     fn gap(&mut self) -> io::Result<()> {
         if let Some(gap) = &self.options.gap {
             self.out.write(gap);
-            self.out.write(&[self.terminator]);
+            self.out.write(self.terminator.bytes());
         }
         Ok(())
     }
@@ -535,7 +595,7 @@ impl Sink for Standard<'_, '_> {
     fn finish(&mut self, bytes_searched: u64, _: Option<u64>) -> io::Result<()> {
         if let (Some(offset), true) = (self.binary_at, self.count > 0) {
             if self.options.path {
-                color::write(self.out, self.options.color, Role::Path, self.path);
+                color::write(self.out, self.options, Role::Path, self.path);
                 self.out.write(b": ");
             }
             self.out.write(if self.binary == Binary::Quit {

@@ -2,7 +2,7 @@
 
 use super::super::kernel;
 use super::super::matcher::Matcher;
-use super::super::search::{Binary, Lines, Sink};
+use super::super::search::{Binary, LineTerminator, Lines, Sink};
 use super::color::{self, Role};
 use super::{Mode, Out, PrintOptions, Stats, collect_matches};
 use std::io;
@@ -17,7 +17,7 @@ pub(in super::super) struct Summary<'p, 'o> {
     out: &'p mut Out<'o>,
     path: &'p [u8],
     binary: Binary,
-    terminator: u8,
+    terminator: LineTerminator,
     /// With figures alone: a clock costs as much as a short search.
     started: Option<Instant>,
     matches: Vec<Range<usize>>,
@@ -35,7 +35,7 @@ impl<'p, 'o> Summary<'p, 'o> {
         out: &'p mut Out<'o>,
         path: &'p [u8],
         binary: Binary,
-        terminator: u8,
+        terminator: LineTerminator,
     ) -> Self {
         out.begin();
         Self {
@@ -80,11 +80,11 @@ impl<'p, 'o> Summary<'p, 'o> {
         let shown = match self.options.mode {
             Mode::FilesWith | Mode::FilesWithout => {
                 if (count > 0) == (self.options.mode == Mode::FilesWith) {
-                    color::write(self.out, self.options.color, Role::Path, self.path);
+                    color::write(self.out, self.options, Role::Path, self.path);
                     self.out.write(if self.options.null {
                         b"\0"
                     } else {
-                        std::slice::from_ref(&self.terminator)
+                        self.terminator.bytes()
                     });
                 }
                 return;
@@ -96,11 +96,11 @@ impl<'p, 'o> Summary<'p, 'o> {
             return;
         }
         if self.options.path {
-            color::write(self.out, self.options.color, Role::Path, self.path);
+            color::write(self.out, self.options, Role::Path, self.path);
             self.out.write(if self.options.null { b"\0" } else { b":" });
         }
         self.out.write_decimal(shown);
-        self.out.write(&[self.terminator]);
+        self.out.write(self.terminator.bytes());
     }
 }
 
@@ -122,7 +122,7 @@ impl Sink for Summary<'_, '_> {
         self.count += if spans { matches } else { 1 };
         if let Some(stats) = &mut self.stats {
             stats.matches += matches;
-            stats.matched_lines += count_lines(found.bytes(), self.terminator);
+            stats.matched_lines += count_lines(found.bytes(), self.terminator.byte());
         }
         Ok(!self.one_is_enough())
     }
@@ -131,7 +131,7 @@ impl Sink for Summary<'_, '_> {
         if self.stats.is_some() || self.one_is_enough() {
             return None;
         }
-        let count = count_lines(lines.bytes(), self.terminator);
+        let count = count_lines(lines.bytes(), self.terminator.byte());
         self.count += count;
         Some(Ok(count))
     }

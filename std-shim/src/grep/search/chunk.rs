@@ -60,7 +60,7 @@ pub(in super::super) fn read<'b>(
     reach: &Reach,
     buffer: &'b mut Vec<u8>,
 ) -> io::Result<Chunk<'b>> {
-    let terminator = options.line_terminator;
+    let terminator = options.line_terminator.byte();
     let first = u64::from(index) * CHUNK_BYTES as u64;
     let from = first.saturating_sub(1);
     let none = Chunk {

@@ -72,7 +72,11 @@ impl<'s, S: Sink> Core<'s, S> {
         let consumed = if self.options.before == 0 && self.options.after == 0 {
             buffer.len()
         } else {
-            let keep = lines::preceding(buffer, self.options.line_terminator, self.options.before);
+            let keep = lines::preceding(
+                buffer,
+                self.options.line_terminator.byte(),
+                self.options.before,
+            );
             keep.max(self.visited)
         };
         self.count_lines(buffer, consumed);
@@ -94,10 +98,8 @@ impl<'s, S: Sink> Core<'s, S> {
 
     fn line_matches(&self, buffer: &[u8], line: &Range<usize>) -> bool {
         let line = buffer.get(line.clone()).unwrap_or_default();
-        self.matcher.is_match(lines::without_terminator(
-            line,
-            self.options.line_terminator,
-        ))
+        self.matcher
+            .is_match(self.options.line_terminator.matched(line))
     }
 
     fn slow(&mut self, buffer: &[u8]) -> io::Result<bool> {
@@ -105,7 +107,7 @@ impl<'s, S: Sink> Core<'s, S> {
             if self.limit_reached() && !self.options.passthru && self.after_left == 0 {
                 return Ok(false);
             }
-            let line = self.pos..lines::end(buffer, self.options.line_terminator, self.pos);
+            let line = self.pos..lines::end(buffer, self.options.line_terminator.byte(), self.pos);
             let matches = !self.limit_reached() && self.line_matches(buffer, &line);
             self.pos = line.end;
             let chosen = matches != self.options.invert;
@@ -172,7 +174,7 @@ impl<'s, S: Sink> Core<'s, S> {
     /// The next line that matches.
     #[inline]
     fn next_line(&mut self, buffer: &[u8]) -> Option<Range<usize>> {
-        let terminator = self.options.line_terminator;
+        let terminator = self.options.line_terminator.byte();
         let mut pos = self.pos;
         while pos < buffer.len() {
             if self.limit_reached() {
@@ -252,7 +254,7 @@ impl<'s, S: Sink> Core<'s, S> {
         }
         let mut start = run.start;
         while start < run.end {
-            let line = start..lines::end(buffer, self.options.line_terminator, start);
+            let line = start..lines::end(buffer, self.options.line_terminator.byte(), start);
             start = line.end;
             self.count += 1;
             if !self.matched(buffer, &line)? || self.limit_reached() {
@@ -267,7 +269,7 @@ impl<'s, S: Sink> Core<'s, S> {
             return Ok(true);
         }
         let range = buffer.get(self.visited..upto).unwrap_or_default();
-        let terminator = self.options.line_terminator;
+        let terminator = self.options.line_terminator.byte();
         let mut start = self.visited + lines::preceding(range, terminator, self.options.before - 1);
         while start < upto {
             let line = start..lines::end(buffer, terminator, start);
@@ -289,7 +291,7 @@ impl<'s, S: Sink> Core<'s, S> {
         let over = self.limit_reached();
         let mut start = self.visited;
         while start < upto && self.after_left > 0 {
-            let line = start..lines::end(buffer, self.options.line_terminator, start);
+            let line = start..lines::end(buffer, self.options.line_terminator.byte(), start);
             start = line.end;
             if over && self.line_matches(buffer, &line) != self.options.invert {
                 let left = self.after_left;
@@ -313,7 +315,7 @@ impl<'s, S: Sink> Core<'s, S> {
         if self.options.passthru {
             let mut start = self.visited;
             while start < upto {
-                let line = start..lines::end(buffer, self.options.line_terminator, start);
+                let line = start..lines::end(buffer, self.options.line_terminator.byte(), start);
                 start = line.end;
                 if !self.context(buffer, &line)? {
                     return Ok(false);
@@ -396,7 +398,7 @@ impl<'s, S: Sink> Core<'s, S> {
         if let Some(passed) = buffer.get(self.counted..upto)
             && self.counted < upto
         {
-            *number += kernel::count(self.options.line_terminator, passed);
+            *number += kernel::count(self.options.line_terminator.byte(), passed);
             self.counted = upto;
         }
     }

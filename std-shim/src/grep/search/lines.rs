@@ -26,18 +26,9 @@ pub(in super::super) fn end(buffer: &[u8], terminator: u8, start: usize) -> usiz
     kernel::find(terminator, tail).map_or(buffer.len(), |at| start + at + 1)
 }
 
-/// A line without its terminator.
-#[inline]
-pub(in super::super) fn without_terminator(line: &[u8], terminator: u8) -> &[u8] {
-    match line.split_last() {
-        Some((last, head)) if *last == terminator => head,
-        _ => line,
-    }
-}
-
 /// The start of the line that is `count` lines before the last one.
 pub(in super::super) fn preceding(buffer: &[u8], terminator: u8, mut count: usize) -> usize {
-    let mut end = without_terminator(buffer, terminator).len();
+    let mut end = buffer.strip_suffix(&[terminator]).unwrap_or(buffer).len();
     loop {
         match kernel::rfind(terminator, buffer.get(..end).unwrap_or_default()) {
             None => return 0,

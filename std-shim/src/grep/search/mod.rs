@@ -11,11 +11,13 @@ mod line_buffer;
 pub(super) mod lines;
 mod multi_line;
 mod reading;
+mod terminator;
 
 pub(super) use chunk::Reach;
 pub use encoding::Encoding;
 pub(super) use encoding::has_mark;
 pub(super) use reading::{Input, Searcher};
+pub use terminator::LineTerminator;
 
 use std::io;
 use std::ops::Range;
@@ -37,7 +39,7 @@ pub enum Binary {
 #[non_exhaustive]
 pub struct SearchOptions {
     /// What ends a line.
-    pub line_terminator: u8,
+    pub line_terminator: LineTerminator,
     /// Choose the lines that don't match.
     pub invert: bool,
     /// Count lines.
@@ -66,7 +68,7 @@ pub struct SearchOptions {
 impl Default for SearchOptions {
     fn default() -> Self {
         Self {
-            line_terminator: b'\n',
+            line_terminator: LineTerminator::Lf,
             invert: false,
             line_numbers: false,
             before: 0,

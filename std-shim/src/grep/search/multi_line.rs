@@ -93,7 +93,7 @@ fn forward<S: Sink>(
     {
         return Ok(true);
     }
-    let run = lines::around(haystack, core.options.line_terminator, found);
+    let run = lines::around(haystack, core.options.line_terminator.byte(), found);
     match joined.take() {
         None => {
             *joined = Some(run);
@@ -118,7 +118,7 @@ fn inverted<S: Sink>(core: &mut Core<'_, S>, haystack: &[u8]) -> io::Result<bool
             run
         }
         Some(found) => {
-            let touched = lines::around(haystack, core.options.line_terminator, found);
+            let touched = lines::around(haystack, core.options.line_terminator.byte(), found);
             let run = core.pos..touched.start;
             advance(core, haystack, &touched);
             run
@@ -132,7 +132,7 @@ fn inverted<S: Sink>(core: &mut Core<'_, S>, haystack: &[u8]) -> io::Result<bool
     }
     let mut start = run.start;
     while start < run.end {
-        let line = start..lines::end(haystack, core.options.line_terminator, start);
+        let line = start..lines::end(haystack, core.options.line_terminator.byte(), start);
         start = line.end;
         if !core.matched(haystack, &line)? {
             return Ok(false);

@@ -184,6 +184,8 @@ impl Searcher {
     ) -> io::Result<()> {
         self.whole.clear();
         self.whole.shrink_to(1 << 20);
+        // The decoder cuts the last character off where there is no room for it.
+        self.whole.reserve(READ_WINDOW_BYTES);
         let max = options.whole_bytes_max;
         let mut input = input.take(max.saturating_add(1));
         if input.read_to_end(&mut self.whole)? as u64 > max {
@@ -222,7 +224,7 @@ impl Searcher {
             let old_len = buffer.lines().len();
             let consumed = core.roll(buffer.lines());
             buffer.consume(consumed);
-            let more = buffer.fill(&mut input, of_reads, options.line_terminator)?;
+            let more = buffer.fill(&mut input, of_reads, options.line_terminator.byte())?;
             if let (false, Some(at)) = (was_binary, buffer.binary_at) {
                 core.sink.binary(at);
             }
