@@ -269,8 +269,8 @@ mod tests {
     use crate::platform::sim::{Sim, SimOptions};
 
     fn block() -> Arc<Block> {
-        // Entries of three zeros.
-        let mut bytes = alloc::vec![0; 999];
+        // Entries with a key of 4 bytes and a value of 20.
+        let mut bytes = [&[0, 4, 1, 20][..], &[0; 24]].concat().repeat(36);
         bytes.extend_from_slice(&[0, 0, 0, 0, 1, 0, 0, 0]);
         Arc::new(Block::new(bytes, FileName::Table(1), 0, 2).unwrap())
     }
@@ -301,7 +301,7 @@ mod tests {
     fn queues_and_slots_agree_whatever_is_read() {
         let cache = BlockCache::new(64 << 10, &Sim::new(SimOptions::new(1)));
         let mut random = 3u64;
-        let larger = Arc::new(block().with_lookup().unwrap());
+        let larger = Arc::new(block().settled().unwrap());
         assert!(cost(&larger) > cost(&block()));
         for _ in 0..20_000 {
             random = random

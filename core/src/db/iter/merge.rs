@@ -44,6 +44,15 @@ struct Head {
     at: usize,
 }
 
+impl Head {
+    #[inline]
+    fn new(key: &[u8], at: usize, reverse: bool) -> Self {
+        let prefix = prefix(key);
+        let prefix = if reverse { !prefix } else { prefix };
+        Self { prefix, at }
+    }
+}
+
 /// A place in the merged order. Starts at no entry.
 #[derive(Debug)]
 pub(in crate::db) struct MergeCursor<P: Files> {
@@ -118,29 +127,40 @@ impl<P: Files> MergeCursor<P> {
     }
 
     /// Goes on to the next key in the direction of the seek.
+    #[inline]
     pub(in crate::db) fn step(&mut self) -> Result<()> {
         if self.group == 1 {
             let at = self.order[0].at;
-            self.sources[at].step(self.reverse)?;
-            if self.order.len() == 1 {
-                // Nobody to compare with, and nobody comes back: its number need not be right.
-                if self.sources[at].key().is_none() {
-                    self.order.clear();
-                }
+            let source = &mut self.sources[at];
+            source.step(self.reverse)?;
+            let Some((key, kind)) = source.here() else {
+                self.order.remove(0);
                 return self.settle();
+            };
+            let head = Head::new(key, at, self.reverse);
+            let next = self.order.get(1);
+            if next.is_none_or(|next| head.prefix < next.prefix)
+                && self.ranged.is_empty()
+                && !matches!(kind, Kind::Merge | Kind::Refused)
+            {
+                // It stays first, alone at its key, and nothing hides it: most steps of most walks.
+                self.order[0] = head;
+                self.state = State::Entry(kind);
+                return Ok(());
             }
-            match self.head(at) {
-                None => drop(self.order.remove(0)),
-                Some(head) => {
-                    let rest = self.order.iter().skip(1);
-                    let after = rest.take_while(|other| !self.is_before(head, **other));
-                    let place = after.count();
-                    self.order.copy_within(1..=place, 0);
-                    self.order[place] = head;
-                }
-            }
+            let rest = self.order.iter().skip(1);
+            let after = rest.take_while(|other| !self.is_before(head, **other));
+            let place = after.count();
+            self.order.copy_within(1..=place, 0);
+            self.order[place] = head;
             return self.settle();
         }
+        self.step_group()
+    }
+
+    /// As [`step`](Self::step), from a key that several sources have.
+    #[cold]
+    fn step_group(&mut self) -> Result<()> {
         let mut moving = core::mem::take(&mut self.moving);
         moving.clear();
         moving.extend(self.order.drain(..self.group).map(|head| head.at));
@@ -173,12 +193,33 @@ impl<P: Files> MergeCursor<P> {
         Some((entry.key, resolved))
     }
 
+    /// The key here and its value, or the reference to it; `None` for a key that has none.
+    #[inline]
+    pub(in crate::db) fn pair(&self) -> Option<(&[u8], &[u8])> {
+        let (key, value) = self.sources[self.order.first()?.at].pair()?;
+        let value = match self.state {
+            State::Entry(Kind::Remove) | State::Hidden => return None,
+            State::Entry(_) => value,
+            State::Merged(_) => &self.merged,
+            State::Value => self.value.as_deref().map_or(&[][..], Block::value),
+        };
+        Some((key, value))
+    }
+
+    /// Whether there is no key here.
+    #[inline]
+    pub(in crate::db) const fn is_done(&self) -> bool {
+        self.order.is_empty()
+    }
+
     /// The key here.
+    #[inline]
     pub(in crate::db) fn key(&self) -> Option<&[u8]> {
         self.sources[self.order.first()?.at].key()
     }
 
     /// As the kind of [`entry`](Self::entry), when there is a [`key`](Self::key).
+    #[inline]
     pub(in crate::db) const fn kind(&self) -> Option<Kind> {
         match self.state {
             State::Entry(kind) | State::Merged(kind) => Some(kind),
@@ -188,6 +229,7 @@ impl<P: Files> MergeCursor<P> {
     }
 
     /// Puts the value in the place of the reference here, if it is one.
+    #[inline]
     pub(in crate::db) fn follow(&mut self) -> Result<()> {
         if self.state == State::Entry(Kind::Reference) {
             self.value = self.referenced()?;
@@ -207,9 +249,7 @@ impl<P: Files> MergeCursor<P> {
     }
 
     fn head(&self, at: usize) -> Option<Head> {
-        let prefix = prefix(self.sources[at].key()?);
-        let prefix = if self.reverse { !prefix } else { prefix };
-        Some(Head { prefix, at })
+        Some(Head::new(self.sources[at].key()?, at, self.reverse))
     }
 
     /// Whether a source comes before another one.
@@ -234,26 +274,19 @@ impl<P: Files> MergeCursor<P> {
 
     /// Finds the sources at the first key, and what it comes to.
     fn settle(&mut self) -> Result<()> {
-        self.state = State::Hidden;
+        (self.state, self.group) = (State::Hidden, 0);
         let Some(&first) = self.order.first() else {
             return Ok(());
         };
-        let source = &self.sources[first.at];
-        let Some(kind) = source.kind() else {
+        let Some((key, kind)) = self.sources[first.at].here() else {
             return Ok(());
         };
-        self.group = 1;
-        while let Some(&next) = self.order.get(self.group)
-            && next.prefix == first.prefix
-            && self.sources[next.at].key() == source.key()
-        {
-            self.group += 1;
-        }
-        let hidden = !self.ranged.is_empty()
-            && source
-                .key()
-                .is_some_and(|key| self.is_hidden(key, first.at));
-        if hidden {
+        let rest = self.order[1..].iter();
+        let same = rest.take_while(|next| {
+            next.prefix == first.prefix && self.sources[next.at].key() == Some(key)
+        });
+        self.group = 1 + same.count();
+        if !self.ranged.is_empty() && self.is_hidden(key, first.at) {
             return Ok(());
         }
         if matches!(kind, Kind::Merge | Kind::Refused) {

@@ -92,9 +92,9 @@ impl<P: Files> Scan<P> {
         };
         let unbounded = matches!(self.end, Bound::Unbounded);
         loop {
-            match front.key() {
-                Some(key) if unbounded || is_before(key, &self.end) => {}
-                _ => return Ok(None),
+            let inside = |key| is_before(key, &self.end);
+            if front.is_done() || !unbounded && !front.key().is_some_and(inside) {
+                return Ok(None);
             }
             match front.kind() {
                 Some(Kind::Put | Kind::Reference) => break,
@@ -104,9 +104,7 @@ impl<P: Files> Scan<P> {
         }
         front.follow()?;
         self.done = false;
-        let pair = front
-            .entry()
-            .and_then(|(key, entry)| Some((key, entry?.value)));
+        let pair = front.pair();
         if self.back.is_some()
             && let Some((key, _)) = pair
         {
@@ -138,9 +136,9 @@ impl<P: Files> Scan<P> {
         };
         let unbounded = matches!(self.start, Bound::Unbounded);
         loop {
-            match back.key() {
-                Some(key) if unbounded || is_after(key, &self.start) => {}
-                _ => return Ok(None),
+            let inside = |key| is_after(key, &self.start);
+            if back.is_done() || !unbounded && !back.key().is_some_and(inside) {
+                return Ok(None);
             }
             match back.kind() {
                 Some(Kind::Put | Kind::Reference) => break,
@@ -150,9 +148,7 @@ impl<P: Files> Scan<P> {
         }
         back.follow()?;
         self.done = false;
-        let pair = back
-            .entry()
-            .and_then(|(key, entry)| Some((key, entry?.value)));
+        let pair = back.pair();
         if self.front.is_some()
             && let Some((key, _)) = pair
         {

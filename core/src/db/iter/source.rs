@@ -33,6 +33,7 @@ impl<P: Files> Source<P> {
         }
     }
 
+    #[inline]
     pub(super) fn step(&mut self, reverse: bool) -> Result<()> {
         match self {
             Self::Memtable(cursor) => {
@@ -62,13 +63,23 @@ impl<P: Files> Source<P> {
         }
     }
 
-    /// The kind of the entry.
+    /// The key and the kind of the entry.
     #[inline]
-    pub(super) fn kind(&self) -> Option<Kind> {
+    pub(super) fn here(&self) -> Option<(&[u8], Kind)> {
         match self {
-            Self::Memtable(cursor) => cursor.kind(),
-            Self::Table(cursor) => cursor.kind(),
-            Self::Level(cursor) => cursor.cursor.as_ref()?.kind(),
+            Self::Memtable(cursor) => cursor.here(),
+            Self::Table(cursor) => cursor.here(),
+            Self::Level(cursor) => cursor.cursor.as_ref()?.here(),
+        }
+    }
+
+    /// The key and the value of the entry; a reference for a value that lies apart.
+    #[inline]
+    pub(super) fn pair(&self) -> Option<(&[u8], &[u8])> {
+        match self {
+            Self::Memtable(cursor) => cursor.pair(),
+            Self::Table(cursor) => cursor.pair(),
+            Self::Level(cursor) => cursor.cursor.as_ref()?.pair(),
         }
     }
 
@@ -199,11 +210,18 @@ impl<P: Files> LevelCursor<P> {
         self.skip_empty(reverse)
     }
 
+    #[inline]
     fn step(&mut self, reverse: bool) -> Result<()> {
-        if let Some(cursor) = &mut self.cursor {
-            cursor.step(reverse)?;
+        match &mut self.cursor {
+            None => Ok(()),
+            Some(cursor) => {
+                cursor.step(reverse)?;
+                match cursor.is_at_entry() {
+                    true => Ok(()),
+                    false => self.skip_empty(reverse),
+                }
+            }
         }
-        self.skip_empty(reverse)
     }
 
     fn open(&mut self, at: Option<usize>) {
@@ -217,7 +235,7 @@ impl<P: Files> LevelCursor<P> {
         while self
             .cursor
             .as_ref()
-            .is_some_and(|cursor| cursor.key().is_none())
+            .is_some_and(|cursor| !cursor.is_at_entry())
         {
             self.open(if reverse {
                 self.at.checked_sub(1)

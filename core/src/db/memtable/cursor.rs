@@ -100,12 +100,16 @@ impl MemtableCursor {
             self.node = self.memtable.find_before(Some(key));
             return self.settle_back();
         }
+        // SAFETY: C1.
+        let prefix = unsafe { (*self.node).prefix };
         let mut node = self.node;
         loop {
             // SAFETY: C1.
             node = unsafe { Node::after(node) };
-            // SAFETY: C1.
-            if node.is_null() || unsafe { Node::key(node) } != key {
+            // SAFETY: C1. Another number, and the key's bytes, which lie behind the node, need no look.
+            let is_same =
+                !node.is_null() && unsafe { (*node).prefix == prefix && Node::key(node) == key };
+            if !is_same {
                 break;
             }
         }
@@ -119,28 +123,34 @@ impl MemtableCursor {
         (!self.node.is_null()).then(|| unsafe { Node::key(self.node) })
     }
 
-    /// The kind of the entry here.
-    pub(in crate::db) fn kind(&self) -> Option<Kind> {
-        (!self.node.is_null()).then_some(self.kind)
+    /// The key and the kind of the entry here.
+    pub(in crate::db) fn here(&self) -> Option<(&[u8], Kind)> {
+        Some((self.key()?, self.kind))
+    }
+
+    /// The key and the value here.
+    pub(in crate::db) fn pair(&self) -> Option<(&[u8], &[u8])> {
+        let value = match self.kind {
+            _ if self.node.is_null() => return None,
+            Kind::Remove => &[],
+            _ if self.is_merged => &self.merged[..],
+            // SAFETY: C1; the slice is borrowed with the cursor and so with its share of the memtable.
+            _ => unsafe { Node::value(self.node) },
+        };
+        Some((self.key()?, value))
     }
 
     /// The entry here.
     pub(in crate::db) fn entry(&self) -> Option<Entry<'_>> {
-        // SAFETY: C1; the slices are borrowed with the cursor and so with its share of the memtable.
-        unsafe {
-            let node = self.node.as_ref()?;
-            let value = match self.kind {
-                Kind::Remove => &[],
-                _ if self.is_merged => &self.merged[..],
-                _ => Node::value(self.node),
-            };
-            Some(Entry {
-                key: Node::key(self.node),
-                sequence: node.sequence,
-                kind: self.kind,
-                value,
-            })
-        }
+        let (key, value) = self.pair()?;
+        // SAFETY: C1.
+        let sequence = unsafe { self.node.as_ref()?.sequence };
+        Some(Entry {
+            key,
+            sequence,
+            kind: self.kind,
+            value,
+        })
     }
 
     /// Goes back from a version of a key to its newest, or on to keys before if all of them are too new.

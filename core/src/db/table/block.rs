@@ -1,5 +1,5 @@
-//! A block in memory: its entries, and the one of a key, found by halves over the restart keys and then entry by entry, or by
-//! the block's lookup if it has one.
+//! A block in memory, as it is on disk or laid [flat](super::flat): its entries, and the one of a key, found in the former by halves over the
+//! restart keys and then entry by entry.
 //!
 //! The checksum was right before a block gets here, but nothing relies on that: what makes no sense is
 //! `Corrupt` with the entry's offset.
@@ -9,7 +9,7 @@
     deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)
 )]
 
-use super::lookup::Lookup;
+use super::flat::Flat;
 use crate::codec::varint;
 use crate::db::entry::Kind;
 use crate::db::error::{Error, Result};
@@ -18,7 +18,7 @@ use alloc::vec::Vec;
 use core::cmp::Ordering;
 use core::ops::Range;
 
-/// The bytes of a block, without its trailer, and where they are from.
+/// The bytes of a block, without its trailer, and where they are from. One that is laid flat has no entries or restarts as they are on disk.
 #[derive(Debug)]
 pub(in crate::db) struct Block {
     bytes: Vec<u8>,
@@ -29,7 +29,9 @@ pub(in crate::db) struct Block {
     offset: u64,
     /// Of the table: tags differ.
     version: u32,
-    lookup: Option<Lookup>,
+    flat: Flat,
+    /// It is flat, or is to stay as it is.
+    is_settled: bool,
 }
 
 /// An entry's parts. The key is its own end only; `shared` bytes of the key before come first.
@@ -71,7 +73,8 @@ impl Block {
             file,
             offset,
             version,
-            lookup: None,
+            flat: Flat::NONE,
+            is_settled: false,
         })
     }
 
@@ -84,32 +87,49 @@ impl Block {
             file,
             offset,
             version: 0,
-            lookup: None,
+            flat: Flat::NONE,
+            is_settled: true,
         }
     }
 
     /// All of it.
+    #[inline]
     pub(in crate::db) fn value(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// The same block with a lookup, for one that is searched again and again.
-    pub(in crate::db) fn with_lookup(&self) -> Result<Self> {
+    /// The same block in the form in which it is to stay in the cache.
+    pub(in crate::db) fn settled(&self) -> Result<Self> {
+        let flat = Flat::new(self)?;
+        let is_flat = flat.is_some();
+        let (bytes, flat) = flat.unwrap_or_else(|| (self.bytes.clone(), Flat::NONE));
         Ok(Self {
-            bytes: self.bytes.clone(),
-            lookup: Some(Lookup::new(self)?),
+            bytes,
+            entries_end: if is_flat { 0 } else { self.entries_end },
+            restart_count: if is_flat { 0 } else { self.restart_count },
+            flat,
+            is_settled: true,
             ..*self
         })
     }
 
-    pub(super) const fn has_lookup(&self) -> bool {
-        self.lookup.is_some()
+    pub(super) const fn is_settled(&self) -> bool {
+        self.is_settled
+    }
+
+    #[inline]
+    pub(super) const fn is_flat(&self) -> bool {
+        self.flat.len() > 0
+    }
+
+    #[inline]
+    pub(super) const fn flat(&self) -> &Flat {
+        &self.flat
     }
 
     /// Memory in use.
-    pub(in crate::db) fn bytes(&self) -> usize {
-        let lookup = self.lookup.as_ref().map_or(0, Lookup::memory_bytes);
-        self.bytes.len().saturating_add(lookup)
+    pub(in crate::db) const fn bytes(&self) -> usize {
+        self.bytes.len().saturating_add(self.flat.memory_bytes())
     }
 
     /// Where the entries end.
@@ -189,15 +209,15 @@ impl Block {
 
     /// What the entry of `key` says, and where its value is.
     pub(super) fn find(&self, key: &[u8]) -> Result<Option<(Kind, Range<usize>)>> {
-        match &self.lookup {
-            Some(lookup) => lookup.find(self, key),
-            None => self.find_by_restarts(key),
+        if self.is_flat() {
+            return Ok(self.flat.find(&self.bytes, key));
         }
+        self.find_by_restarts(key)
     }
 
-    /// As [`find`](Self::find), without the lookup. No key is put together: of each entry it is known how many bytes it
+    /// As [`find`](Self::find), in a block as it is on disk. No key is put together: of each entry it is known how many bytes it
     /// has in common with `key`, and so whether its suffix needs a look.
-    pub(super) fn find_by_restarts(&self, key: &[u8]) -> Result<Option<(Kind, Range<usize>)>> {
+    fn find_by_restarts(&self, key: &[u8]) -> Result<Option<(Kind, Range<usize>)>> {
         if self.restart_count == 0 {
             return Ok(None);
         }
@@ -252,7 +272,7 @@ fn length(bytes: &[u8]) -> Option<(usize, &[u8])> {
 #[cfg(test)]
 mod tests {
     use super::super::block_builder::BlockBuilder;
-    use super::super::block_cursor::BlockCursor;
+    use super::super::data_cursor::DataCursor;
     use super::*;
     use alloc::format;
     use alloc::sync::Arc;
@@ -277,10 +297,22 @@ mod tests {
         Arc::new(Block::new(bytes, FileName::Table(1), 0, 3).unwrap())
     }
 
+    /// As it is on disk, and flat.
+    fn forms(block: Arc<Block>) -> [Arc<Block>; 2] {
+        let flat = block.settled().unwrap();
+        assert!(flat.is_flat() && flat.is_settled() && !block.is_flat());
+        [block, Arc::new(flat)]
+    }
+
     #[test]
     fn every_key_is_found_and_every_gap_leads_to_the_next() {
-        for (interval, count) in [(1, 1), (1, 40), (16, 1), (16, 16), (16, 17), (16, 100)] {
-            let mut cursor = BlockCursor::new(block(interval, count));
+        let counts = [(1, 1), (1, 40), (16, 1), (16, 16), (16, 17), (16, 100)];
+        let blocks = counts.map(|(interval, count)| (count, forms(block(interval, count))));
+        for (count, block) in blocks
+            .iter()
+            .flat_map(|(count, forms)| forms.each_ref().map(|block| (*count, block)))
+        {
+            let mut cursor = DataCursor::new(block.clone(), None);
             for wanted in 0..=count * 2 {
                 cursor.seek(format!("key{wanted:05}").as_bytes()).unwrap();
                 let index = wanted.div_ceil(2);
@@ -291,19 +323,19 @@ mod tests {
                     .then(|| (format!("key{:05}", index * 2).into_bytes(), index as u64));
                 assert_eq!(entry, expected);
                 let key = format!("key{wanted:05}");
-                let found = cursor.block().find(key.as_bytes()).unwrap();
+                let found = block.find(key.as_bytes()).unwrap();
                 let held = wanted % 2 == 0 && index < count;
                 assert_eq!(found.is_some(), held, "{key}");
                 if let Some((kind, value)) = found {
                     let removed = index % 3 == 0;
                     assert_eq!(kind == Kind::Remove, removed);
                     let expected = if removed { "" } else { &key };
-                    assert_eq!(cursor.block().slice(value), expected.as_bytes());
+                    assert_eq!(block.slice(value), expected.as_bytes());
                 }
                 for other in ["", "ke", "key", &key[..7], &format!("{key}0")] {
-                    assert!(cursor.block().find(other.as_bytes()).unwrap().is_none());
+                    assert!(block.find(other.as_bytes()).unwrap().is_none());
                 }
-                cursor.retreat().unwrap();
+                cursor.step(true).unwrap();
                 let before = index.min(count).checked_sub(1);
                 assert_eq!(
                     cursor.key().map(<[u8]>::to_vec),
@@ -315,8 +347,13 @@ mod tests {
 
     #[test]
     fn a_cursor_that_turns_around_sees_what_lies_there() {
-        for (interval, count) in [(1, 9), (4, 30), (16, 16), (16, 50)] {
-            let mut cursor = BlockCursor::new(block(interval, count));
+        let counts = [(1, 9), (4, 30), (16, 16), (16, 50)];
+        let blocks = counts.map(|(interval, count)| (count, forms(block(interval, count))));
+        for (count, block) in blocks
+            .iter()
+            .flat_map(|(count, forms)| forms.each_ref().map(|block| (*count, block)))
+        {
+            let mut cursor = DataCursor::new(block.clone(), None);
             let mut random = 1u32;
             let mut at = count;
             cursor.seek_last().unwrap();
@@ -331,22 +368,22 @@ mod tests {
                 random ^= random >> 17;
                 random ^= random << 5;
                 if random.is_multiple_of(5) && at + 2 < count {
-                    cursor.advance().unwrap();
+                    cursor.step(false).unwrap();
                     at += 2;
                 } else if at == 0 {
-                    cursor.retreat().unwrap();
-                    assert!(cursor.entry().is_none());
+                    cursor.step(true).unwrap();
+                    assert!(cursor.entry().is_none() && !cursor.is_at_entry());
                     cursor.seek_last().unwrap();
                     at = count;
                 } else {
-                    cursor.retreat().unwrap();
+                    cursor.step(true).unwrap();
                 }
             }
         }
     }
 
     #[test]
-    fn a_lookup_finds_what_restarts_find() {
+    fn a_flat_block_finds_what_restarts_find() {
         let ends: &[&[u8]] = &[
             b"",
             b"\0",
@@ -378,21 +415,45 @@ mod tests {
                     let mut bytes = Vec::new();
                     builder.finish(&mut bytes);
                     let plain = Block::new(bytes, FileName::Table(1), 0, 3).unwrap();
-                    let indexed = plain.with_lookup().unwrap();
+                    let indexed = plain.settled().unwrap();
+                    assert!(indexed.is_flat());
                     assert!(indexed.bytes() > plain.bytes());
+                    let found = |block: &Block, key: &[u8]| {
+                        let found = block.find(key).unwrap();
+                        found.map(|(kind, place)| (kind, block.slice(place).to_vec()))
+                    };
                     for (index, key) in keys.iter().enumerate() {
-                        let found = indexed.find(key).unwrap();
-                        assert_eq!(found, plain.find(key).unwrap());
-                        assert_eq!(found.is_some(), index % step == 0);
+                        let held = (index % step == 0).then(|| (Kind::Put, key.clone()));
+                        assert_eq!(found(&indexed, key), held);
+                        assert_eq!(found(&plain, key), held);
                         for end in [&b"\0"[..], b"x", b"bbbbbbbb9"] {
                             let other = [key, end].concat();
-                            assert_eq!(indexed.find(&other).unwrap(), plain.find(&other).unwrap());
+                            assert_eq!(found(&indexed, &other), found(&plain, &other));
                         }
                     }
-                    assert_eq!(indexed.find(b"").unwrap(), plain.find(b"").unwrap());
+                    assert_eq!(found(&indexed, b""), found(&plain, b""));
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_block_that_would_grow_much_stays_as_it_is() {
+        let mut builder = BlockBuilder::new(16);
+        let keys: Vec<_> = (0..64)
+            .map(|index| format!("{}{index:02}", "long".repeat(100)))
+            .collect();
+        for key in &keys {
+            builder.push(key.as_bytes(), 1, Kind::Put, b"value");
+        }
+        let mut bytes = Vec::new();
+        builder.finish(&mut bytes);
+        let block = Block::new(bytes, FileName::Table(1), 0, 3).unwrap();
+        let settled = block.settled().unwrap();
+        assert!(settled.is_settled() && !settled.is_flat());
+        assert_eq!(settled.bytes(), block.bytes());
+        let found = settled.find(keys[40].as_bytes()).unwrap().unwrap();
+        assert_eq!(settled.slice(found.1), b"value");
     }
 
     #[test]
@@ -405,16 +466,16 @@ mod tests {
                 let Ok(block) = Block::new(bytes, FileName::Table(1), 0, 3) else {
                     continue;
                 };
-                let mut cursor = BlockCursor::new(Arc::new(block));
-                let _ = cursor.seek(b"key00010");
-                let _ = cursor.block().find(b"key00010");
-                if let Ok(indexed) = cursor.block().with_lookup() {
-                    let _ = indexed.find(b"key00010");
-                }
-                let _ = cursor.retreat();
-                for _ in 0..40 {
-                    if cursor.advance().is_err() {
-                        break;
+                let block = Arc::new(block);
+                for block in [block.clone(), block.settled().map_or(block, Arc::new)] {
+                    let mut cursor = DataCursor::new(block.clone(), None);
+                    let _ = cursor.seek(b"key00010");
+                    let _ = block.find(b"key00010");
+                    let _ = cursor.step(true);
+                    for _ in 0..40 {
+                        if cursor.step(false).is_err() {
+                            break;
+                        }
                     }
                 }
             }

@@ -194,11 +194,6 @@ impl BlockCursor {
         self.retreat()
     }
 
-    #[cfg(test)]
-    pub(super) fn block(&self) -> &Block {
-        &self.block
-    }
-
     /// The entry here.
     #[inline]
     pub(super) fn entry(&self) -> Option<Entry<'_>> {
@@ -216,10 +211,22 @@ impl BlockCursor {
         self.valid.then(|| self.any_key())
     }
 
-    /// The kind of the entry here.
     #[inline]
-    pub(super) fn kind(&self) -> Option<Kind> {
-        self.valid.then_some(self.kind)
+    pub(super) const fn is_at_entry(&self) -> bool {
+        self.valid
+    }
+
+    /// The key and the kind of the entry here.
+    #[inline]
+    pub(super) fn here(&self) -> Option<(&[u8], Kind)> {
+        self.valid.then(|| (self.any_key(), self.kind))
+    }
+
+    /// The key and the value here.
+    #[inline]
+    pub(super) fn pair(&self) -> Option<(&[u8], &[u8])> {
+        let value = || self.block.slice(self.value.clone());
+        self.valid.then(|| (self.any_key(), value()))
     }
 
     #[inline]

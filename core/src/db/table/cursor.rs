@@ -6,7 +6,7 @@
 )]
 
 use super::block::Block;
-use super::block_cursor::BlockCursor;
+use super::data_cursor::DataCursor;
 use super::reader::Table;
 use crate::db::entry::{Entry, Kind};
 use crate::db::error::Result;
@@ -20,7 +20,7 @@ pub(in crate::db) struct TableCursor<P: Files> {
     table: Arc<Table<P>>,
     /// The data block that `data` is of.
     at: usize,
-    data: Option<BlockCursor>,
+    data: Option<DataCursor>,
     /// Whether blocks that are read go to the cache; a merge's do not.
     cached: bool,
 }
@@ -56,7 +56,7 @@ impl<P: Files> TableCursor<P> {
             }
             Bound::Unbounded => {
                 self.load(Some(0))?;
-                self.next_in_block()?;
+                self.step_in_block(false)?;
             }
             Bound::Included(key) | Bound::Excluded(key) => {
                 let at = self.table.find_block(key);
@@ -71,9 +71,8 @@ impl<P: Files> TableCursor<P> {
                     let found = data.key() == Some(key);
                     let excluded = matches!(from, Bound::Excluded(_));
                     match (found, reverse) {
-                        (true, false) if excluded => data.advance()?,
-                        (false, true) => data.retreat()?,
-                        (true, true) if excluded => data.retreat()?,
+                        (false, true) => data.step(true)?,
+                        (true, _) if excluded => data.step(reverse)?,
                         _ => {}
                     }
                 }
@@ -83,13 +82,23 @@ impl<P: Files> TableCursor<P> {
     }
 
     /// Goes to the next key, or to the one before.
+    #[inline]
     pub(in crate::db) fn step(&mut self, reverse: bool) -> Result<()> {
         match &mut self.data {
-            Some(data) if reverse => data.retreat()?,
-            Some(data) => data.advance()?,
-            None => {}
+            None => Ok(()),
+            Some(data) => {
+                data.step(reverse)?;
+                match data.is_at_entry() {
+                    true => Ok(()),
+                    false => self.skip_empty(reverse),
+                }
+            }
         }
-        self.skip_empty(reverse)
+    }
+
+    #[inline]
+    pub(in crate::db) fn is_at_entry(&self) -> bool {
+        self.data.as_ref().is_some_and(DataCursor::is_at_entry)
     }
 
     /// The key here.
@@ -98,10 +107,16 @@ impl<P: Files> TableCursor<P> {
         self.data.as_ref()?.key()
     }
 
-    /// The kind of the entry here.
+    /// The key and the kind of the entry here.
     #[inline]
-    pub(in crate::db) fn kind(&self) -> Option<Kind> {
-        self.data.as_ref()?.kind()
+    pub(in crate::db) fn here(&self) -> Option<(&[u8], Kind)> {
+        self.data.as_ref()?.here()
+    }
+
+    /// The key and the value here; a reference for the value, if it lies apart.
+    #[inline]
+    pub(in crate::db) fn pair(&self) -> Option<(&[u8], &[u8])> {
+        self.data.as_ref()?.pair()
     }
 
     /// The entry here.
@@ -109,13 +124,14 @@ impl<P: Files> TableCursor<P> {
         self.data.as_ref()?.entry()
     }
 
-    fn next_in_block(&mut self) -> Result<()> {
-        self.data.as_mut().map_or(Ok(()), BlockCursor::advance)
+    fn step_in_block(&mut self, reverse: bool) -> Result<()> {
+        let data = self.data.as_mut();
+        data.map_or(Ok(()), |data| data.step(reverse))
     }
 
     /// Goes on to the block after, or before, while there is no entry here.
     fn skip_empty(&mut self, reverse: bool) -> Result<()> {
-        while self.data.as_ref().is_some_and(|data| data.key().is_none()) {
+        while self.data.as_ref().is_some_and(|data| !data.is_at_entry()) {
             if reverse {
                 self.load(self.at.checked_sub(1))?;
                 if let Some(data) = &mut self.data {
@@ -123,7 +139,7 @@ impl<P: Files> TableCursor<P> {
                 }
             } else {
                 self.load(self.at.checked_add(1))?;
-                self.next_in_block()?;
+                self.step_in_block(false)?;
             }
         }
         Ok(())
@@ -139,14 +155,11 @@ impl<P: Files> TableCursor<P> {
             return Ok(());
         };
         let block = if self.cached {
-            self.table.block(place)?
+            self.table.block(place, true)?
         } else {
             self.table.read_data(place)?
         };
-        self.data = Some(match last {
-            Some(last) => last.into_block(block),
-            None => BlockCursor::new(block),
-        });
+        self.data = Some(DataCursor::new(block, last));
         Ok(())
     }
 }

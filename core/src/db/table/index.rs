@@ -12,7 +12,7 @@ use super::block::Block;
 use super::block_cursor::BlockCursor;
 use super::layout::BlockPlace;
 use crate::db::error::Result;
-use crate::db::prefix::prefix;
+use crate::db::prefix::{self, prefix};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -92,23 +92,7 @@ impl Index {
     /// The first block whose last key is not less than `key`: the only one that may have it.
     pub(super) fn find(&self, key: &[u8]) -> usize {
         let common = self.key(0).get(..self.common).unwrap_or_default();
-        let Some(rest) = key.strip_prefix(common) else {
-            return if key < common { 0 } else { self.len() };
-        };
-        let wanted = prefix(rest);
-        let low = self.prefixes.partition_point(|&prefix| prefix < wanted);
-        let after = self.prefixes.get(low..).unwrap_or_default();
-        let equal = after.partition_point(|&prefix| prefix == wanted);
-        let (mut low, mut high) = (low, low.saturating_add(equal));
-        while low < high {
-            let middle = low.midpoint(high);
-            if self.key(middle) < key {
-                low = middle.saturating_add(1);
-            } else {
-                high = middle;
-            }
-        }
-        low
+        prefix::first_not_less(common, &self.prefixes, key, |at| self.key(at))
     }
 
     /// Memory in use.

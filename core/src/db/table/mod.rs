@@ -7,7 +7,7 @@
 //! The footer says where the last four blocks are; the index has, per data block, its last key and place.
 //! Byte-exact grammar: `FORMAT.md`.
 //!
-//! A block that point reads come back to in the cache gets a `lookup`, which is in memory alone.
+//! A block that is walked, or found in the cache, is laid out anew, `flat`, for searches and steps both ways; that is in memory alone.
 //!
 //! # Invariants
 //! - T1: a table is written, synced and closed before a manifest names it, and never changed afterwards.
@@ -22,9 +22,10 @@ mod block_cursor;
 mod builder;
 mod check;
 mod cursor;
+mod data_cursor;
+mod flat;
 mod index;
 mod layout;
-mod lookup;
 mod reader;
 mod salvage;
 

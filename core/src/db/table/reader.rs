@@ -207,7 +207,7 @@ impl<P: Files> Table<P> {
         let Some(place) = self.place(self.index.find(key)) else {
             return Ok(None);
         };
-        let block = self.block_to_search(place)?;
+        let block = self.block(place, false)?;
         Ok(match block.find(key)? {
             None => None,
             Some((Kind::Reference, place)) => {
@@ -287,29 +287,22 @@ impl<P: Files> Table<P> {
         self.index.key(at)
     }
 
-    /// A data block, from the cache or the file.
-    pub(super) fn block(&self, place: BlockPlace) -> Result<Arc<Block>> {
-        let key = (self.info.number, place.offset);
-        if let Some(block) = self.cache.get(key) {
-            return Ok(block);
-        }
-        let block = self.read_data(place)?;
-        self.cache.insert(key, &block);
-        Ok(block)
-    }
-
-    /// As [`block`](Self::block). One that comes from the cache has, or gets, a lookup.
-    fn block_to_search(&self, place: BlockPlace) -> Result<Arc<Block>> {
+    /// A data block, from the cache or the file. One that comes from the cache is, or gets, laid out for that; one that is to be `walked` pays for
+    /// it at once.
+    pub(super) fn block(&self, place: BlockPlace, walked: bool) -> Result<Arc<Block>> {
         let key = (self.info.number, place.offset);
         match self.cache.get(key) {
-            Some(block) if block.has_lookup() => Ok(block),
+            Some(block) if block.is_settled() => Ok(block),
             Some(block) => {
-                let block = Arc::new(block.with_lookup()?);
+                let block = Arc::new(block.settled()?);
                 self.cache.replace(key, &block);
                 Ok(block)
             }
             None => {
-                let block = self.read_data(place)?;
+                let mut block = self.read_data(place)?;
+                if walked {
+                    block = Arc::new(block.settled()?);
+                }
                 self.cache.insert(key, &block);
                 Ok(block)
             }

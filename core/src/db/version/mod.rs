@@ -126,6 +126,8 @@ impl<P: Files> Tree<P> {
     pub(super) fn sources(&self, sequence: u64, operator: Option<MergeOperator>) -> Vec<Source<P>> {
         let mut sources: Vec<Source<P>> = self
             .memtables()
+            // What comes into an empty one is newer.
+            .filter(|memtable| !memtable.is_empty())
             .map(|memtable| {
                 Source::Memtable(MemtableCursor::new(memtable.clone(), sequence, operator))
             })
