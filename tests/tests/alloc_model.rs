@@ -655,6 +655,53 @@ fn a_large_block_that_grows_in_place_grows_in_the_profile() {
 }
 
 #[test]
+fn a_block_that_grows_moves_seldom_and_few_take_a_slice_for_it() {
+    let sim = Sim::new(SimOptions::new(1).with_faults(SimFaults::none()));
+    let alloc = allocator(&sim);
+    words::reset();
+    let grow = |most: usize| {
+        let mut block = alloc.malloc(16);
+        let (mut size, mut moves) = (16, 0);
+        while size < most {
+            // SAFETY: a live block of that size.
+            unsafe {
+                block.write(size as u8);
+                let moved = alloc.realloc(block, size + size / 2, 1);
+                assert_eq!(moved.read(), size as u8);
+                moves += u32::from(moved != block);
+                block = moved;
+            }
+            size += size / 2;
+        }
+        (block, moves)
+    };
+    let (block, moves) = grow(8 << 20);
+    assert!(moves <= 14, "{moves}");
+    // SAFETY: a live block.
+    unsafe { alloc.free(block) };
+    for round in 0..3 {
+        // A growing block ends so early that the slice is mostly empty; the count of those comes down when they are freed, or small,
+        // or too large for it.
+        let blocks: Vec<_> = (0..100).map(|_| grow(4_000).0).collect();
+        assert_eq!(alloc.stats().large_count, 16, "round {round}");
+        for (index, block) in blocks.into_iter().enumerate() {
+            // SAFETY: a live block.
+            unsafe {
+                let block = match index % 3 {
+                    0 => block,
+                    1 => alloc.realloc(block, 50, 1),
+                    _ => alloc.realloc(block, 50_000, 1),
+                };
+                alloc.free(block);
+            }
+        }
+        assert_eq!(alloc.stats().large_count, 0);
+        alloc.check().unwrap();
+    }
+    alloc.thread_end();
+}
+
+#[test]
 fn a_sampled_profile_estimates_what_is_live() {
     let sim = Sim::new(SimOptions::new(1).with_faults(SimFaults::none()));
     let alloc = allocator(&sim);

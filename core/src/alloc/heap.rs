@@ -10,6 +10,9 @@
 //! A slab is in its class's queue while it may have blocks, in no queue while it is full, and is given back when all its
 //! blocks are (one per class is kept).
 //!
+//! Medium blocks, of which a slab has few, go the other way round: the owner's free puts a block into `heads`, up to so many, so that the
+//! next request of the class gets the one that is still in the processor's caches; refill takes one block at a time.
+//!
 //! # Invariants
 //! - I1: a heap is used by one thread at a time: its owner, or whoever holds the lock for heaps whose threads have ended.
 //! - I2: `heads[class]` links blocks of slabs of this heap, which count as used there.
@@ -19,7 +22,7 @@
 use super::holes;
 use super::home::Home;
 use super::outgoing::Outgoing;
-use super::size_class::{self, CLASSES};
+use super::size_class::{self, CLASSES, is_medium};
 use super::slab::{Block, KEY_NOBODY, SLICE_BYTES, Slab, SlabList, flag, kind};
 use super::space::{Space, State};
 use crate::platform::Platform;
@@ -31,18 +34,16 @@ use core::sync::atomic::Ordering::{Acquire, Relaxed};
 const CARVE_BYTES: u32 = 4096;
 /// Blocks that are carved first; later as many as there are.
 const CARVE_COUNT_MIN: u32 = 64;
-/// Blocks from this size on, of which a slab has few, stay at hand when they are freed into a full slab, up to so many a class:
-/// else such slabs would leave and enter their queue all the time.
-const KEPT_BLOCK_BYTES_MIN: usize = size_class::SMALL_BYTES_MAX + 1;
+/// Medium blocks stay at hand when they are freed, up to so many bytes and so many blocks a class.
 const KEPT_BYTES: usize = 256 * 1024;
-const KEPT_COUNT: usize = 8;
+const KEPT_COUNT: usize = 16;
 /// How many by class.
 static KEPT: [u8; CLASSES] = {
     let mut kept = [0; CLASSES];
     let mut class = 0;
     while class < CLASSES {
         let bytes = size_class::bytes_of(class);
-        if bytes >= KEPT_BLOCK_BYTES_MIN {
+        if bytes > size_class::SMALL_BYTES_MAX {
             let count = KEPT_BYTES / bytes;
             kept[class] = (if count < KEPT_COUNT {
                 count
@@ -120,11 +121,11 @@ impl Heap {
                 self.until_sample -= bytes;
                 link = (*link).cast();
             }
-            let mut block = link.replace(null_mut());
-            while !block.is_null() {
-                let next = Block(block).next();
+            // One by one, as in `return_head`.
+            while !(*link).is_null() {
+                let block = *link;
+                *link = Block(block).next();
                 self.free_local(space, space.line_for(block.addr()), block);
-                block = next;
             }
         }
     }
@@ -174,7 +175,8 @@ impl Heap {
         space.start(slab).addr() ^ self.token
     }
 
-    /// What came back to the slab in use, if there is nothing else to look after: a list of free blocks that is now the caller's.
+    /// A block that came back to the slab in use, if there is nothing else to look after. For a small class the rest of what came back
+    /// is at hand from now on.
     #[inline(always)]
     pub(super) fn take_returned(&mut self, class: usize) -> Option<NonNull<u8>> {
         // SAFETY: queues link lines of the table.
@@ -184,6 +186,17 @@ impl Heap {
         self.ticks = self.ticks.wrapping_sub(1);
         if self.ticks == 0 || slab.has(flag::HOLES) {
             return None;
+        }
+        // SAFETY: the list is this heap's; the class is in range, and nothing is at hand.
+        unsafe {
+            let next = Block(local.as_ptr()).next();
+            Block(local.as_ptr()).set_mark(0);
+            if is_medium(class) {
+                slab.local.store(next, Relaxed);
+                slab.count_out();
+                return Some(local);
+            }
+            self.heads.add(class).write(next);
         }
         slab.local.store(null_mut(), Relaxed);
         slab.left.store(slab.carved.load(Relaxed), Relaxed);
@@ -209,11 +222,17 @@ impl Heap {
                     None => return null_mut(),
                 },
             };
-            let block = Self::take_blocks(space, slab);
+            let block = if is_medium(class) {
+                Self::take_one(space, slab)
+            } else {
+                Self::take_blocks(space, slab)
+            };
             if !block.is_null() {
-                // SAFETY: the block heads a list of free blocks that is now this heap's (I2), and the class is in range.
+                // SAFETY: the block is this heap's now, and if it is small, so is the list that it heads (I2). The class is in range.
                 unsafe {
-                    self.heads.add(class).write(Block(block).next());
+                    if !is_medium(class) {
+                        self.heads.add(class).write(Block(block).next());
+                    }
                     Block(block).set_mark(0);
                 }
                 return block;
@@ -221,13 +240,48 @@ impl Heap {
             // Nothing is left in it. If blocks come back at this very moment, the next round takes them.
             if slab.remote().will_hear(slab.has(flag::READY)) {
                 self.queues[class].remove(slab);
-                let used = slab.used();
-                let threshold = (used / REQUEUE_SHARE).max(1);
                 slab.set(flag::FULL);
+                let used = slab.used();
+                let threshold = if is_medium(class) {
+                    1
+                } else {
+                    (used / REQUEUE_SHARE).max(1)
+                };
                 slab.left.store(threshold, Relaxed);
                 slab.extra.store(used - threshold, Relaxed);
             }
         }
+    }
+
+    /// Takes a block of a slab of medium ones, or carves it; null if there is none. The slab is the caller's and not full.
+    fn take_one<P: Platform>(space: &Space<P>, slab: &Slab) -> *mut u8 {
+        if slab.local.load(Relaxed).is_null() {
+            collect(space, slab);
+        }
+        if slab.local.load(Relaxed).is_null() {
+            if slab.has(flag::HOLES) {
+                if !holes::fill(space, slab) {
+                    return null_mut();
+                }
+            } else {
+                let carved = slab.carved.load(Relaxed);
+                if carved == slab.capacity().load(Relaxed) {
+                    return null_mut();
+                }
+                slab.carved.store(carved + 1, Relaxed);
+                slab.count_out();
+                return space
+                    .start(slab)
+                    .wrapping_add((carved * slab.block_bytes()) as usize);
+            }
+        }
+        let block = slab.local.load(Relaxed);
+        if !block.is_null() {
+            // SAFETY: slab I3: a free block of a slab of the caller's.
+            slab.local.store(unsafe { Block(block).next() }, Relaxed);
+            slab.count_out();
+        }
+        block
     }
 
     /// Takes all blocks of one of the slab's lists, or carves some; null if there are none. The slab is the caller's and not full.
@@ -378,7 +432,13 @@ impl Heap {
             }
             self.requeue(slab);
         } else if slab.used() > 0 {
-            self.mostly_free(space, slab);
+            let few = slab.capacity().load(Relaxed) / LEAVE_SHARE;
+            if slab.used() > few {
+                // Medium blocks come here one by one.
+                slab.set_used(slab.used());
+            } else {
+                self.mostly_free(space, slab);
+            }
             return;
         }
         if slab.used() == 0 {
@@ -386,37 +446,32 @@ impl Heap {
         }
     }
 
-    /// Puts the block that was freed into a slab of this heap, of which `left` came down to zero, to those at hand if the slab is
-    /// full; false, and no change, if it is not, or if there are enough.
+    /// Puts the block that was freed into a slab of this heap, of which `left` came down to zero, to those at hand if it is a medium
+    /// one; false, and no change, if it is not, or if there are enough.
     #[inline(always)]
     pub(super) fn keep<P: Platform>(&mut self, space: &Space<P>, slab: &Slab) -> bool {
         let class = usize::from(slab.class.load(Relaxed));
-        // Where samples are taken, what is at hand is what the heap has counted.
-        if !slab.has(flag::FULL) || space.settings.careful.load(Relaxed) {
-            return false;
-        }
         let most = usize::from(KEPT[class]);
         let block = slab.local.load(Relaxed);
-        // SAFETY: I2, and the slab's list is this heap's; blocks of which any are kept have a third word.
+        // SAFETY: I2, and the slab's list, which the block heads, is this heap's. A list of medium blocks at hand was put together here, so
+        // that each one's third word is how many there are.
         unsafe {
             let link = self.heads.add(class);
             let head = *link;
-            let count = if head.is_null() {
+            let count = if head.is_null() || most == 0 {
                 0
-            } else if most > 0 {
-                // Chance decides what it is for a block that came otherwise.
-                Block(head).third()
             } else {
-                return false;
+                Block(head).third()
             };
-            if count >= most || !Block(block).next().is_null() {
+            // Where samples are taken, what is at hand is what the heap has counted.
+            if count >= most || space.settings.careful.load(Relaxed) {
                 return false;
             }
+            slab.local.store(Block(block).next(), Relaxed);
             Block(block).set_next(head);
             Block(block).set_third(count + 1);
             link.write(block);
         }
-        slab.local.store(null_mut(), Relaxed);
         // It counts as used again.
         slab.left.store(1, Relaxed);
         true
@@ -424,8 +479,7 @@ impl Heap {
 
     /// Leaves a slab that is mostly free to others, if this heap has enough without it.
     fn mostly_free<P: Platform>(&mut self, space: &Space<P>, slab: &Slab) {
-        slab.left.store(slab.used(), Relaxed);
-        slab.extra.store(0, Relaxed);
+        slab.set_used(slab.used());
         let class = usize::from(slab.class.load(Relaxed));
         if self.is_value()
             || slab.has(flag::READY)
@@ -442,7 +496,7 @@ impl Heap {
 
     /// Whether a block of `slab` is among those that were kept at hand when they were freed.
     fn has_at_hand<P: Platform>(&self, space: &Space<P>, slab: &Slab, class: usize) -> bool {
-        if KEPT[class] == 0 {
+        if !is_medium(class) {
             // Those at hand come from the first slab in the queue.
             return false;
         }
@@ -460,13 +514,17 @@ impl Heap {
 
     /// A full slab has blocks again.
     fn requeue(&mut self, slab: &Slab) {
+        let class = usize::from(slab.class.load(Relaxed));
         let used = slab.used();
         let few = slab.capacity().load(Relaxed) / LEAVE_SHARE;
-        let extra = if used > few { few } else { 0 };
-        slab.left.store(used - extra, Relaxed);
-        slab.extra.store(extra, Relaxed);
+        if used > few && !is_medium(class) {
+            slab.left.store(used - few, Relaxed);
+            slab.extra.store(few, Relaxed);
+        } else {
+            slab.set_used(used);
+        }
         slab.clear(flag::FULL);
-        self.queues[usize::from(slab.class.load(Relaxed))].push_back(slab);
+        self.queues[class].push_back(slab);
     }
 
     /// Gives a slab without used blocks away, unless it is the only one of its class or an announcement of it is under way.
@@ -603,16 +661,15 @@ impl Heap {
         }
     }
 
-    /// The same for one class.
+    /// The same for one class: one by one, so that no slab is left to others (`mostly_free`) of which a later one is.
     pub(super) fn return_head<P: Platform>(&mut self, space: &Space<P>, class: usize) {
         // SAFETY: I2; the word is this heap's.
-        let mut block = unsafe { self.heads.add(class).replace(null_mut()) };
-        while !block.is_null() {
-            // SAFETY: I2.
-            unsafe {
-                let next = Block(block).next();
+        unsafe {
+            let head = self.heads.add(class);
+            while !(*head).is_null() {
+                let block = *head;
+                *head = Block(block).next();
                 self.free_local(space, space.line_for(block.addr()), block);
-                block = next;
             }
         }
     }
@@ -794,8 +851,7 @@ fn count_list<P: Platform>(
 /// Gives a slab that nobody owns any more back, or enters it where heaps look for slabs to adopt; `flags` are `PUNCHED` or none.
 pub(super) fn leave<P: Platform>(space: &Space<P>, state: &mut State, slab: &Slab, flags: u8) {
     let used = slab.used();
-    slab.left.store(used, Relaxed);
-    slab.extra.store(0, Relaxed);
+    slab.set_used(used);
     slab.key.store(KEY_NOBODY, Relaxed);
     slab.home().store(null_mut(), Relaxed);
     if used > 0 {
@@ -824,8 +880,7 @@ pub(super) fn collect<P: Platform>(space: &Space<P>, slab: &Slab) {
     // SAFETY: as above.
     unsafe { Block(last).set_next(slab.local.load(Relaxed)) };
     slab.local.store(first, Relaxed);
-    slab.left.store(slab.used() - seen.count(), Relaxed);
-    slab.extra.store(0, Relaxed);
+    slab.set_used(slab.used() - seen.count());
 }
 
 /// After a fork, in the child: takes apart the heap of a thread that is not there any more and may have stopped anywhere.
@@ -893,6 +948,5 @@ fn recount<P: Platform>(space: &Space<P>, slab: &Slab) {
     let _ = slab.remote().disarm();
     let remote = slab.remote().peek().count();
     let out = carved.saturating_sub(free + holes::block_count(space, slab));
-    slab.left.store(out.max(remote), Relaxed);
-    slab.extra.store(0, Relaxed);
+    slab.set_used(out.max(remote));
 }

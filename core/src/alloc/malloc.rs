@@ -200,12 +200,6 @@ impl<P: Platform, W: ThreadWords> Allocator<P, W> {
             // SAFETY: I1; nothing below enters the allocator again.
             let heap: &mut Heap = unsafe { &mut *heap.cast() };
             if let Some(block) = heap.take_returned(class) {
-                // SAFETY: the class is in range; the list holds free blocks that are this thread's, and its own was empty.
-                unsafe {
-                    let block = Block(block.as_ptr());
-                    self.words.store(base, class, block.next());
-                    block.set_mark(0);
-                }
                 return block.as_ptr();
             }
         }
@@ -799,18 +793,46 @@ impl<P: Platform, W: ThreadWords> Allocator<P, W> {
     ///
     /// # Safety
     /// As for [`free`](Self::free), but not null; `align` is the power of two that the block was asked for with, or 1.
+    #[inline]
     pub unsafe fn realloc(&self, address: *mut u8, size: usize, align: usize) -> *mut u8 {
-        let old = self.usable_size(address);
-        if old == 0 {
-            self.misuse("realloc of an address that was never allocated", address);
+        if self.has_grown(address, size) {
+            return address;
         }
+        // SAFETY: the caller's promise.
+        unsafe { self.realloc_slow(address, size, align) }
+    }
+
+    /// Makes the block at `address`, which may be anything, hold `size` bytes if it is a large one in whose slices these are.
+    #[inline(always)]
+    pub fn has_grown(&self, address: *mut u8, size: usize) -> bool {
         let line = self.space.line_for(address.addr());
-        let is_run = line.is(kind::RUN);
+        line.is(kind::RUN)
+            // The address of a block's start says that the line is its own.
+            && self.space.start(line).addr() == address.addr()
+            && !self.is_careful()
+            && huge::has_grown(line, size)
+    }
+
+    /// As [`realloc`](Self::realloc), for what [`has_grown`](Self::has_grown) did not do.
+    ///
+    /// # Safety
+    /// As for `realloc`.
+    #[inline(never)]
+    pub unsafe fn realloc_slow(&self, address: *mut u8, size: usize, align: usize) -> *mut u8 {
+        let line = self.space.line_for(address.addr());
+        // The address of a block's start says that the line is its own.
+        let is_run = line.is(kind::RUN) && self.space.start(line).addr() == address.addr();
+        let old = if is_run {
+            self.space.bytes_of_run(line)
+        } else if line.is(kind::SLAB) && self.space.is_block_of(line, address) {
+            line.block_bytes() as usize
+        } else {
+            self.size_for_realloc(line, address)
+        };
         if is_run {
-            if !self.space.start(line).addr().eq(&address.addr()) {
-                self.misuse("realloc of an address inside a block", address);
-            }
-            if size > MEDIUM_BYTES_MAX {
+            // Growing blocks begin in runs early; shrinking moves such a block when that frees half of it.
+            let stays = size > MEDIUM_BYTES_MAX || (huge::is_growing(line) && size >= old / 2);
+            if stays {
                 if size > old && self.is_careful() && self.is_due(line, size - old) {
                     let new = self.sampled_copy(address, old, size, align);
                     if !new.is_null() {
@@ -822,16 +844,17 @@ impl<P: Platform, W: ThreadWords> Allocator<P, W> {
                     return address;
                 }
             }
-        } else if line.is(kind::SLAB) {
-            if !self.space.is_block_of(line, address) {
-                self.misuse("realloc of an address inside a block", address);
-            }
+        } else if size <= old && line.is(kind::SLAB) {
             // Shrinking moves a block when that frees half of it.
-            if size <= old && (size >= old / 2 || old <= 4 * BLOCK_ALIGN) {
+            if size >= old / 2 || old <= 4 * BLOCK_ALIGN {
                 return address;
             }
         }
-        let new = self.aligned(align.max(1), size);
+        let new = if size > old {
+            self.grown(old, size, align)
+        } else {
+            self.aligned(align.max(1), size)
+        };
         if new.is_null() {
             return null_mut();
         }
@@ -845,6 +868,33 @@ impl<P: Platform, W: ThreadWords> Allocator<P, W> {
             self.free(address);
         }
         new
+    }
+
+    /// A block of `size` bytes for what a block of `old` bytes holds, which grows: where it can go on growing, if possible.
+    fn grown(&self, old: usize, size: usize, align: usize) -> *mut u8 {
+        if size > huge::GROWING_BYTES_MIN && align <= SLICE_BYTES && !self.is_careful() {
+            // SAFETY: nothing below enters the allocator again.
+            let heap = unsafe { self.heap() }.map(|heap| &*heap);
+            if let Some(heap) = heap
+                && let Some(block) = huge::allocate_growing(&self.space, heap, old, size)
+            {
+                return block;
+            }
+        }
+        self.aligned(align.max(1), size)
+    }
+
+    /// The size of a block whose realloc takes no usual path; does not return if there is no block.
+    #[cold]
+    fn size_for_realloc(&self, line: &Slab, address: *mut u8) -> usize {
+        let old = self.usable_size(address);
+        if old == 0 {
+            self.misuse("realloc of an address that was never allocated", address);
+        }
+        if line.is(kind::RUN) || line.is(kind::SLAB) {
+            self.misuse("realloc of an address inside a block", address);
+        }
+        old
     }
 
     /// Gives back to the system what is free: of this thread's caches, and of the range. Returns how many bytes.

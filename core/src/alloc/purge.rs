@@ -31,11 +31,24 @@ const ASLEEP: u32 = 2;
 const UNAVAILABLE: u32 = 3;
 
 impl<P: Platform> Space<P> {
-    /// Gives back what has been free for longer than the option says.
+    /// Gives back what has been free for longer than the option says, unless the purger does.
     pub(super) fn purge_old(&self) {
         if self.returnable_bytes() >= DIRTY_BYTES_MIN {
-            self.purge(self.settings.purge_delay_ms.load(Relaxed));
+            let delay = self.settings.purge_delay_ms.load(Relaxed);
+            if delay == 0 || !self.has_purger() {
+                self.purge(delay);
+            }
         }
+    }
+
+    /// A time for what becomes free now, by the clock or later. Where the purger is at work, its last look tells, so that churn of large
+    /// blocks reads no clock.
+    pub(super) fn stamp_now(&self) -> u32 {
+        if self.has_purger() {
+            let period = PERIOD.as_millis() as u32;
+            return self.looked_ms.load(Relaxed).wrapping_add(period);
+        }
+        self.now_ms()
     }
 
     /// What could go back soon, roughly.
@@ -52,7 +65,11 @@ impl<P: Platform> Space<P> {
                 .compare_exchange(from, to, AcqRel, Relaxed)
                 .is_ok()
         };
-        match self.purger.load(Relaxed) {
+        let purger = self.purger.load(Relaxed);
+        if purger == NONE || purger == ASLEEP {
+            self.looked_ms.store(self.now_ms(), Relaxed);
+        }
+        match purger {
             NONE if self.settings.background.load(Relaxed)
                 && exchange(NONE, RUNNING)
                 && !start() =>
@@ -100,6 +117,7 @@ impl<P: Platform> Space<P> {
 
     /// Gives back what is old; whether anything is there that will be.
     fn look_for_old(&self) -> bool {
+        self.looked_ms.store(self.now_ms(), Relaxed);
         let kept = self.age_caches();
         self.purge(self.settings.purge_delay_ms.load(Relaxed));
         kept || self.returnable_bytes() > 0

@@ -81,6 +81,12 @@ const fn computed(size: usize) -> usize {
     SMALL_CLASSES + step + log2 as usize * STEPS - SMALL_LOG2 as usize * STEPS - STEPS
 }
 
+/// Whether the blocks of a class are larger than [`SMALL_BYTES_MAX`].
+#[inline(always)]
+pub(super) const fn is_medium(class: usize) -> bool {
+    class >= SMALL_CLASSES
+}
+
 /// The block size of a class.
 #[inline]
 #[must_use]

@@ -8,7 +8,8 @@
 //! carved   blocks that the bump cursor has handed out, of `capacity`
 //! used     = left + extra: carved blocks that are in none of the slab's own lists (local); those in a heap's head list,
 //!            in a remote list and with the program all count
-//! left     local frees until the owner takes the slow path: all blocks free, or, for a full slab, some are again
+//! left     local frees until the owner takes the slow path: all blocks free, or, for a full slab, some are again; of medium blocks
+//!          the next one, if any is used
 //! ```
 //!
 //! # Invariants
@@ -64,6 +65,8 @@ pub(super) mod kind {
 pub(super) mod flag {
     /// In no queue: every block is out. Other threads' frees announce it to the owner's ready stack.
     pub(crate) const FULL: u8 = 1;
+    /// For runs: counted as one that may grow, see `huge.rs`.
+    pub(crate) const GROWING: u8 = 1;
     /// On its way to, or on, the ready stack: it must not be given away.
     pub(crate) const READY: u8 = 2;
     /// For runs, free or not: memory reads as zero.
@@ -254,6 +257,22 @@ impl Slab {
         self.left
             .load(Relaxed)
             .wrapping_add(self.extra.load(Relaxed))
+    }
+
+    /// Makes `used` the count of used blocks. The slab is the caller's.
+    pub(super) fn set_used(&self, used: u32) {
+        let medium = size_class::is_medium(usize::from(self.class.load(Relaxed)));
+        let left = if medium { used.min(1) } else { used };
+        self.left.store(left, Relaxed);
+        self.extra.store(used - left, Relaxed);
+    }
+
+    /// A medium block goes out. The slab is the caller's.
+    #[inline(always)]
+    pub(super) fn count_out(&self) {
+        let extra = self.extra.load(Relaxed) + self.left.load(Relaxed);
+        self.extra.store(extra, Relaxed);
+        self.left.store(1, Relaxed);
     }
 
     /// Makes the line that of an empty slab of `class`. The slice is the caller's.

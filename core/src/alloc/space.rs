@@ -64,12 +64,16 @@ pub(super) struct Space<P: Platform> {
     pub(super) abandoned: AtomicUsize,
     /// Bytes of dirty free runs.
     pub(super) dirty_bytes: AtomicUsize,
+    /// Runs with the flag `GROWING`.
+    pub(super) growing_count: AtomicUsize,
     state: Mutex<State, P>,
     pub(super) platform: P,
     clock: Option<fn() -> Instant>,
     pub(super) settings: Settings,
     /// What the purger does: see `purge.rs`.
     pub(super) purger: AtomicU32,
+    /// When it looked last, or was called.
+    pub(super) looked_ms: AtomicU32,
     pub(super) counters: Counters,
 }
 
@@ -122,6 +126,7 @@ impl<P: Platform> Space<P> {
             unpunched: AtomicUsize::new(0),
             abandoned: AtomicUsize::new(0),
             dirty_bytes: AtomicUsize::new(0),
+            growing_count: AtomicUsize::new(0),
             state: Mutex::new(
                 State {
                     total: 0,
@@ -143,6 +148,7 @@ impl<P: Platform> Space<P> {
             clock,
             settings: Settings::new(&options),
             purger: AtomicU32::new(0),
+            looked_ms: AtomicU32::new(0),
             counters: Counters::new(),
         }
     }
@@ -333,23 +339,7 @@ impl<P: Platform> Space<P> {
             return None;
         }
         if let Some(run) = self.find(state, wanted) {
-            let (start, slices) = (self.index(run), run.slices().load(Relaxed));
-            let (zero, stamp) = (run.has(flag::ZERO), run.stamp().load(Relaxed));
-            self.unlist(state, run);
-            let first = start.next_multiple_of(align);
-            if first > start {
-                self.list(state, start, first - start, zero, stamp);
-            }
-            if first + count < start + slices {
-                self.list(
-                    state,
-                    first + count,
-                    start + slices - first - count,
-                    zero,
-                    stamp,
-                );
-            }
-            return Some((self.taken(first, count), zero));
+            return Some(self.carve(state, run, count, align));
         }
         let first = state.top.checked_next_multiple_of(align)?;
         let end = first.checked_add(count)?;
@@ -361,6 +351,33 @@ impl<P: Platform> Space<P> {
         }
         state.top = end;
         Some((self.taken(first, count), true))
+    }
+
+    /// Takes `count` slices of a free run that is long enough for it.
+    fn carve(&self, state: &mut State, run: &Slab, count: u32, align: u32) -> (&Slab, bool) {
+        let (start, slices) = (self.index(run), run.slices().load(Relaxed));
+        let (zero, stamp) = (run.has(flag::ZERO), run.stamp().load(Relaxed));
+        self.unlist(state, run);
+        let first = start.next_multiple_of(align);
+        if first > start {
+            self.list(state, start, first - start, zero, stamp);
+        }
+        let (end, rest) = (first + count, start + slices - first - count);
+        if rest > 0 {
+            self.list(state, end, rest, zero, stamp);
+        }
+        (self.taken(first, count), zero)
+    }
+
+    /// As [`take`](Self::take), at the start of a free run of `room` slices; `None` if there is none.
+    pub(super) fn take_roomy(
+        &self,
+        state: &mut State,
+        count: u32,
+        room: u32,
+    ) -> Option<(&Slab, bool)> {
+        let run = self.find(state, room)?;
+        Some(self.carve(state, run, count, 1))
     }
 
     /// Takes up to `most` slices side by side: of the shortest free run, so that the range does not grow while there are any.
@@ -472,7 +489,7 @@ impl<P: Platform> Space<P> {
             self.line(first + count - 1).kind.store(kind::FREE, Relaxed);
             count += after.slices().load(Relaxed);
         }
-        let stamp = if zero { 0 } else { self.now_ms() };
+        let stamp = if zero { 0 } else { self.stamp_now() };
         self.list(state, first, count, zero, stamp);
     }
 

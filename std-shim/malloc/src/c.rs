@@ -96,8 +96,17 @@ pub unsafe extern "C" fn realloc(block: *mut c_void, size: usize) -> *mut c_void
     unsafe { resize(block, size) }
 }
 
-#[inline]
+#[inline(always)]
 unsafe fn resize(block: *mut c_void, size: usize) -> *mut c_void {
+    if ALLOCATOR.has_grown(block.cast(), size) {
+        return block;
+    }
+    // SAFETY: the caller's promise.
+    unsafe { resize_slow(block, size) }
+}
+
+#[inline(never)]
+unsafe extern "C" fn resize_slow(block: *mut c_void, size: usize) -> *mut c_void {
     if block.is_null() {
         return or_no_memory(ALLOCATOR.malloc(size));
     }
@@ -110,7 +119,7 @@ unsafe fn resize(block: *mut c_void, size: usize) -> *mut c_void {
         return NULL;
     }
     // SAFETY: the caller's promise.
-    or_no_memory(unsafe { ALLOCATOR.realloc(block.cast(), size, 1) })
+    or_no_memory(unsafe { ALLOCATOR.realloc_slow(block.cast(), size, 1) })
 }
 
 /// `realloc` of a product, which may overflow.
