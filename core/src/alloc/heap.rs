@@ -10,7 +10,7 @@
 //! A slab is in its class's queue while it may have blocks, in no queue while it is full, and is given back when all its
 //! blocks are (one per class is kept).
 //!
-//! Medium blocks, of which a slab has few, go the other way round: the owner's free puts a block into `heads`, up to so many, so that the
+//! Blocks of the coarse classes, of which a slab has few, go the other way round: the owner's free puts a block into `heads`, up to so many, so that the
 //! next request of the class gets the one that is still in the processor's caches; refill takes one block at a time.
 //!
 //! # Invariants
@@ -22,7 +22,7 @@
 use super::holes;
 use super::home::Home;
 use super::outgoing::Outgoing;
-use super::size_class::{self, CLASSES, is_medium};
+use super::size_class::{self, CLASSES, is_coarse};
 use super::slab::{Block, KEY_NOBODY, SLICE_BYTES, Slab, SlabList, flag, kind};
 use super::space::{Space, State};
 use crate::platform::Platform;
@@ -34,16 +34,16 @@ use core::sync::atomic::Ordering::{Acquire, Relaxed};
 const CARVE_BYTES: u32 = 4096;
 /// Blocks that are carved first; later as many as there are.
 const CARVE_COUNT_MIN: u32 = 64;
-/// Medium blocks stay at hand when they are freed, up to so many bytes and so many blocks a class.
+/// Blocks of coarse classes stay at hand when they are freed, up to so many bytes and so many blocks a class.
 const KEPT_BYTES: usize = 256 * 1024;
 const KEPT_COUNT: usize = 16;
 /// How many by class.
-static KEPT: [u8; CLASSES] = {
-    let mut kept = [0; CLASSES];
+static KEPT: [u8; 128] = {
+    let mut kept = [0; 128];
     let mut class = 0;
     while class < CLASSES {
         let bytes = size_class::bytes_of(class);
-        if bytes > size_class::SMALL_BYTES_MAX {
+        if is_coarse(class) {
             let count = KEPT_BYTES / bytes;
             kept[class] = (if count < KEPT_COUNT {
                 count
@@ -175,10 +175,10 @@ impl Heap {
         space.start(slab).addr() ^ self.token
     }
 
-    /// A block that came back to the slab in use, if there is nothing else to look after. For a small class the rest of what came back
-    /// is at hand from now on.
+    /// A block that came back to the slab in use, if there is nothing else to look after, and what is at hand from then on: the rest of what
+    /// came back, unless the class is coarse. Nothing was at hand.
     #[inline(always)]
-    pub(super) fn take_returned(&mut self, class: usize) -> Option<NonNull<u8>> {
+    pub(super) fn take_returned(&mut self, class: usize) -> Option<(NonNull<u8>, *mut u8)> {
         // SAFETY: queues link lines of the table.
         let slab = unsafe { self.queues[class].front().as_ref() }?;
         let local = NonNull::new(slab.local.load(Relaxed))?;
@@ -187,21 +187,20 @@ impl Heap {
         if self.ticks == 0 || slab.has(flag::HOLES) {
             return None;
         }
-        // SAFETY: the list is this heap's; the class is in range, and nothing is at hand.
-        unsafe {
-            let next = Block(local.as_ptr()).next();
+        // SAFETY: the list is this heap's.
+        let rest = unsafe {
             Block(local.as_ptr()).set_mark(0);
-            if is_medium(class) {
-                slab.local.store(next, Relaxed);
-                slab.count_out();
-                return Some(local);
-            }
-            self.heads.add(class).write(next);
+            Block(local.as_ptr()).next()
+        };
+        if is_coarse(class) {
+            slab.local.store(rest, Relaxed);
+            slab.count_out();
+            return Some((local, null_mut()));
         }
         slab.local.store(null_mut(), Relaxed);
         slab.left.store(slab.carved.load(Relaxed), Relaxed);
         slab.extra.store(0, Relaxed);
-        Some(local)
+        Some((local, rest))
     }
 
     /// A block of `class` when none is at hand; leaves more at hand. Null if there is no memory.
@@ -222,15 +221,15 @@ impl Heap {
                     None => return null_mut(),
                 },
             };
-            let block = if is_medium(class) {
+            let block = if is_coarse(class) {
                 Self::take_one(space, slab)
             } else {
                 Self::take_blocks(space, slab)
             };
             if !block.is_null() {
-                // SAFETY: the block is this heap's now, and if it is small, so is the list that it heads (I2). The class is in range.
+                // SAFETY: the block is this heap's now, and so is the list that it heads if its class is not coarse (I2). The class is in range.
                 unsafe {
-                    if !is_medium(class) {
+                    if !is_coarse(class) {
                         self.heads.add(class).write(Block(block).next());
                     }
                     Block(block).set_mark(0);
@@ -242,7 +241,7 @@ impl Heap {
                 self.queues[class].remove(slab);
                 slab.set(flag::FULL);
                 let used = slab.used();
-                let threshold = if is_medium(class) {
+                let threshold = if is_coarse(class) {
                     1
                 } else {
                     (used / REQUEUE_SHARE).max(1)
@@ -253,7 +252,7 @@ impl Heap {
         }
     }
 
-    /// Takes a block of a slab of medium ones, or carves it; null if there is none. The slab is the caller's and not full.
+    /// Takes a block of a slab of a coarse class, or carves it; null if there is none. The slab is the caller's and not full.
     fn take_one<P: Platform>(space: &Space<P>, slab: &Slab) -> *mut u8 {
         if slab.local.load(Relaxed).is_null() {
             collect(space, slab);
@@ -434,7 +433,7 @@ impl Heap {
         } else if slab.used() > 0 {
             let few = slab.capacity().load(Relaxed) / LEAVE_SHARE;
             if slab.used() > few {
-                // Medium blocks come here one by one.
+                // Those of a coarse class come here one by one.
                 slab.set_used(slab.used());
             } else {
                 self.mostly_free(space, slab);
@@ -446,35 +445,36 @@ impl Heap {
         }
     }
 
-    /// Puts the block that was freed into a slab of this heap, of which `left` came down to zero, to those at hand if it is a medium
-    /// one; false, and no change, if it is not, or if there are enough.
+    /// Takes the block that was freed last out of a slab of this heap, of which `left` came down to zero, for the list of blocks at hand
+    /// that `head` begins; it begins that list from now on. `None`, and no change, if it is of no coarse class, or if there are enough.
+    ///
+    /// # Safety
+    /// `slab` is one of this thread's heap, and its local list is not empty; `head` is what is at hand of its class.
     #[inline(always)]
-    pub(super) fn keep<P: Platform>(&mut self, space: &Space<P>, slab: &Slab) -> bool {
-        let class = usize::from(slab.class.load(Relaxed));
-        let most = usize::from(KEPT[class]);
-        let block = slab.local.load(Relaxed);
-        // SAFETY: I2, and the slab's list, which the block heads, is this heap's. A list of medium blocks at hand was put together here, so
-        // that each one's third word is how many there are.
+    pub(super) unsafe fn keep(slab: &Slab, head: *mut u8) -> Option<NonNull<u8>> {
+        let most = usize::from(KEPT[usize::from(slab.class.load(Relaxed)) % KEPT.len()]);
+        if most == 0 {
+            return None;
+        }
+        let block = NonNull::new(slab.local.load(Relaxed))?;
+        // SAFETY: I2, and the slab's list, which the block heads, is this heap's. A list at hand of a coarse class was put together here,
+        // so that each one's third word is how many there are.
         unsafe {
-            let link = self.heads.add(class);
-            let head = *link;
-            let count = if head.is_null() || most == 0 {
+            let count = if head.is_null() {
                 0
             } else {
                 Block(head).third()
             };
-            // Where samples are taken, what is at hand is what the heap has counted.
-            if count >= most || space.settings.careful.load(Relaxed) {
-                return false;
+            if count >= most {
+                return None;
             }
-            slab.local.store(Block(block).next(), Relaxed);
-            Block(block).set_next(head);
-            Block(block).set_third(count + 1);
-            link.write(block);
+            slab.local.store(Block(block.as_ptr()).next(), Relaxed);
+            Block(block.as_ptr()).set_next(head);
+            Block(block.as_ptr()).set_third(count + 1);
         }
         // It counts as used again.
         slab.left.store(1, Relaxed);
-        true
+        Some(block)
     }
 
     /// Leaves a slab that is mostly free to others, if this heap has enough without it.
@@ -496,7 +496,7 @@ impl Heap {
 
     /// Whether a block of `slab` is among those that were kept at hand when they were freed.
     fn has_at_hand<P: Platform>(&self, space: &Space<P>, slab: &Slab, class: usize) -> bool {
-        if !is_medium(class) {
+        if !is_coarse(class) {
             // Those at hand come from the first slab in the queue.
             return false;
         }
@@ -517,7 +517,7 @@ impl Heap {
         let class = usize::from(slab.class.load(Relaxed));
         let used = slab.used();
         let few = slab.capacity().load(Relaxed) / LEAVE_SHARE;
-        if used > few && !is_medium(class) {
+        if used > few && !is_coarse(class) {
             slab.left.store(used - few, Relaxed);
             slab.extra.store(few, Relaxed);
         } else {

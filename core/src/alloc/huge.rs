@@ -15,7 +15,7 @@ use super::size_class::MEDIUM_BYTES_MAX;
 use super::slab::{Block, SLICE_BYTES, SLICE_SHIFT, Slab, flag, kind};
 use super::space::{Space, slices_for};
 use crate::platform::Platform;
-use core::ptr::{NonNull, null_mut};
+use core::ptr::NonNull;
 use core::sync::atomic::Ordering::Relaxed;
 
 /// Below this, copying is cheaper than changing page tables.
@@ -152,30 +152,29 @@ pub(super) fn free<P: Platform>(space: &Space<P>, heap: Option<&Heap>, run: &Sla
         run.let_own(start, heap.token);
         // SAFETY: the first bytes of a block that nobody uses any more. A free slab block's mark says the same.
         unsafe { Block(start).set_mark(run.mark()) };
-        if heap.home().slots.push(run) {
+        if heap.home().slots.push(run).is_some() {
             return;
         }
     }
     give(space, run);
 }
 
-/// Frees a run that came back by its key: its counts are as after a slab's last free.
+/// Frees a run that came back by its key, if the heap's slots have room for it: how many slices they keep now. Its counts are as after
+/// a slab's last free.
 #[inline(always)]
-pub(super) fn free_own<P: Platform>(space: &Space<P>, heap: &Heap, run: &Slab) {
+pub(super) fn keep_own<P: Platform>(space: &Space<P>, heap: &Heap, run: &Slab) -> Option<u32> {
     if is_growing(run) {
         stop_growing(space, run);
     }
     run.kind.store(kind::CACHED, Relaxed);
-    run.local.store(null_mut(), Relaxed);
     run.left.store(1, Relaxed);
-    if !heap.home().slots.push(run) {
-        give(space, run);
-    }
+    heap.home().slots.push(run)
 }
 
+/// Gives a run of kind `CACHED` back.
 #[cold]
 #[inline(never)]
-fn give<P: Platform>(space: &Space<P>, run: &Slab) {
+pub(super) fn give<P: Platform>(space: &Space<P>, run: &Slab) {
     let mut state = space.lock();
     space.give(
         &mut state,

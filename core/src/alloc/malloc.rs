@@ -27,7 +27,7 @@ use super::secure::Secure;
 use super::size_class::{
     BLOCK_ALIGN, CLASSES, MEDIUM_BYTES_MAX, SMALL_BYTES_MAX, aligned_request, class_of,
 };
-use super::slab::{Block, SLICE_BYTES, Slab, flag, kind};
+use super::slab::{Block, SLICE_BYTES, SLICE_SHIFT, Slab, flag, kind};
 use super::space::{Space, State};
 use super::stats::Stats;
 use super::{holes, huge, misuse::Misuse, value};
@@ -199,7 +199,9 @@ impl<P: Platform, W: ThreadWords> Allocator<P, W> {
         if heap.addr() > ENDED.addr() {
             // SAFETY: I1; nothing below enters the allocator again.
             let heap: &mut Heap = unsafe { &mut *heap.cast() };
-            if let Some(block) = heap.take_returned(class) {
+            if let Some((block, rest)) = heap.take_returned(class) {
+                // SAFETY: the class is in range; the list holds free blocks that are this thread's, and its own was empty.
+                unsafe { self.words.store(base, class, rest) };
                 return block.as_ptr();
             }
         }
@@ -474,17 +476,23 @@ impl<P: Platform, W: ThreadWords> Allocator<P, W> {
     /// `left` of a line with this thread's key came down to zero.
     #[inline(never)]
     fn free_last(&self, line: &Slab) {
-        if line.is(kind::RUN) {
-            return self.free_run(line);
-        }
-        // SAFETY: the index is in range.
-        let heap = unsafe { self.words.load(self.words.base(), HEAP_WORD) };
-        if heap.addr() > ENDED.addr() && line.is(kind::SLAB) {
-            // SAFETY: I1; nothing below enters the allocator again.
-            let heap: &mut Heap = unsafe { &mut *heap.cast() };
-            if heap.keep(&self.space, line) {
-                return;
+        let line_kind = line.kind.load(Relaxed);
+        if line_kind == kind::SLAB {
+            let base = self.words.base();
+            let class = usize::from(line.class.load(Relaxed));
+            // Where samples are taken, what is at hand is what the heap has counted.
+            if class < CLASSES && !self.is_careful() {
+                // SAFETY: the key says that the slab is of this thread's heap, which lives: a heap takes its keys away when it ends.
+                // The block that was freed just now is in the slab's list. The class is a class.
+                unsafe {
+                    let head = self.words.load(base, class);
+                    if let Some(block) = Heap::keep(line, head) {
+                        return self.words.store(base, class, block.as_ptr());
+                    }
+                }
             }
+        } else if line_kind == kind::RUN {
+            return self.free_run(line);
         }
         self.free_last_of_slab(line);
     }
@@ -498,8 +506,19 @@ impl<P: Platform, W: ThreadWords> Allocator<P, W> {
             return huge::free(&self.space, None, run);
         }
         // SAFETY: I1; nothing below enters the allocator again.
-        huge::free_own(&self.space, unsafe { &*heap.cast() }, run);
-        self.look_after(self.space.bytes_of_run(run));
+        let kept = huge::keep_own(&self.space, unsafe { &*heap.cast() }, run);
+        match kept.map(|slices| (slices as usize) << SLICE_SHIFT) {
+            Some(kept) if kept < DIRTY_BYTES_MIN => {}
+            Some(kept) => self.look_after(kept),
+            None => self.give_run(run),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn give_run(&self, run: &Slab) {
+        huge::give(&self.space, run);
+        self.look_after(0);
     }
 
     #[cold]
@@ -507,7 +526,7 @@ impl<P: Platform, W: ThreadWords> Allocator<P, W> {
     fn free_last_of_slab(&self, slab: &Slab) {
         if !slab.is(kind::SLAB) {
             // A large block in this thread's slots.
-            self.misuse("double free", slab.local.load(Relaxed));
+            self.misuse("double free", self.space.start(slab));
         }
         // SAFETY: nothing below enters the allocator again.
         if let Some(heap) = unsafe { self.heap() } {

@@ -53,6 +53,11 @@ pub const OPTIONS: &[OptionRow] = &[
         },
     },
     OptionRow {
+        name: "UNDERPIN_HUGE_PAGES",
+        help: "whether the system is asked for huge pages: 1 or 0 (default 0); fewer misses of the address cache in programs with much memory, which then takes more of it, and what is free goes back less easily",
+        set: |options, text| flag(text).inspect(|on| options.huge_pages = *on).is_some(),
+    },
+    OptionRow {
         name: "UNDERPIN_SECURE",
         help: "guard pages, random places, blocks cleared when freed, every free checked: 1 or 0 (default 0); slow, one lock for all threads",
         set: |options, text| flag(text).inspect(|on| options.secure = *on).is_some(),
@@ -85,6 +90,9 @@ pub struct Options {
     pub background: bool,
     /// Mean distance of two samples of the heap profile, in bytes allocated; 0 for none.
     pub profile_interval_bytes: usize,
+    /// Whether the system is asked for huge pages ([`Memory::advise_huge`](crate::platform::Memory::advise_huge)), for memory that is committed
+    /// from then on.
+    pub huge_pages: bool,
     /// Whether blocks are made and freed the secure way. Then there is no profile, and heaps that are values go on as before.
     pub secure: bool,
 }
@@ -103,6 +111,7 @@ impl Options {
             purge_delay_ms: 1_000,
             background: true,
             profile_interval_bytes: 0,
+            huge_pages: false,
             secure: false,
         }
     }
@@ -136,8 +145,9 @@ pub(super) struct Settings {
     pub(super) purge_delay_ms: AtomicU32,
     pub(super) background: AtomicBool,
     pub(super) profile_interval_bytes: AtomicUsize,
+    pub(super) huge_pages: AtomicBool,
     pub(super) secure: AtomicBool,
-    /// Whether one of the last two is on.
+    /// Whether there is an interval, or the secure way.
     pub(super) careful: AtomicBool,
 }
 
@@ -148,6 +158,7 @@ impl Settings {
             purge_delay_ms: AtomicU32::new(options.purge_delay_ms),
             background: AtomicBool::new(options.background),
             profile_interval_bytes: AtomicUsize::new(options.profile_interval_bytes),
+            huge_pages: AtomicBool::new(options.huge_pages),
             secure: AtomicBool::new(options.secure),
             careful: AtomicBool::new(options.is_careful()),
         }
@@ -159,6 +170,7 @@ impl Settings {
         self.background.store(options.background, Relaxed);
         self.profile_interval_bytes
             .store(options.profile_interval_bytes, Relaxed);
+        self.huge_pages.store(options.huge_pages, Relaxed);
         self.secure.store(options.secure, Relaxed);
         self.careful.store(options.is_careful(), Relaxed);
     }
@@ -176,6 +188,7 @@ mod tests {
         assert_eq!(read("UNDERPIN_RESERVE_MIB", "64").reserve_bytes, 64 << 20);
         assert_eq!(read("UNDERPIN_PURGE_DELAY_MS", "0").purge_delay_ms, 0);
         assert!(!read("UNDERPIN_BACKGROUND", "0").background);
+        assert!(read("UNDERPIN_HUGE_PAGES", "1").huge_pages);
         let interval = read("UNDERPIN_PROFILE_INTERVAL", "4096").profile_interval_bytes;
         assert_eq!(interval, 4096);
         for (name, text) in [

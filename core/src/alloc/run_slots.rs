@@ -66,16 +66,15 @@ impl RunSlots {
         Some(run)
     }
 
-    /// Keeps a run of kind `CACHED`; false if it is too long or there is enough. Owner only.
-    #[inline]
-    pub(super) fn push(&self, run: &Slab) -> bool {
+    /// Keeps a run of kind `CACHED` and returns how many slices are kept; `None` if it is too long or there is enough. Owner only.
+    #[inline(always)]
+    pub(super) fn push(&self, run: &Slab) -> Option<u32> {
         let slices = run.slices().load(Relaxed);
-        let Some(slot) = self.slots.get(slices as usize - 1) else {
-            return false;
-        };
+        let slot = self.slots.get(slices as usize - 1)?;
         let pushed = self.pushed.load(Relaxed).wrapping_add(slices);
-        if pushed.wrapping_sub(self.cleared.load(Relaxed)) > SLICES_MAX {
-            return false;
+        let kept = pushed.wrapping_sub(self.cleared.load(Relaxed));
+        if kept > SLICES_MAX {
+            return None;
         }
         let mut first = slot.load(Relaxed);
         let mut count = 0;
@@ -85,14 +84,14 @@ impl RunSlots {
             count = unsafe { first.as_ref() }.map_or(0, |first| first.extra.load(Relaxed));
             if count >= RUNS_MAX {
                 slot.store(first, Release);
-                return false;
+                return None;
             }
         }
         run.extra.store(count + 1, Relaxed);
         run.next.store(first, Relaxed);
         slot.store(core::ptr::from_ref(run).cast_mut(), Release);
         self.pushed.store(pushed, Relaxed);
-        true
+        Some(kept)
     }
 
     /// Gives back what the owner did not touch since the last time; whether anything is kept.

@@ -81,10 +81,10 @@ const fn computed(size: usize) -> usize {
     SMALL_CLASSES + step + log2 as usize * STEPS - SMALL_LOG2 as usize * STEPS - STEPS
 }
 
-/// Whether the blocks of a class are larger than [`SMALL_BYTES_MAX`].
+/// Whether a class is one of the coarse ones, of which a slab has few blocks.
 #[inline(always)]
-pub(super) const fn is_medium(class: usize) -> bool {
-    class >= SMALL_CLASSES
+pub(super) const fn is_coarse(class: usize) -> bool {
+    class >= FIRST_COARSE
 }
 
 /// The block size of a class.

@@ -8,8 +8,8 @@
 //! carved   blocks that the bump cursor has handed out, of `capacity`
 //! used     = left + extra: carved blocks that are in none of the slab's own lists (local); those in a heap's head list,
 //!            in a remote list and with the program all count
-//! left     local frees until the owner takes the slow path: all blocks free, or, for a full slab, some are again; of medium blocks
-//!          the next one, if any is used
+//! left     local frees until the owner takes the slow path: all blocks free, or, for a full slab, some are again; of a coarse
+//!          class the next one, if any is used
 //! ```
 //!
 //! # Invariants
@@ -19,8 +19,8 @@
 //!   no thread.
 //! - I3: `local` heads a list, through the blocks' first words, of the `carved - used` blocks of this slab that touch no hole.
 //! - I4: a free block's second word is its line's address.
-//! - I5: a run that a thread's heap gave out has a key like a slab's, `left` is 1, `local` null, and its one block starts at 0, so that
-//!   its free takes the path of a slab's last block; it keeps them while it waits in that heap's slots.
+//! - I5: a run that a thread's heap gave out has a key like a slab's, `left` is 1, and its one block starts at 0, so that its free takes the
+//!   path of a slab's last block; it keeps them while it waits in that heap's slots.
 #![allow(unsafe_code, reason = "lists run through free blocks")]
 
 use super::home::Home;
@@ -261,13 +261,13 @@ impl Slab {
 
     /// Makes `used` the count of used blocks. The slab is the caller's.
     pub(super) fn set_used(&self, used: u32) {
-        let medium = size_class::is_medium(usize::from(self.class.load(Relaxed)));
-        let left = if medium { used.min(1) } else { used };
+        let coarse = size_class::is_coarse(usize::from(self.class.load(Relaxed)));
+        let left = if coarse { used.min(1) } else { used };
         self.left.store(left, Relaxed);
         self.extra.store(used - left, Relaxed);
     }
 
-    /// A medium block goes out. The slab is the caller's.
+    /// A block of a coarse class goes out. The slab is the caller's.
     #[inline(always)]
     pub(super) fn count_out(&self) {
         let extra = self.extra.load(Relaxed) + self.left.load(Relaxed);

@@ -319,6 +319,11 @@ impl<P: Platform> Space<P> {
                 // SAFETY: as above.
                 unsafe { self.platform.commit(at, bytes(until)) }.ok()?;
             }
+            if self.settings.huge_pages.load(Relaxed) {
+                // A hint: a system without huge pages goes on with others.
+                // SAFETY: committed just now.
+                let _ = unsafe { self.platform.advise_huge(at, bytes(until), true) };
+            }
             state.committed = until;
             self.counters
                 .committed

@@ -170,7 +170,8 @@ impl<E: Env> Builder<E> {
 
     /// Whether joins deep in a tree may keep their second halves to themselves while no thread wants any. Default: yes. Without, a join costs some
     /// nanosecond more, and every second half can be taken by a thread without work, also during
-    /// [`block_in_place`](Pool::block_in_place): for programs whose first halves wait for second ones.
+    /// [`block_in_place`](Pool::block_in_place): for programs whose first halves wait for second ones. That holds for the first 4,096 pending
+    /// halves of a thread, 256 where words have 32 bits; those within them wait for the thread itself.
     pub fn lean_joins(mut self, yes: bool) -> Self {
         self.settings.lean = yes;
         self

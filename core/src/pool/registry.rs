@@ -408,14 +408,20 @@ impl<E: Env> Registry<E> {
     /// As [`spawn`](Self::spawn), for each thread of the pool one job, which runs there.
     pub(super) fn spawn_broadcast<F: Fn(usize) + Send + Sync + 'static>(&self, f: F) {
         let f = Arc::new(f);
-        self.mail(None, |index| {
+        self.mail(None, false, |index| {
             let f = f.clone();
             spawned(None, core::ptr::null(), detached(move |_| f(index)))
         });
     }
 
-    /// Adds one job for each thread of the pool but one.
-    pub(super) fn mail(&self, except: Option<usize>, mut job: impl FnMut(usize) -> JobRef<E>) {
+    /// Adds one job for each thread of the pool but one. Of threads that have ended, a caller that `waits` for the jobs runs theirs; else they go
+    /// to whoever is left, since the caller may hold what they need.
+    pub(super) fn mail(
+        &self,
+        except: Option<usize>,
+        waits: bool,
+        mut job: impl FnMut(usize) -> JobRef<E>,
+    ) {
         for worker in &self.workers[..self.settings.threads] {
             if except == Some(worker.index) {
                 continue;
@@ -430,8 +436,8 @@ impl<E: Env> Registry<E> {
                 continue;
             }
             match self.here() {
-                Some(here) => here.state.run_mail_of(worker),
-                None => {
+                Some(here) if waits => here.state.run_mail_of(worker),
+                _ => {
                     // A worker that is left comes to it before it ends.
                     while let Some(job) = worker.mail.pop() {
                         self.injector.push(job);

@@ -148,7 +148,7 @@ impl<'scope, E: Env> Scope<'scope, E> {
         let f = Arc::new(f);
         self.word
             .fetch_add(ONE * registry.settings().threads, Ordering::Relaxed);
-        registry.mail(None, |index| {
+        registry.mail(None, false, |index| {
             let (scope, f) = (Shared(&raw const *self), f.clone());
             let run = move |state: &State<E>| {
                 // SAFETY: this job is counted, so the scope waits.

@@ -231,7 +231,7 @@ where
             open_ref.fetch_sub(1, Ordering::AcqRel);
         })
     };
-    registry.mail(own, job);
+    registry.mail(own, true, job);
     if let Some(index) = own {
         let result = registry.env().catch(|| f(index));
         results.lock()[index] = Some(result);

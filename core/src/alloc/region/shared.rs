@@ -76,9 +76,8 @@ unsafe impl Exclusion for Spinning {
                 core::hint::spin_loop();
             }
         }
-        let result = inside();
-        self.0.store(false, Release);
-        result
+        let _leave = Leave(&self.0);
+        inside()
     }
 
     #[inline]
@@ -86,9 +85,19 @@ unsafe impl Exclusion for Spinning {
         self.0
             .compare_exchange(false, true, Acquire, Relaxed)
             .ok()?;
-        let result = inside();
+        let _leave = Leave(&self.0);
+        Some(inside())
+    }
+}
+
+/// Lets others in, also when what ran inside has panicked.
+#[cfg(target_has_atomic = "8")]
+struct Leave<'a>(&'a AtomicBool);
+
+#[cfg(target_has_atomic = "8")]
+impl Drop for Leave<'_> {
+    fn drop(&mut self) {
         self.0.store(false, Release);
-        Some(result)
     }
 }
 
@@ -193,7 +202,9 @@ impl<X: Exclusion, const SHARDS: usize> SharedRegion<X, SHARDS> {
         }
     }
 
-    /// Gives each shard its share of the memory, for ever; false, and nothing is used, if it was given memory [`PIECES`] times before.
+    /// Gives each shard its share of the memory, for ever; false if it was given memory [`PIECES`] times before. Then nothing is used, unless
+    /// others add at the same time: two that ask for the last place may get it in one shard each, and both are told false. A part too small
+    /// for a block takes up a place, too.
     pub fn add(&self, memory: &'static mut [MaybeUninit<u8>]) -> bool {
         let share = memory.len() / SHARDS;
         let mut rest = memory;
@@ -295,6 +306,16 @@ mod tests {
     use alloc::vec::Vec;
 
     static HEAP: SharedRegion<Spinning, 2> = SharedRegion::new();
+
+    #[test]
+    fn a_panic_inside_keeps_nobody_out() {
+        let spinning = Spinning::NEW;
+        let inside = core::panic::AssertUnwindSafe(|| spinning.with(|| panic!("inside")));
+        assert!(std::panic::catch_unwind(inside).is_err());
+        let inside = core::panic::AssertUnwindSafe(|| spinning.try_with(|| panic!("inside")));
+        assert!(std::panic::catch_unwind(inside).is_err());
+        assert_eq!(spinning.try_with(|| 1), Some(1));
+    }
 
     #[test]
     fn threads_share_the_memory_and_all_of_it_comes_back() {
