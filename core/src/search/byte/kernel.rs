@@ -257,7 +257,8 @@ unsafe fn four<V: Vector, C: Class>(needles: &C::Needles<V>, from: *const u8) ->
     }
 }
 
-/// How many bytes are of the class: one counter a lane, added up before it can run over.
+/// How many bytes are of the class: one counter a lane, added up before it can run over; with mask registers, their bits counted, as a
+/// mask is dearer to turn into lanes again.
 ///
 /// # Safety
 /// V1.
@@ -283,6 +284,13 @@ pub(crate) unsafe fn count<V: Vector, C: Class>(class: C, haystack: &[u8]) -> us
         let head = V::bits(C::test(&needles, V::load(start)));
         let mut total = (head & low_bits(at)).count_ones() as usize;
         let zero = V::splat(0);
+        while V::MASKED && len - at >= 4 * V::BYTES {
+            let hits = four::<V, C>(&needles, start.add(at));
+            let low = V::bits(hits[0]).count_ones() + V::bits(hits[1]).count_ones();
+            let high = V::bits(hits[2]).count_ones() + V::bits(hits[3]).count_ones();
+            total += (low + high) as usize;
+            at += 4 * V::BYTES;
+        }
         while len - at >= 4 * V::BYTES {
             let rounds = ((len - at) / (4 * V::BYTES)).min(ROUNDS);
             let mut lanes = [zero; 4];

@@ -77,6 +77,19 @@ impl<V: Vector> Probe<V> {
         }
     }
 
+    /// Three of the probes.
+    ///
+    /// # Safety
+    /// M1 for the positions of a vector at `at`.
+    #[inline(always)]
+    unsafe fn test_three(&self, at: *const u8) -> V::Hit {
+        // SAFETY: M1.
+        unsafe {
+            let third = V::load(at.add(self.offsets[2])).eq(self.bytes[2]);
+            V::hit_and(self.test(at), third)
+        }
+    }
+
     /// All four probes.
     ///
     /// # Safety
@@ -85,13 +98,8 @@ impl<V: Vector> Probe<V> {
     unsafe fn test_wide(&self, at: *const u8) -> V::Hit {
         // SAFETY: M1.
         unsafe {
-            V::hit_and(
-                V::hit_and(
-                    self.test(at),
-                    V::load(at.add(self.offsets[2])).eq(self.bytes[2]),
-                ),
-                V::load(at.add(self.offsets[3])).eq(self.bytes[3]),
-            )
+            let fourth = V::load(at.add(self.offsets[3])).eq(self.bytes[3]);
+            V::hit_and(self.test_three(at), fourth)
         }
     }
 
@@ -904,7 +912,7 @@ const fn ends_and_middle(len: usize) -> [usize; 4] {
     [0, len - 1, len / 2, len / 2 - (len > 3) as usize]
 }
 
-/// All four probes are tested at once: so little passes them in vain that the branch on it can be foretold, which is worth more than two loads.
+/// Three or four probes are tested at once: so little passes them in vain that the branch on it can be foretold, which is worth more than loads.
 ///
 /// # Safety
 /// V1; the needle has 2 to 64 bytes; `offsets` are in it, and all of them if there are up to four.
@@ -942,8 +950,8 @@ unsafe fn small<V: Vector, const BACKWARD: bool>(
                 bases = [end - bases[0], end - bases[1]];
             }
             let hits = [
-                probe.test_wide(h.add(bases[0])),
-                probe.test_wide(h.add(bases[1])),
+                probe.test_three(h.add(bases[0])),
+                probe.test_three(h.add(bases[1])),
             ];
             if V::any(V::hit_or(hits[0], hits[1])) {
                 for (base, hit) in bases.into_iter().zip(hits) {
@@ -996,7 +1004,7 @@ unsafe fn small_matches<V: Vector, const BACKWARD: bool>(
         let at = lane as usize;
         // SAFETY: V1; M1.
         let is_match =
-            needle.len() <= 4 || unsafe { equal::<V>(needle.as_ptr(), from.add(at), needle.len()) };
+            needle.len() <= 3 || unsafe { equal::<V>(needle.as_ptr(), from.add(at), needle.len()) };
         if is_match {
             return Some(at);
         }

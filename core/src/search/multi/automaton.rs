@@ -31,6 +31,8 @@ pub(super) struct Automaton {
     classes: [u8; 256],
     /// How many there are.
     width: u32,
+    /// 2^36 over it, rounded up: times a place below 2^26, that is a division.
+    inverse: u64,
     /// Whether letters count without their case.
     fold: bool,
     rows: Vec<u32>,
@@ -68,6 +70,7 @@ impl Automaton {
         let mut automaton = Self {
             classes,
             width: width as u32,
+            inverse: (1u64 << 36).div_ceil(width as u64),
             fold,
             rows: vec![root; dense * width],
             shorter: vec![NONE; patterns],
@@ -108,7 +111,7 @@ impl Automaton {
     pub(super) fn node(&self, state: State) -> u32 {
         let dense = self.rows.len() as u32;
         if state.0 < dense {
-            state.0 / self.width
+            ((u64::from(state.0) * self.inverse) >> 36) as u32
         } else {
             state.0 - dense + dense / self.width
         }
@@ -128,9 +131,10 @@ impl Automaton {
     #[inline]
     pub(super) fn run(&self, trie: &Trie, mut state: State, bytes: &[u8]) -> (State, usize, bool) {
         for (i, &byte) in bytes.iter().enumerate() {
-            let place = state.0 as usize + usize::from(self.classes[usize::from(byte)]);
-            // A row is there as a whole, or not at all.
-            let entry = match self.rows.get(place) {
+            let class = usize::from(self.classes[usize::from(byte)]);
+            // A row is there as a whole, or not at all. What the class has to do with it is known before the state is.
+            let column = self.rows.get(class..).unwrap_or(&[]);
+            let entry = match column.get(state.0 as usize) {
                 Some(entry) => *entry,
                 None => self.step(trie, state, byte),
             };

@@ -73,6 +73,9 @@ const GROUP: usize = 256;
 /// How far behind the first candidate the last may be, so that places fit in 16 bits.
 const REACH: usize = 16 << 10;
 
+/// From so many candidates on, how dense they are says something.
+const DENSE: usize = if cfg!(any(test, fuzzing)) { 2 } else { 32 };
+
 /// Candidates that wait to be looked at.
 #[derive(Clone, Debug)]
 pub(super) struct Candidates {
@@ -123,6 +126,12 @@ impl Candidates {
     #[inline(always)]
     pub(super) const fn is_empty(&self) -> bool {
         self.end == 0
+    }
+
+    /// Whether there were some, and one position in four was one, or more.
+    #[inline(always)]
+    pub(super) const fn is_dense(&self) -> bool {
+        self.end >= DENSE && 4 * self.end > self.next - self.base
     }
 
     /// Whether to stop before `at`; if not, there is room for a group's places there.

@@ -58,6 +58,7 @@ struct Walk {
 /// A stretch in the automaton, which finds matches in the order of their ends.
 #[derive(Clone)]
 struct Hard {
+    /// It ends where nothing runs from here or before: from its start, or from that of a match that was given.
     from: usize,
     until: usize,
     state: State,
@@ -84,19 +85,32 @@ impl Hard {
             at: from,
             pending: BinaryHeap::new(),
         };
-        hard.take_outputs(multi);
+        hard.push_from(multi, multi.trie.output(ROOT));
         hard
     }
 
-    /// Of the state, whatever ends with it.
-    fn take_outputs(&mut self, multi: &Multi) {
-        let automaton = multi.automaton();
-        let mut pattern = multi.trie.output(automaton.node(self.state));
+    /// Keeps `pattern`, which ends here, and all shorter ones that do, until none can come before them.
+    fn push_from(&mut self, multi: &Multi, mut pattern: u32) {
         while pattern != NONE {
             let start = self.at - multi.pattern_len(pattern);
             self.pending.push(Reverse((start, self.at, pattern)));
-            pattern = automaton.shorter(pattern);
+            pattern = multi.automaton().shorter(pattern);
         }
+    }
+
+    /// The longest pattern that ends with the state, if none can come before it; the others are kept.
+    fn take_outputs(&mut self, multi: &Multi) -> Option<Next> {
+        let automaton = multi.automaton();
+        let pattern = multi.trie.output(automaton.node(self.state));
+        let len = multi.pattern_len(pattern);
+        // Nothing longer than it is running, and what is running as long ends later.
+        if self.pending.is_empty() && automaton.is_shallower(&multi.trie, self.state, len + 1) {
+            self.push_from(multi, automaton.shorter(pattern));
+            self.from = self.from.max(self.at - len);
+            return Some(Next::Match(self.at - len, self.at, pattern));
+        }
+        self.push_from(multi, pattern);
+        None
     }
 
     fn next(&mut self, multi: &Multi, haystack: &[u8]) -> Next {
@@ -124,8 +138,8 @@ impl Hard {
             let (state, taken, is_output) = automaton.run(trie, self.state, bytes);
             self.state = state;
             self.at += taken;
-            if is_output {
-                self.take_outputs(multi);
+            if is_output && let Some(first) = self.take_outputs(multi) {
+                return first;
             }
         }
     }
@@ -159,31 +173,42 @@ impl OverlappingIter<'_, '_> {
         }
     }
 
-    /// On to the next candidate, or into the automaton. Whether there is anything.
-    fn advance(&mut self) -> bool {
+    /// On to the next candidate, or into the automaton. Whether there is anything; and a match, if nothing but one can start there.
+    fn advance(&mut self) -> (bool, Option<Match>) {
         let multi = self.multi;
         let Some(start) = self.cursor.candidates.pop() else {
             if self.is_done {
-                return false;
+                return (false, None);
             }
             let from = self.cursor.candidates.next;
-            if let Some(until) = self.cursor.hard_until(from, multi.longest) {
+            let dense = self.cursor.candidates.is_dense() && multi.is_worth_it(self.haystack, from);
+            if let Some(until) = self.cursor.hard_until(from, multi.longest, dense) {
                 self.hard = Some(Hard::new(multi, from, until));
-                return true;
+                return (true, None);
             }
             multi.refill(self.haystack, from, &mut self.cursor.candidates);
             self.is_done = self.cursor.candidates.is_empty();
-            return true;
+            return (true, None);
         };
         self.start = start;
         let (node, depth) = match &multi.filter {
             None => (ROOT, 0),
             Some(filter) => match filter.start(&self.haystack[start..]) {
+                Ok(only) if only.pattern != NONE => {
+                    let known = filter.prefix();
+                    let (found, cost) = multi.only(only.pattern, self.haystack, start, known);
+                    work::add(cost);
+                    match found {
+                        Some(found) => self.last = (multi.twins[found.pattern], found.end),
+                        None => self.cursor.spend(cost, start),
+                    }
+                    return (true, found);
+                }
                 Ok(start) => (start.node, filter.prefix()),
                 Err(cost) => {
                     work::add(cost);
                     self.cursor.spend(cost, start);
-                    return true;
+                    return (true, None);
                 }
             },
         };
@@ -192,7 +217,7 @@ impl OverlappingIter<'_, '_> {
             depth,
             given: 0,
         });
-        true
+        (true, None)
     }
 }
 
@@ -221,8 +246,12 @@ impl Iterator for OverlappingIter<'_, '_> {
             }
             if let Some(walk) = self.walk {
                 self.descend(walk);
-            } else if !self.advance() {
-                return None;
+            } else {
+                match self.advance() {
+                    (_, Some(found)) => return Some(found),
+                    (true, None) => {}
+                    (false, None) => return None,
+                }
             }
             if let Some(walk) = &mut self.walk {
                 let pattern = multi.trie.pattern(walk.node);

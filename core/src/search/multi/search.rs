@@ -19,6 +19,9 @@ const STRETCH: usize = if cfg!(any(test, fuzzing)) {
 };
 const STRETCH_MAX: usize = 1 << 20;
 
+/// Bytes of haystack for which the automaton is built where it is no must, for each of its states.
+const WORTH: usize = if cfg!(any(test, fuzzing)) { 1 } else { 16 };
+
 /// What a search keeps between matches.
 #[derive(Clone, Debug)]
 pub(super) struct Cursor {
@@ -65,9 +68,10 @@ impl Cursor {
     }
 
     /// Up to where the automaton is to search, if that is behind `at`, to which the candidates led; patterns have `longest` bytes at most.
+    /// It is to search where too much was walked in vain, and where candidates are `dense`: a step for each byte is less then.
     #[inline]
-    pub(super) fn hard_until(&mut self, at: usize, longest: usize) -> Option<usize> {
-        if self.is_overdrawn(at) {
+    pub(super) fn hard_until(&mut self, at: usize, longest: usize, dense: bool) -> Option<usize> {
+        if dense || self.is_overdrawn(at) {
             let is_like_before = self.until > 0 && at.saturating_sub(self.until) < STRETCH;
             self.stretch = if is_like_before {
                 STRETCH_MAX.min(2 * self.stretch)
@@ -158,7 +162,8 @@ impl Multi {
                 cursor.spend(walked, start);
             }
             let mut at = cursor.candidates.next.max(free);
-            if let Some(until) = cursor.hard_until(at, self.longest) {
+            let dense = cursor.candidates.is_dense() && self.is_worth_it(haystack, at);
+            if let Some(until) = cursor.hard_until(at, self.longest, dense) {
                 match self.by_automaton(haystack, at, until) {
                     Outcome::Found(found) => {
                         cursor.candidates.restart(found.start + 1);
@@ -179,6 +184,13 @@ impl Multi {
                 return None;
             }
         }
+    }
+
+    /// Whether what is left of the haystack is worth an automaton, or there is one already.
+    #[cold]
+    pub(super) fn is_worth_it(&self, haystack: &[u8], at: usize) -> bool {
+        let left = haystack.len().saturating_sub(at);
+        self.automaton.get().is_some() || left / WORTH >= self.trie.len()
     }
 
     /// The match that counts among those that start at `at`, and how far was walked.
@@ -227,7 +239,7 @@ impl Multi {
 
     /// Whether `pattern` is at `at`, the only one whose first `known` bytes are there.
     #[inline]
-    fn only(
+    pub(super) fn only(
         &self,
         pattern: u32,
         haystack: &[u8],
