@@ -2,6 +2,7 @@
 
 use crate::test_all::job::Job;
 use std::process::Command;
+use std::time::Duration;
 
 /// Loom explores thread interleavings of the models in core's modules named `loom`.
 pub(super) fn loom(job: &mut Job<'_>) -> Result<(), String> {
@@ -71,6 +72,8 @@ pub(super) fn fuzz(job: &mut Job<'_>) -> Result<(), String> {
             .map_err(|e| format!("{FUZZ_SECONDS}={text}: {e}"))?,
         Err(_) => 5,
     };
+    let all = seconds.saturating_mul(FUZZ_TARGETS.len() as u32);
+    job.extend_clock(Duration::from_secs(u64::from(all) + 60));
     for target in FUZZ_TARGETS {
         let corpus = directory.join("corpus").join(target);
         std::fs::create_dir_all(&corpus).map_err(|e| format!("{}: {e}", corpus.display()))?;

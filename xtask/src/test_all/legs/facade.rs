@@ -4,9 +4,13 @@ use crate::test_all::job::Job;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 /// The variable that asks for all of them.
 const ALL: &str = "UNDERPIN_FACADE_ALL";
+
+/// Their limit: most of it is compiling.
+const ALL_LIMIT: Duration = Duration::from_secs(3_600);
 
 /// Crates that use memchr, the quickest to build first, and those of their tests that are published with all the files they need (none of bstr's).
 /// ripgrep's tests run the program.
@@ -19,6 +23,9 @@ const SUITES: &[(&str, &[&str])] = &[
 
 pub(super) fn run(job: &mut Job<'_>) -> Result<(), String> {
     let all = std::env::var_os(ALL).is_some();
+    if all {
+        job.extend_clock(ALL_LIMIT);
+    }
     let number = if all { SUITES.len() } else { 1 };
     for (name, arguments) in &SUITES[..number] {
         let copy = copy(job, name)?;
