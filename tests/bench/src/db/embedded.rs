@@ -20,7 +20,7 @@ pub(super) fn cases(settings: &Settings) -> Vec<Case> {
         case(
             "embedded put",
             &format!(
-                "{many} puts, one by one; each is with the system when it returns and outlives the process, save redb's, which without \
+                "{many} puts, one by one; each is with the system when it returns and outlives the process, save redb's and sled's, which without \
              a sync are lost with it; {SIZES}"
             ),
             put(many, 1, Level::Os),
@@ -28,7 +28,7 @@ pub(super) fn cases(settings: &Settings) -> Vec<Case> {
         case(
             "embedded put, batches of 100",
             &format!(
-                "{many} puts in atomic batches of 100; each batch is with the system when it returns, save redb's; {SIZES}"
+                "{many} puts in atomic batches of 100; each batch is with the system when it returns, save redb's and sled's; {SIZES}"
             ),
             put(many, 100, Level::Os),
         ),

@@ -110,7 +110,9 @@ pub(super) fn cases(settings: &Settings) -> Vec<Case> {
         ),
         case(
             "overwrite",
-            &format!("{many} puts over {many} pairs, one by one; {SIZES}"),
+            &format!(
+                "{many} puts over {many} pairs, one by one; each is with the system when it returns, save redb's and sled's; {SIZES}"
+            ),
             kept(many, move |store, round| {
                 for step in 0..many {
                     let index = mix(step ^ round << 32) % many;
