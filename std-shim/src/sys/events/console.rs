@@ -5,10 +5,11 @@
 
 use crate::sys::io_error;
 use core::future::poll_fn;
+use core::panic::AssertUnwindSafe;
 use core::task::{Context, Poll, Waker};
 use core::time::Duration;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::catch_unwind;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
@@ -74,8 +75,10 @@ fn tell(event: u32) -> bool {
 fn hear(event: u32) -> bool {
     let told = tell(event);
     // The process would end as this returns, before whoever was told has done anything about it.
-    while told && event >= ConsoleEvent::Close as u32 {
-        thread::sleep(Duration::from_secs(60));
+    if told && event >= ConsoleEvent::Close as u32 {
+        loop {
+            thread::sleep(Duration::from_secs(60));
+        }
     }
     told
 }
