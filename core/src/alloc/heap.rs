@@ -28,7 +28,9 @@ use super::space::{Space, State};
 use crate::platform::Platform;
 use crate::sync::spin_hint;
 use core::ptr::{NonNull, null, null_mut};
+use core::sync::atomic::AtomicU32;
 use core::sync::atomic::Ordering::{Acquire, Relaxed};
+use core::time::Duration;
 
 /// Bytes of fresh blocks that are carved at once, at most: a page, so that a class that is used once touches one.
 const CARVE_BYTES: u32 = 4096;
@@ -66,6 +68,10 @@ const SPARE_SLICES: usize = 8;
 const TAKEN_SLICES: u32 = 4;
 /// Slow paths between looks at what could be given back.
 const TICK_PERIOD: u32 = 256;
+
+/// A thread that ends looks so often for an announcement under way before it waits between looks.
+const ANNOUNCEMENT_TURNS: u32 = 200;
+const ANNOUNCEMENT_WAIT: Duration = Duration::from_micros(50);
 
 /// Of [`Heap::until_sample`]: no distance was drawn yet.
 pub(super) const UNDRAWN: isize = isize::MIN;
@@ -689,9 +695,17 @@ impl Heap {
             }
         }
         // Announcements under way come from threads that are between two instructions.
+        let (never, mut turns) = (AtomicU32::new(0), 0);
         while self.awaits_announcement() {
             self.drain_ready(space);
-            spin_hint();
+            turns += 1;
+            if turns < ANNOUNCEMENT_TURNS {
+                spin_hint();
+            } else {
+                // One of them may have to run on this processor first, and be of lower priority.
+                let until = space.now().saturating_add(ANNOUNCEMENT_WAIT);
+                space.platform.wait(&never, 0, Some(until));
+            }
         }
         // Slabs that became empty just now.
         self.return_spare(space);

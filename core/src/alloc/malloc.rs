@@ -305,6 +305,7 @@ impl<P: Platform, W: ThreadWords> Allocator<P, W> {
     #[cold]
     fn new_heap<'a>(&self) -> Option<&'a mut Heap> {
         let words = self.words.address();
+        self.abandon_of_gone(words);
         let mut state = self.space.lock();
         let heap = self.cut_heap(&mut state, words, self.words.mix(0))?;
         // SAFETY: a heap of this thread's own from now on (I1).
@@ -313,6 +314,33 @@ impl<P: Platform, W: ThreadWords> Allocator<P, W> {
         (self.hooks.thread_start)();
         // SAFETY: the hook is done (I2).
         Some(unsafe { &mut *heap })
+    }
+
+    /// A heap with its lists where the calling thread, which has no heap, will have its own is that of a thread that ended without its hook:
+    /// its slabs, whose keys are the calling thread's too, go to others. O(threads).
+    fn abandon_of_gone(&self, words: *mut *mut u8) {
+        let state = self.space.lock();
+        let mut next = state.homes;
+        while !next.is_null() {
+            // SAFETY: the list, which the lock guards, links the homes of cells, which are never unmapped. A heap's `heads` never change
+            // while it is in the list; nothing else of it is looked at.
+            let heads = unsafe { (&raw const (*next.cast::<HeapCell>()).heap.heads).read() };
+            if heads == words {
+                break;
+            }
+            // SAFETY: as above.
+            next = unsafe { &*next }.next.load(Relaxed);
+        }
+        drop(state);
+        if !next.is_null() {
+            // SAFETY: the words are the calling thread's now, so that the heap's thread is gone, and nobody else takes the heap up: it would
+            // have to have these words.
+            unsafe {
+                let heap = &raw mut (*next.cast::<HeapCell>()).heap;
+                (*heap).abandon(&self.space);
+                Self::forget_heap(&mut self.space.lock(), heap);
+            }
+        }
     }
 
     /// Makes a heap, or takes an old one, and enters it into the list.
@@ -529,7 +557,10 @@ impl<P: Platform, W: ThreadWords> Allocator<P, W> {
             self.misuse("double free", self.space.start(slab));
         }
         // SAFETY: nothing below enters the allocator again.
-        if let Some(heap) = unsafe { self.heap() } {
+        if let Some(heap) = unsafe { self.heap() }
+            // A heap that was made just now may have taken the key away: see `abandon_of_gone`.
+            && slab.key.load(Relaxed) == heap.key(&self.space, slab)
+        {
             heap.none_left(&self.space, slab);
         }
         self.look_after(0);
@@ -638,7 +669,6 @@ impl<P: Platform, W: ThreadWords> Allocator<P, W> {
         if !self.space.is_block_of(slab, address) {
             self.misuse("free of an address inside a block", address);
         }
-        let key = slab.key.load(Relaxed);
         let block = Block(address);
         // SAFETY: a block of the slab; that it is the caller's is the caller's promise.
         unsafe {
@@ -650,7 +680,8 @@ impl<P: Platform, W: ThreadWords> Allocator<P, W> {
             block.set_mark(slab.mark());
             self.forget_sample(slab, address);
             match self.heap() {
-                Some(heap) if key == heap.key(&self.space, slab) => {
+                // The key of now: a heap that was made just now may have taken it away (`abandon_of_gone`).
+                Some(heap) if slab.key.load(Relaxed) == heap.key(&self.space, slab) => {
                     heap.free_local(&self.space, slab, address);
                 }
                 Some(heap) if !slab.has(flag::VALUE) => {
@@ -686,10 +717,14 @@ impl<P: Platform, W: ThreadWords> Allocator<P, W> {
         if self.links_on(slab, next) {
             self.misuse("double free", address);
         }
-        // SAFETY: a used block of a slab of this thread.
-        if let Some(heap) = unsafe { self.heap() } {
-            // SAFETY: as above.
-            unsafe { heap.free_local(&self.space, slab, address) };
+        // SAFETY: nothing below enters the allocator again.
+        match unsafe { self.heap() } {
+            // SAFETY: a used block of a slab of this thread's heap.
+            Some(heap) if slab.key.load(Relaxed) == heap.key(&self.space, slab) => unsafe {
+                heap.free_local(&self.space, slab, address);
+            },
+            // The heap was made just now, and took the key away.
+            _ => self.free_remote(slab, address),
         }
     }
 

@@ -4,9 +4,9 @@
 use core::ffi::{CStr, c_char, c_int, c_ulong, c_void};
 use core::fmt;
 use core::ptr::null_mut;
-use core::sync::atomic::{AtomicUsize, Ordering::*};
+use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering::*};
 use underpin_core::allocator::{Allocator, Hooks, Line, Misuse, Options};
-use underpin_core::platform::{Platform as _, SlotKey, ThreadSlots as _};
+use underpin_core::platform::{Park as _, Platform as _, SlotKey, ThreadSlots as _};
 use underpin_linux::{Linux, LinuxThreadWords};
 
 /// The allocator.
@@ -25,8 +25,12 @@ pub(crate) static ALLOCATOR: Allocator<Linux, LinuxThreadWords> = Allocator::new
     },
 );
 
-/// Zero, or one more than the slot whose hook runs at thread exit.
-static SLOT: AtomicUsize = AtomicUsize::new(0);
+/// The slot whose hook runs at thread exit, plus 3; or one of the following.
+static SLOT: AtomicUsize = AtomicUsize::new(SLOT_NONE);
+const SLOT_NONE: usize = 0;
+/// Some thread makes it.
+const SLOT_IN_WORK: usize = 1;
+const SLOT_REFUSED: usize = 2;
 
 type ForkHandler = unsafe extern "C" fn();
 
@@ -125,11 +129,6 @@ extern "C" fn constructor(
     let mut options = Options::read(value);
     crate::profile::configure(&mut options, value);
     ALLOCATOR.configure(&options);
-    // SAFETY: the hook takes any value.
-    if let Ok(key) = unsafe { Linux.slot_create(Some(thread_end)) } {
-        SLOT.store(key.as_raw() + 1, Release);
-        thread_start();
-    }
     if let Some(register) = weak().__register_atfork {
         // SAFETY: handlers without arguments, in a library that is never unloaded.
         unsafe {
@@ -194,15 +193,36 @@ unsafe fn find<'a>(environment: *const *const c_char, name: &str) -> Option<&'a 
     }
 }
 
-/// A thread has a heap: its slot is set, so that the hook runs at its end.
+/// A thread has a heap: its slot is set, so that the hook runs at its end. The first heap makes the slot, since threads may start before
+/// this library's constructor runs.
 fn thread_start() {
-    let slot = SLOT.load(Acquire);
-    if slot != 0 {
-        let key = SlotKey::from_raw(slot - 1);
+    if SLOT
+        .compare_exchange(SLOT_NONE, SLOT_IN_WORK, AcqRel, Acquire)
+        .is_ok()
+    {
+        // SAFETY: the hook takes any value.
+        let made = unsafe { Linux.slot_create(Some(thread_end)) };
+        SLOT.store(made.map_or(SLOT_REFUSED, |key| key.as_raw() + 3), Release);
+    }
+    let slot = loop {
+        match SLOT.load(Acquire) {
+            // A few instructions of the thread that makes it.
+            SLOT_IN_WORK => {
+                let until = underpin_linux::monotonic_by_call().saturating_add(WAIT);
+                Linux.wait(&AtomicU32::new(0), 0, Some(until));
+            }
+            slot => break slot,
+        }
+    };
+    if slot > SLOT_REFUSED {
+        let key = SlotKey::from_raw(slot - 3);
         // SAFETY: a live slot; the hook takes any value. The C library may allocate here; the heap is ready.
         let _ = unsafe { Linux.slot_set(key, core::ptr::without_provenance_mut(1)) };
     }
 }
+
+/// Between two looks for the slot.
+const WAIT: core::time::Duration = core::time::Duration::from_micros(50);
 
 /// The C library runs hooks in rounds, in some order: others' may come after ours and allocate or free. Those calls are served
 /// without a heap.
