@@ -32,8 +32,8 @@
 //! # Which of Linux's queues
 //!
 //! Sockets wait in epoll. With `UNDERPIN_RING=io_uring` in the environment, and a kernel (5.11 or later) and sandbox that allow it, they
-//! wait in an io_uring: one system call submits and waits. Bytes are moved by the same calls as over epoll, and files go to
-//! [`blocking`] either way.
+//! wait in an io_uring: one system call submits and waits. Bytes are moved by the same calls as over epoll. [Files](fs) do
+//! at once what memory has at hand and go to [`blocking`] for the rest either way.
 //!
 //! # Streams, processes, the console
 //!
