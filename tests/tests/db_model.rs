@@ -10,7 +10,8 @@ use core::ops::Bound;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use underpin_core::db::{
-    Batch, Compaction, Db, Error, KeyspaceId, Maintenance, Options, Scan, Snapshot, WriteLevel,
+    Batch, Compaction, Db, Error, KeyspaceId, Maintenance, Options, Scan, Snapshot, Tail,
+    WriteLevel,
 };
 use underpin_core::platform::sim::{Sim, SimOptions};
 
@@ -36,6 +37,8 @@ enum Step {
     CompareAndSet(u8, Option<u8>, bool),
     /// Checked at once, and again after later steps. The bits say which end is next.
     Scan(usize, Bound<u8>, Bound<u8>, u64),
+    /// A tail from there on is added, and all of them are read to the end.
+    Tail(Bound<u8>),
     Snapshot,
     DropKeyspace(usize),
     Flush,
@@ -92,6 +95,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (any::<u8>(), any::<Option<u8>>(), any::<bool>()).prop_map(|(key, new, right)| Step::CompareAndSet(key, new, right)),
         4 => (keyspace(), edge(), edge(), any::<u64>())
             .prop_map(|(keyspace, start, end, ends)| Step::Scan(keyspace, start, end, ends)),
+        2 => edge().prop_map(Step::Tail),
         2 => Just(Step::Snapshot),
         1 => (1..3usize).prop_map(Step::DropKeyspace),
         1 => Just(Step::Compact),
@@ -168,6 +172,20 @@ fn range(model: &Model, start: &Bound<Vec<u8>>, end: &Bound<Vec<u8>>) -> Vec<(Ve
         .filter(|(key, _)| contains(key))
         .map(|(k, v)| (k.clone(), v.clone()))
         .collect()
+}
+
+/// Reads a tail to its end: what the model has behind the place where it was.
+fn follow(tail: &mut Tail<Sim>, from: &mut Bound<Vec<u8>>, model: &Model) {
+    let expected = range(model, from, &Bound::Unbounded);
+    let mut found = Vec::new();
+    while let Some((key, value)) = tail.next().unwrap() {
+        found.push((key.to_vec(), value.to_vec()));
+    }
+    assert_eq!(found, expected);
+    assert_eq!(tail.next().unwrap(), None);
+    if let Some((key, _)) = found.pop() {
+        *from = Bound::Excluded(key);
+    }
 }
 
 /// All of a scan, from the end that each bit says; the bits begin anew when they are used up.
@@ -265,6 +283,7 @@ fn run(seed: u64, options: &Options, steps: Vec<Step>) {
     let mut db = open();
     let mut models: Models = [Some(Model::new()), None, None];
     let mut scans = Vec::new();
+    let mut tails = Vec::new();
     let mut snapshots = Vec::new();
     for step in steps {
         match step {
@@ -323,6 +342,17 @@ fn run(seed: u64, options: &Options, steps: Vec<Step>) {
                 assert_eq!(collect(&mut scan(), ends), expected);
                 scans.push((scan(), ends, expected));
             }
+            Step::Tail(from) => {
+                let from = bound(from);
+                let start = from.as_ref().map(Vec::as_slice);
+                if tails.len() == 4 {
+                    tails.remove(1);
+                }
+                tails.push((db.tail(start, Bound::Unbounded), from));
+                for (tail, from) in &mut tails {
+                    follow(tail, from, models[0].as_ref().unwrap());
+                }
+            }
             Step::Snapshot => {
                 let ids = ids(&db, &models);
                 snapshots.push((db.snapshot().unwrap(), ids, models.clone()));
@@ -358,10 +388,12 @@ fn run(seed: u64, options: &Options, steps: Vec<Step>) {
                 db.verify().unwrap();
             }
             Step::Reopen => {
+                tails.clear();
                 db.close().unwrap();
                 db = open();
             }
             Step::Drop => {
+                tails.clear();
                 // Scans hold no lock on the directory: it is free once the last handle is gone.
                 drop(db);
                 db = open();
@@ -397,7 +429,7 @@ fn run(seed: u64, options: &Options, steps: Vec<Step>) {
     }
     check_snapshot(&db.snapshot().unwrap(), &ids(&db, &models), &models);
     db.verify().unwrap();
-    drop(snapshots);
+    drop((snapshots, tails));
     db.close().unwrap();
     assert_eq!(sim.leaks().handles, 0, "every file is closed");
 }

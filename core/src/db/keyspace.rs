@@ -4,7 +4,7 @@
 use super::Db;
 use super::batch::Batch;
 use super::error::Result;
-use super::iter::Scan;
+use super::iter::{Scan, Tail};
 use super::options::WriteLevel;
 use crate::platform::Files;
 use alloc::string::String;
@@ -69,6 +69,12 @@ impl<P: Files> Keyspace<P> {
     /// As there.
     pub fn scan(&self, start: Bound<&[u8]>, end: Bound<&[u8]>) -> Result<Scan<P>> {
         self.db.shared.scan(self.id, start, end)
+    }
+
+    /// As [`Db::tail`].
+    #[must_use]
+    pub fn tail(&self, start: Bound<&[u8]>, end: Bound<&[u8]>) -> Tail<P> {
+        Tail::new(self.db.shared.clone(), self.id, start, end)
     }
 
     /// As [`Db::put`].

@@ -14,7 +14,7 @@
 //! | `ranges`, `operands` | removed ranges of keys; writes that change a value without reading it |
 //! | `table`, `filter`, `cache` | sorted files, and how little of them a read touches |
 //! | `values` | large values in files of their own, and what becomes of dead ones |
-//! | `read`, `iter`, `snapshot` | point reads, scans both ways, the database as of one write |
+//! | `read`, `iter`, `snapshot` | point reads, scans both ways and such as go on with new keys, the database as of one write |
 //! | `version` | levels of tables, the manifest and the atomic switch to a new one |
 //! | `keyspace`, `keyspaces` | separate maps in one database |
 //! | `transaction` | reads and writes as if alone |
@@ -37,7 +37,8 @@
 //! # Bounds
 //! Two memtables ([`Maintenance::Caller`] and with a thread in [`Db::keep`]: four) of `memtable_bytes` and a batch, the log buffer, and `cache_bytes` for blocks, indexes and
 //! filters; only if indexes and filters alone need more is that passed. A merge adds eight bytes a key of the table it writes.
-//! Each open table has one file handle, and so has each values file. What a [`Scan`] or [`Snapshot`] holds comes on top. At level 0 there are at most three
+//! Each open table has one file handle, and so has each values file. What a [`Scan`], [`Tail`] or [`Snapshot`] holds comes on top: tables and memtables, and 256 KiB of each level and table that is read
+//! ahead of a scan. At level 0 there are at most three
 //! times `tables_max` tables: a flush waits for no merge until there would be more, and then the writer that needs it does wait;
 //! from twice as many on writes are slowed down. Writers wait for a flush when the next memtable is full too.
 #![deny(unsafe_code)]
@@ -86,7 +87,7 @@ pub use checkpoint::restore;
 pub use directory::{create_directory, rename_directory};
 pub use error::{Corruption, Error, Result};
 pub use file_name::FileName;
-pub use iter::Scan;
+pub use iter::{Scan, Tail};
 pub use keyspace::{KEYSPACE_NAME_BYTES_MAX, KEYSPACES_MAX, Keyspace, KeyspaceId};
 pub use operands::MergeOperator;
 pub use options::{
@@ -335,6 +336,12 @@ impl<P: Files> Db<P> {
     /// As [`get`](Self::get).
     pub fn scan(&self, start: Bound<&[u8]>, end: Bound<&[u8]>) -> Result<Scan<P>> {
         self.shared.scan(KeyspaceId::DEFAULT, start, end)
+    }
+
+    /// Walks the keys from `start` to `end` in order, and goes on with those that are written behind: see [`Tail`].
+    #[must_use]
+    pub fn tail(&self, start: Bound<&[u8]>, end: Bound<&[u8]>) -> Tail<P> {
+        Tail::new(self.shared.clone(), KeyspaceId::DEFAULT, start, end)
     }
 
     /// Walks the keys that start with `prefix`.

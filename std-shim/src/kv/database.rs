@@ -281,6 +281,14 @@ impl Db {
         scan.map(Scan).map_err(io_error)
     }
 
+    /// Walks the keys of `range` in order, and goes on with those that are written behind: see [`Tail`].
+    #[must_use]
+    pub fn tail<'a>(&self, range: impl RangeBounds<&'a [u8]>) -> Tail {
+        let plain = |bound: Bound<&&'a [u8]>| bound.map(|key| *key);
+        let (start, end) = (plain(range.start_bound()), plain(range.end_bound()));
+        Tail(self.core.tail(start, end))
+    }
+
     /// Walks the keys that start with `prefix`.
     ///
     /// # Errors
@@ -370,6 +378,38 @@ pub fn restore(backup: impl AsRef<Path>, directory: impl AsRef<Path>) -> io::Res
 /// Keys and values of a range, in order or, by `rev`, against it. Ends after an error.
 #[derive(Debug)]
 pub struct Scan(db::Scan<Native>);
+
+/// Keys and values of a range in order, which waits at its end for those that are written behind.
+///
+/// ```no_run
+/// # fn main() -> std::io::Result<()> {
+/// let db = underpin::kv::Db::open("events")?;
+/// let mut tail = db.tail(&b"event/"[..]..);
+/// loop {
+///     while let Some((key, value)) = tail.next()? {
+///         println!("{}: {} bytes", String::from_utf8_lossy(&key), value.len());
+///     }
+///     std::thread::sleep(std::time::Duration::from_millis(100));
+/// }
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Tail(db::Tail<Native>);
+
+impl Tail {
+    /// The next key and its value, or `None` for now.
+    ///
+    /// # Errors
+    /// As [`Db::get`]. The next call tries again.
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "after None there may be more"
+    )]
+    pub fn next(&mut self) -> io::Result<Option<(Vec<u8>, Vec<u8>)>> {
+        let next = self.0.next().map_err(io_error)?;
+        Ok(next.map(|(key, value)| (key.to_vec(), value.to_vec())))
+    }
+}
 
 impl DoubleEndedIterator for Scan {
     fn next_back(&mut self) -> Option<Self::Item> {

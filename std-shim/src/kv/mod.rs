@@ -42,7 +42,7 @@ mod keeper;
 mod options;
 
 pub use ancestors::create_directories;
-pub use database::{Db, Keyspace, Scan, Snapshot, Transaction, restore};
+pub use database::{Db, Keyspace, Scan, Snapshot, Tail, Transaction, restore};
 pub use error::io_error;
 pub use options::OpenOptions;
 pub use underpin_core::db::{

@@ -4,7 +4,9 @@
 mod merge;
 mod scan;
 mod source;
+mod tail;
 
 pub(super) use merge::MergeCursor;
 pub use scan::Scan;
 pub(super) use source::{LevelCursor, LevelTables, Source, candidate};
+pub use tail::Tail;

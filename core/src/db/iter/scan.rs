@@ -37,7 +37,7 @@ fn borrowed(bound: &Bound<Vec<u8>>) -> Bound<&[u8]> {
 }
 
 /// Makes a bound exclude `key`, in the memory that it has.
-fn exclude(bound: &mut Bound<Vec<u8>>, key: &[u8]) {
+pub(super) fn exclude(bound: &mut Bound<Vec<u8>>, key: &[u8]) {
     let mut bytes = match core::mem::replace(bound, Bound::Unbounded) {
         Bound::Included(bytes) | Bound::Excluded(bytes) => bytes,
         Bound::Unbounded => Vec::new(),
@@ -155,6 +155,11 @@ impl<P: Files> Scan<P> {
             exclude(&mut self.end, key);
         }
         Ok(pair)
+    }
+
+    /// What [`next`](Self::next) said last, unless that was `None`.
+    pub(super) fn here(&self) -> Option<(&[u8], &[u8])> {
+        self.front.as_ref()?.pair()
     }
 
     fn cursor(&self, reverse: bool) -> Result<MergeCursor<P>> {

@@ -7,6 +7,7 @@
 
 use super::block::Block;
 use super::data_cursor::DataCursor;
+use super::read_ahead::ReadAhead;
 use super::reader::Table;
 use crate::db::entry::{Entry, Kind};
 use crate::db::error::Result;
@@ -23,6 +24,7 @@ pub(in crate::db) struct TableCursor<P: Files> {
     data: Option<DataCursor>,
     /// Whether blocks that are read go to the cache; a merge's do not.
     cached: bool,
+    ahead: ReadAhead,
 }
 
 impl<P: Files> TableCursor<P> {
@@ -32,6 +34,7 @@ impl<P: Files> TableCursor<P> {
             at: 0,
             data: None,
             cached,
+            ahead: ReadAhead::new(),
         }
     }
 
@@ -154,11 +157,9 @@ impl<P: Files> TableCursor<P> {
         let Some(place) = place else {
             return Ok(());
         };
-        let block = if self.cached {
-            self.table.block(place, true)?
-        } else {
-            self.table.read_data(place)?
-        };
+        let block = self
+            .table
+            .block_to_walk(place, self.cached, &mut self.ahead)?;
         self.data = Some(DataCursor::new(block, last));
         Ok(())
     }

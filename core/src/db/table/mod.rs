@@ -26,6 +26,7 @@ mod data_cursor;
 mod flat;
 mod index;
 mod layout;
+mod read_ahead;
 mod reader;
 mod salvage;
 

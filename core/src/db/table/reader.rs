@@ -11,6 +11,7 @@ use super::index::Index;
 use super::layout::{
     BlockKind, BlockPlace, Footer, TRAILER_BYTES, check_block, read_meta, read_ranges,
 };
+use super::read_ahead::ReadAhead;
 use crate::db::cache::BlockCache;
 use crate::db::directory::Directory;
 use crate::db::entry::Kind;
@@ -207,7 +208,7 @@ impl<P: Files> Table<P> {
         let Some(place) = self.place(self.index.find(key)) else {
             return Ok(None);
         };
-        let block = self.block(place, false)?;
+        let block = self.block(place)?;
         Ok(match block.find(key)? {
             None => None,
             Some((Kind::Reference, place)) => {
@@ -287,26 +288,61 @@ impl<P: Files> Table<P> {
         self.index.key(at)
     }
 
-    /// A data block, from the cache or the file. One that comes from the cache is, or gets, laid out for that; one that is to be `walked` pays for
-    /// it at once.
-    pub(super) fn block(&self, place: BlockPlace, walked: bool) -> Result<Arc<Block>> {
+    /// A data block to search, from the cache or the file.
+    fn block(&self, place: BlockPlace) -> Result<Arc<Block>> {
+        if let Some(block) = self.cached(place)? {
+            return Ok(block);
+        }
+        let block = self.read_data(place)?;
+        self.cache.insert((self.info.number, place.offset), &block);
+        Ok(block)
+    }
+
+    /// A data block from the cache, where it is laid out for being there.
+    fn cached(&self, place: BlockPlace) -> Result<Option<Arc<Block>>> {
         let key = (self.info.number, place.offset);
         match self.cache.get(key) {
-            Some(block) if block.is_settled() => Ok(block),
-            Some(block) => {
+            Some(block) if !block.is_settled() => {
                 let block = Arc::new(block.settled()?);
                 self.cache.replace(key, &block);
-                Ok(block)
+                Ok(Some(block))
             }
-            None => {
-                let mut block = self.read_data(place)?;
-                if walked {
-                    block = Arc::new(block.settled()?);
-                }
-                self.cache.insert(key, &block);
-                Ok(block)
-            }
+            block => Ok(block),
         }
+    }
+
+    /// The data block that a walk comes to: from what was read ahead, from the file, or, if it is to be `cached`, from the cache, and then laid out
+    /// at once for it.
+    pub(super) fn block_to_walk(
+        &self,
+        place: BlockPlace,
+        cached: bool,
+        ahead: &mut ReadAhead,
+    ) -> Result<Arc<Block>> {
+        ahead.come_to(place);
+        if cached && let Some(block) = self.cached(place)? {
+            return Ok(block);
+        }
+        let name = FileName::Table(self.info.number);
+        let read = |buffer: &mut [u8], offset| {
+            let file = self.file.as_ref().ok_or(Error::Closed)?;
+            self.directory.read(name, file, buffer, offset)
+        };
+        let block = match ahead.block(self.data_bytes(), read) {
+            None => self.read_data(place)?,
+            Some(bytes) => {
+                let mut bytes = bytes.to_vec();
+                let number = self.info.number;
+                check_block(name, number, place.offset, &mut bytes, BlockKind::Data)?;
+                Arc::new(Block::new(bytes, name, place.offset, self.version)?)
+            }
+        };
+        if !cached {
+            return Ok(block);
+        }
+        let block = Arc::new(block.settled()?);
+        self.cache.insert((self.info.number, place.offset), &block);
+        Ok(block)
     }
 
     /// A data block from the file.
