@@ -1,5 +1,6 @@
 //! What is measured: cases, the subjects that do them, and one round's sample.
 
+use crate::cost::{Cost, Tail};
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -62,10 +63,17 @@ pub(crate) struct Subject {
     pub(crate) run: Run,
     /// The most memory of the last round in KiB, where that is measured.
     pub(crate) peak_kib: Rc<Cell<Option<u64>>>,
+    /// What the last round cost, where that is measured.
+    pub(crate) cost: Rc<Cell<Option<Cost>>>,
+    /// Does one more round, for its slowest calls.
+    pub(crate) tail: Option<RunForTail>,
 }
 
 /// One round of a subject, in a directory of its own that outlives the round.
 pub(crate) type Run = Box<dyn FnMut(&Path) -> Result<Sample, String>>;
+
+/// As [`Run`], but says how long the slowest calls took, if there were enough.
+pub(crate) type RunForTail = Box<dyn FnMut(&Path) -> Result<Option<Tail>, String>>;
 
 impl Subject {
     pub(crate) fn new(
@@ -78,6 +86,8 @@ impl Subject {
             version: version.into(),
             run: Box::new(run),
             peak_kib: Rc::default(),
+            cost: Rc::default(),
+            tail: None,
         }
     }
 

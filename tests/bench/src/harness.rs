@@ -4,6 +4,7 @@
 //! subject, and for each peer the ratios of neighbouring rounds, whose median is the case's figure for that peer.
 
 use crate::case::{Case, Sample, Settings, Subject};
+use crate::cost::{Cost, Tail};
 use crate::machine::pressure;
 use std::fs;
 use std::path::Path;
@@ -27,6 +28,9 @@ pub(crate) struct Rates {
     pub(crate) rates: Vec<f64>,
     /// The most memory of each round in KiB, where that is measured.
     pub(crate) peaks_kib: Vec<f64>,
+    /// What each round cost, where that is measured.
+    pub(crate) costs: Vec<Cost>,
+    pub(crate) tail: Option<Tail>,
 }
 
 /// A peer's rounds, and our rate over its in each pair of neighbours.
@@ -43,6 +47,8 @@ impl Rates {
             version: subject.version.clone(),
             rates: Vec::new(),
             peaks_kib: Vec::new(),
+            costs: Vec::new(),
+            tail: None,
         }
     }
 
@@ -51,6 +57,17 @@ impl Rates {
         self.rates.push(sample.per_second());
         self.peaks_kib
             .extend(subject.peak_kib.get().map(|peak| peak as f64));
+        self.costs.extend(subject.cost.get());
+    }
+
+    /// The middle of each figure over the rounds that have it, under its name.
+    pub(crate) fn median_cost(&self) -> [(&'static str, Option<f64>); 4] {
+        let names = Cost::default().fields().map(|(name, _)| name);
+        std::array::from_fn(|index| {
+            let values = self.costs.iter().filter_map(|cost| cost.fields()[index].1);
+            let values: Vec<f64> = values.collect();
+            (names[index], (!values.is_empty()).then(|| median(&values)))
+        })
     }
 
     pub(crate) fn best(&self) -> f64 {
@@ -130,6 +147,10 @@ pub(crate) fn measure(mut case: Case, settings: &Settings) -> Result<Measured, S
                 pair.ratios.push(us.per_second() / it.per_second());
             }
         }
+        ours.tail = tail(&mut case.ours, &scratch)?;
+        for (peer, pair) in case.peers.iter_mut().zip(&mut pairs) {
+            pair.peer.tail = tail(peer, &scratch)?;
+        }
         Ok(())
     })();
     // Subjects keep servers and files open between rounds; they go before their directories do.
@@ -150,6 +171,12 @@ fn once(subject: &mut Subject, scratch: &Path, case: &str) -> Result<Sample, Str
     let dir = scratch.join(subject.name);
     fs::create_dir_all(&dir).map_err(|e| format!("{}: {e}", dir.display()))?;
     (subject.run)(&dir).map_err(|why| format!("{} in `{case}`: {why}", subject.name))
+}
+
+/// The round for the slowest calls, of a subject that has one.
+fn tail(subject: &mut Subject, scratch: &Path) -> Result<Option<Tail>, String> {
+    let dir = scratch.join(subject.name);
+    subject.tail.as_mut().map_or(Ok(None), |run| run(&dir))
 }
 
 #[cfg(test)]

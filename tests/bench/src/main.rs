@@ -15,6 +15,7 @@ compile_error!("the peers and we are compared on Linux");
 
 mod alloc;
 mod case;
+mod cost;
 mod db;
 mod grep;
 mod harness;
@@ -96,6 +97,10 @@ fn run() -> Result<(), String> {
     if let Some((alloc::ARGUMENT, rest)) = arguments.split_first().map(|(a, b)| (a.as_str(), b)) {
         println!("{}", alloc::round(rest)?);
         return Ok(());
+    }
+    if let Some((db::CHILD_ARGUMENT, rest)) = arguments.split_first().map(|(a, b)| (a.as_str(), b))
+    {
+        return db::serve_child(rest);
     }
     let (mut named, mut json, mut plots, mut filter) = (Vec::new(), None, None, None);
     let mut settings = Settings::new();

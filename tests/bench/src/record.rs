@@ -61,5 +61,8 @@ fn rates(rates: &Rates) -> Value {
         "version": rates.version,
         "per_second": rates.rates,
         "peaks_kib": rates.peaks_kib,
+        "costs": rates.costs.iter().map(|cost| cost.to_json()).collect::<Vec<Value>>(),
+        "p99_ns": rates.tail.map(|tail| tail.p99),
+        "p999_ns": rates.tail.map(|tail| tail.p999),
     })
 }

@@ -36,6 +36,34 @@ fn row(case: &str, rates: &Rates, ratio: &str) {
         ratio,
         peak(rates)
     );
+    if let Some(cost) = cost(rates) {
+        println!("{:<34}   {cost}", "");
+    }
+}
+
+/// What it cost, where that is measured.
+fn cost(rates: &Rates) -> Option<String> {
+    let [cpu, written, disk, peak] = rates.median_cost().map(|(_, value)| value);
+    let mib = |bytes: f64| bytes / f64::from(1 << 20);
+    let parts = [
+        cpu.map(|ns| format!("processor {} an operation", time(ns))),
+        rates
+            .tail
+            .map(|tail| format!("p99 {}, p99.9 {}", time(tail.p99), time(tail.p999))),
+        written.map(|ratio| format!("{ratio:.2} bytes written per byte")),
+        disk.map(|bytes| format!("{:.1} MiB of disk", mib(bytes))),
+        peak.map(|bytes| format!("{:.1} MiB of memory", mib(bytes))),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    (!parts.is_empty()).then(|| parts.join(", "))
+}
+
+fn time(ns: f64) -> String {
+    match ns {
+        t if t >= 1e6 => format!("{:.2} ms", t / 1e6),
+        t if t >= 1e3 => format!("{:.2} us", t / 1e3),
+        t => format!("{t:.0} ns"),
+    }
 }
 
 /// The memory, where it is measured.
@@ -90,6 +118,8 @@ mod tests {
         let rates = || Rates {
             name: "x",
             peaks_kib: Vec::new(),
+            costs: Vec::new(),
+            tail: None,
             version: "1".into(),
             rates: vec![1.0],
         };

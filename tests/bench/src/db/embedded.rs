@@ -1,14 +1,15 @@
 //! Puts and gets in one process, from one thread.
 
-use super::store::{Level, Open, Pair, Store};
+use super::store::{Level, Open, Pair, Store, set_cache_bytes};
 use super::subjects;
-use crate::case::{Case, Run, Sample, Settings, Subject};
+use super::workloads::kept;
+use crate::case::{Case, Run, Settings, Subject};
+use crate::cost::Watch;
 use crate::random::{key, looks_right, mix, value};
 use std::cell::Cell;
 use std::fs;
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 pub(super) const SIZES: &str = "16-byte keys in random order, 100-byte values that do not compress, one thread; \
     16 MiB of memtable and 32 MiB of cache each, defaults otherwise";
@@ -16,6 +17,9 @@ pub(super) const SIZES: &str = "16-byte keys in random order, 100-byte values th
 pub(super) fn cases(settings: &Settings) -> Vec<Case> {
     let many = settings.operations(200_000, 30_000);
     let synced = settings.operations(1_000, 150);
+    let held = settings.operations(1_500_000, 90_000);
+    let gets = settings.operations(200_000, 20_000);
+    let small = usize::try_from(held * 116 / 20).expect("megabytes");
     vec![
         case(
             "embedded put",
@@ -40,9 +44,37 @@ pub(super) fn cases(settings: &Settings) -> Vec<Case> {
             put(synced, 1, Level::Synced),
         ),
         case(
+            "embedded put, batches of 100, synced",
+            &format!(
+                "{} puts in atomic batches of 100; each batch is synced to the device when it returns; {SIZES}",
+                synced * 100
+            ),
+            put(synced * 100, 100, Level::Synced),
+        ),
+        case(
             "embedded get",
             &format!("{many} gets of keys that are there, out of {many}, after a reopen; {SIZES}"),
             get(many, many, true),
+        ),
+        case(
+            "embedded get, data 20 times the cache",
+            &format!(
+                "{gets} gets of keys that are there, out of {held}, {} MiB of pairs with {} KiB of cache each, after a reopen; the files \
+                 are in the system's cache, and LMDB has no other; 16-byte keys, 100-byte values that do not compress, one thread",
+                (held * 116) >> 20,
+                small >> 10,
+            ),
+            move |open| {
+                let run = get(gets, held, true)(open);
+                with_cache(small, run)
+            },
+        ),
+        case(
+            "embedded get, 100 at a time",
+            &format!(
+                "{many} gets in calls of 100, by the store's own call for it where it has one, out of {many}, after a reopen; {SIZES}"
+            ),
+            get_many(many),
         ),
         case(
             "embedded get, absent",
@@ -75,7 +107,7 @@ fn put(count: u64, batch: usize, level: Level) -> impl Fn(Open) -> Run {
             let dir = fresh(dir)?;
             let store = open(&dir)?;
             let pairs: Vec<Pair> = (0..count).map(pair).collect();
-            let start = Instant::now();
+            let watch = Watch::start();
             if batch == 1 {
                 for pair in &pairs {
                     store.put(pair, level)?;
@@ -85,7 +117,7 @@ fn put(count: u64, batch: usize, level: Level) -> impl Fn(Open) -> Run {
                     store.put_all(pairs, level)?;
                 }
             }
-            let elapsed = start.elapsed();
+            let sample = watch.stop(count, &dir);
             for (key, value) in pairs.iter().step_by(100) {
                 if !store.get(key, &mut |found| found == value)? {
                     return Err("a pair that was put is not there".into());
@@ -93,10 +125,7 @@ fn put(count: u64, batch: usize, level: Level) -> impl Fn(Open) -> Run {
             }
             drop(store);
             fs::remove_dir_all(&dir).map_err(|e| e.to_string())?;
-            Ok(Sample {
-                operations: count,
-                elapsed,
-            })
+            Ok(sample)
         })
     }
 }
@@ -113,7 +142,7 @@ fn get(count: u64, held: u64, hit: bool) -> impl Fn(Open) -> Run {
             };
             rounds.set(rounds.get() + 1);
             let mut found = 0u64;
-            let start = Instant::now();
+            let watch = Watch::start();
             for step in 0..count {
                 let mut index = mix(step ^ rounds.get() << 32) % held;
                 if !hit {
@@ -123,7 +152,7 @@ fn get(count: u64, held: u64, hit: bool) -> impl Fn(Open) -> Run {
                     looks_right(value, index)
                 })?);
             }
-            let elapsed = start.elapsed();
+            let sample = watch.stop(count, dir);
             store.set(Some(open_store));
             let expected = if hit { count } else { 0 };
             if found != expected {
@@ -131,12 +160,35 @@ fn get(count: u64, held: u64, hit: bool) -> impl Fn(Open) -> Run {
                     "{found} of {count} gets were answered right, not {expected}"
                 ));
             }
-            Ok(Sample {
-                operations: count,
-                elapsed,
-            })
+            Ok(sample)
         })
     }
+}
+
+/// A run whose store has so much cache; its process has no other.
+fn with_cache(bytes: usize, mut run: Run) -> Run {
+    Box::new(move |dir| {
+        set_cache_bytes(bytes);
+        run(dir)
+    })
+}
+
+/// Gets by the hundred, from a store of as many pairs that is filled and reopened in the first round.
+fn get_many(held: u64) -> impl Fn(Open) -> Run {
+    kept(held, move |store, round| {
+        for call in 0..held / 100 {
+            let index = |place: u64| mix((call * 100 + place) ^ round << 32) % held;
+            let keys: Vec<_> = (0..100).map(|place| key(index(place))).collect();
+            let keys: Vec<&[u8]> = keys.iter().map(|key| &key[..]).collect();
+            let found = store.get_all(&keys, &mut |place, value| {
+                looks_right(value, index(place as u64))
+            })?;
+            if found != 100 {
+                return Err(format!("{found} of 100 gets were answered right"));
+            }
+        }
+        Ok(held / 100 * 100)
+    })
 }
 
 /// Pair number `index`, in an order that has nothing to do with the number.

@@ -2,12 +2,15 @@
 
 use super::resp::{Client, Verb};
 use crate::case::{Case, Sample, Settings, Subject};
+use crate::cost::{Cost, disk_bytes, peak_bytes};
 use crate::program::{find, version};
 use crate::random::mix;
+use std::cell::Cell;
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::rc::Rc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -78,14 +81,27 @@ fn case(name: &str, load: Load, ours: &Path, redis: &Path) -> Case {
     let subject = |name, program: PathBuf, arguments: fn(&Path, u16, &str) -> Vec<String>| {
         let version = version(&program);
         let mut session = None;
-        Subject::new(name, version, move |dir: &Path| {
+        let told = Rc::<Cell<Option<Cost>>>::default();
+        let cost = told.clone();
+        let mut subject = Subject::new(name, version, move |dir: &Path| {
             if session.is_none() {
                 session = Some(Session::start(&program, dir, arguments, load)?);
             }
-            session
-                .as_mut()
-                .map_or(Err("no session".into()), |session| session.round())
-        })
+            let session: &mut Session = session.as_mut().ok_or("no session")?;
+            let before = session.cpu_ns();
+            let sample = session.round()?;
+            let cpu = session.cpu_ns().zip(before);
+            cost.set(Some(Cost {
+                cpu_ns_per_operation: cpu
+                    .map(|(after, before)| (after - before) / sample.operations as f64),
+                written_per_byte: None,
+                disk_bytes: Some(disk_bytes(dir) as f64),
+                peak_bytes: peak_bytes(&session.server.id().to_string()),
+            }));
+            Ok(sample)
+        });
+        subject.cost = told;
+        subject
     };
     Case {
         name: name.into(),
@@ -180,6 +196,22 @@ impl Session {
             }
         }
         Ok(session)
+    }
+
+    /// Processor time of the server, all its threads, to the nanosecond.
+    fn cpu_ns(&self) -> Option<f64> {
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.server.id())).ok()?;
+        let of_task = |path: PathBuf| -> Option<f64> {
+            let text = fs::read_to_string(path.join("schedstat")).ok()?;
+            text.split(' ').next()?.parse().ok()
+        };
+        // A thread that has just ended has none.
+        Some(
+            tasks
+                .flatten()
+                .filter_map(|task| of_task(task.path()))
+                .sum(),
+        )
     }
 
     fn round(&mut self) -> Result<Sample, String> {

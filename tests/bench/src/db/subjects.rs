@@ -1,6 +1,6 @@
 //! The embedded stores: ours, fjall, redb, LMDB, sled and, where it was built, RocksDB.
 
-use super::store::{CACHE_BYTES, Level, MEMTABLE_BYTES, Open, Pair, Store};
+use super::store::{Level, MEMTABLE_BYTES, Metered, Open, Pair, Store, cache_bytes};
 use crate::case::locked_version;
 use std::io::ErrorKind;
 use std::ops::Bound;
@@ -26,12 +26,20 @@ fn text(error: impl core::fmt::Display) -> String {
     error.to_string()
 }
 
+/// How many values are there and right.
+fn count_right(values: &[Option<Vec<u8>>], read: &mut dyn FnMut(usize, &[u8]) -> bool) -> u64 {
+    let is_right = |(index, value): (usize, &Option<Vec<u8>>)| {
+        u64::from(value.as_ref().is_some_and(|value| read(index, value)))
+    };
+    values.iter().enumerate().map(is_right).sum()
+}
+
 struct Ours(Db);
 
 fn open_ours(dir: &Path) -> Result<Box<dyn Store>, String> {
     let options = OpenOptions::new().memtable_bytes(MEMTABLE_BYTES);
-    let db = options.cache_bytes(CACHE_BYTES).open(dir);
-    Ok(Box::new(Ours(db.map_err(text)?)))
+    let db = options.cache_bytes(cache_bytes()).open(dir);
+    Ok(Metered::over(Ours(db.map_err(text)?)))
 }
 
 impl Ours {
@@ -71,6 +79,15 @@ impl Store for Ours {
         Ok(found.unwrap_or(false))
     }
 
+    fn get_all(
+        &self,
+        keys: &[&[u8]],
+        read: &mut dyn FnMut(usize, &[u8]) -> bool,
+    ) -> Result<u64, String> {
+        let values = self.0.as_core().multi_get(keys).map_err(text)?;
+        Ok(count_right(&values, read))
+    }
+
     fn remove(&self, key: &[u8]) -> Result<(), String> {
         self.0.as_core().remove(key, WriteLevel::Os).map_err(text)
     }
@@ -108,13 +125,13 @@ struct Fjall {
 
 fn open_fjall(dir: &Path) -> Result<Box<dyn Store>, String> {
     let database = fjall::Database::builder(dir)
-        .cache_size(CACHE_BYTES as u64)
+        .cache_size(cache_bytes() as u64)
         .open()
         .map_err(text)?;
     let options =
         || fjall::KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES as u64);
     let keyspace = database.keyspace("bench", options).map_err(text)?;
-    Ok(Box::new(Fjall { database, keyspace }))
+    Ok(Metered::over(Fjall { database, keyspace }))
 }
 
 impl Store for Fjall {
@@ -181,13 +198,13 @@ const TABLE: redb::TableDefinition<'_, &[u8], &[u8]> = redb::TableDefinition::ne
 
 fn open_redb(dir: &Path) -> Result<Box<dyn Store>, String> {
     let database = redb::Database::builder()
-        .set_cache_size(CACHE_BYTES)
+        .set_cache_size(cache_bytes())
         .create(dir.join("redb"))
         .map_err(text)?;
     let transaction = database.begin_write().map_err(text)?;
     transaction.open_table(TABLE).map_err(text)?;
     transaction.commit().map_err(text)?;
-    Ok(Box::new(Redb(database)))
+    Ok(Metered::over(Redb(database)))
 }
 
 impl Store for Redb {
@@ -282,7 +299,7 @@ fn open_lmdb(dir: &Path) -> Result<Box<dyn Store>, String> {
     let mut transaction = env.write_txn().map_err(text)?;
     let table = env.create_database(&mut transaction, None).map_err(text)?;
     transaction.commit().map_err(text)?;
-    Ok(Box::new(Lmdb { env, table }))
+    Ok(Metered::over(Lmdb { env, table }))
 }
 
 impl Store for Lmdb {
@@ -348,12 +365,12 @@ struct Sled(sled::Db);
 fn open_sled(dir: &Path) -> Result<Box<dyn Store>, String> {
     let config = sled::Config::new()
         .path(dir)
-        .cache_capacity(CACHE_BYTES as u64);
+        .cache_capacity(cache_bytes() as u64);
     // Its threads keep the lock for a while after the last handle of the round before is gone.
     let deadline = Instant::now() + Duration::from_secs(60);
     loop {
         match config.open() {
-            Ok(db) => return Ok(Box::new(Sled(db))),
+            Ok(db) => return Ok(Metered::over(Sled(db))),
             Err(sled::Error::Io(error))
                 if error.kind() == ErrorKind::Other && Instant::now() < deadline =>
             {
@@ -427,13 +444,13 @@ mod rocks {
 
     pub(super) fn open(dir: &Path) -> Result<Box<dyn Store>, String> {
         let mut blocks = BlockBasedOptions::default();
-        blocks.set_block_cache(&Cache::new_lru_cache(CACHE_BYTES));
+        blocks.set_block_cache(&Cache::new_lru_cache(cache_bytes()));
         blocks.set_bloom_filter(10.0, false);
         let mut options = rocksdb::Options::default();
         options.create_if_missing(true);
         options.set_write_buffer_size(MEMTABLE_BYTES);
         options.set_block_based_table_factory(&blocks);
-        Ok(Box::new(Rocks(DB::open(&options, dir).map_err(text)?)))
+        Ok(Metered::over(Rocks(DB::open(&options, dir).map_err(text)?)))
     }
 
     fn written(level: Level) -> WriteOptions {
@@ -458,6 +475,15 @@ mod rocks {
         fn get(&self, key: &[u8], read: &mut dyn FnMut(&[u8]) -> bool) -> Result<bool, String> {
             let value = self.0.get_pinned(key).map_err(text)?;
             Ok(value.is_some_and(|value| read(&value)))
+        }
+
+        fn get_all(
+            &self,
+            keys: &[&[u8]],
+            read: &mut dyn FnMut(usize, &[u8]) -> bool,
+        ) -> Result<u64, String> {
+            let values: Result<Vec<_>, _> = self.0.multi_get(keys).into_iter().collect();
+            Ok(count_right(&values.map_err(text)?, read))
         }
 
         fn remove(&self, key: &[u8]) -> Result<(), String> {

@@ -5,14 +5,14 @@
 
 use super::embedded::{SIZES, case, fill, fresh, pair};
 use super::store::{Level, Open, Pair, Store};
-use crate::case::{Case, Run, Sample, Settings};
+use crate::case::{Case, Run, Settings};
+use crate::cost::Watch;
 use crate::random::{key, looks_right, mix};
 use std::cell::Cell;
 use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Instant;
 
 /// A share of operations, by YCSB's letters.
 #[derive(Clone, Copy, Debug)]
@@ -93,13 +93,29 @@ pub(super) fn cases(settings: &Settings) -> Vec<Case> {
         ),
         case(
             "fill, 8 writers, synced",
-            &format!("{few} puts by 8 threads, each synced when it returns; {SIZES}"),
-            synced_by_threads(settings.operations(8_000, 400)),
+            &format!(
+                "{} puts by 8 threads, each synced when it returns; {SIZES}",
+                settings.operations(8_000, 400)
+            ),
+            synced_by_threads(settings.operations(8_000, 400), 1),
+        ),
+        case(
+            "fill, 8 writers, batches of 100, synced",
+            &format!(
+                "{} puts by 8 threads in atomic batches of 100, each synced when it returns; {SIZES}",
+                settings.operations(200_000, 16_000)
+            ),
+            synced_by_threads(settings.operations(200_000, 16_000), 100),
         ),
         case(
             "fill, values of 16 bytes",
             &format!("{many} puts, one by one, in key order, values of 16 bytes; {SIZES}"),
             filling(many, 16),
+        ),
+        case(
+            "fill, values of 1 KiB",
+            &format!("puts, one by one, in key order, values of 1 KiB; {SIZES}"),
+            filling(settings.operations(50_000, 5_000), 1 << 10),
         ),
         case(
             "fill, values of 64 KiB",
@@ -131,6 +147,19 @@ pub(super) fn cases(settings: &Settings) -> Vec<Case> {
                 for step in 0..few / 50 {
                     let index = mix(step ^ round << 32) % many;
                     seen += scan_from(store, index, 51)?;
+                }
+                Ok(seen)
+            }),
+        ),
+        case(
+            "seek and 1 next",
+            &format!(
+                "scans of 2 pairs from random keys on, {many} pairs; an operation is a pair; {SIZES}"
+            ),
+            kept(many, move |store, round| {
+                let mut seen = 0;
+                for step in 0..few / 4 {
+                    seen += scan_from(store, mix(step ^ round << 32) % many, 2)?;
                 }
                 Ok(seen)
             }),
@@ -193,11 +222,11 @@ fn filling(count: u64, value_bytes: usize) -> impl Fn(Open) -> Run {
             let pairs: Vec<Pair> = (0..count)
                 .map(|index| ordered(index, value_bytes))
                 .collect();
-            let start = Instant::now();
+            let watch = Watch::start();
             for pair in &pairs {
                 store.put(pair, Level::Os)?;
             }
-            let elapsed = start.elapsed();
+            let sample = watch.stop(count, &dir);
             for (key, value) in pairs.iter().step_by(100) {
                 if !store.get(key, &mut |found| found == value)? {
                     return Err("a pair that was put is not there".into());
@@ -205,30 +234,37 @@ fn filling(count: u64, value_bytes: usize) -> impl Fn(Open) -> Run {
             }
             drop(store);
             fs::remove_dir_all(&dir).map_err(|e| e.to_string())?;
-            Ok(Sample {
-                operations: count,
-                elapsed,
-            })
+            Ok(sample)
         })
     }
 }
 
 /// Synced puts by eight threads into an empty store; all are read back.
-fn synced_by_threads(count: u64) -> impl Fn(Open) -> Run {
+fn synced_by_threads(count: u64, batch: u64) -> impl Fn(Open) -> Run {
     const THREADS: u64 = 8;
     move |open| {
         Box::new(move |dir| {
             let dir = fresh(dir)?;
             let store = open(&dir)?;
-            let start = Instant::now();
+            let watch = Watch::start();
             thread::scope(|scope| {
                 let workers: Vec<_> = (0..THREADS)
                     .map(|worker| {
                         let store = &store;
                         scope.spawn(move || {
-                            (worker..count)
-                                .step_by(THREADS as usize)
-                                .try_for_each(|index| store.put(&pair(index), Level::Synced))
+                            let batches = (worker..count / batch).step_by(THREADS as usize);
+                            for number in batches {
+                                let first = number * batch;
+                                match batch {
+                                    1 => store.put(&pair(first), Level::Synced)?,
+                                    _ => {
+                                        let pairs: Vec<Pair> =
+                                            (first..first + batch).map(pair).collect();
+                                        store.put_all(&pairs, Level::Synced)?;
+                                    }
+                                }
+                            }
+                            Ok::<_, String>(())
                         })
                     })
                     .collect();
@@ -236,7 +272,7 @@ fn synced_by_threads(count: u64) -> impl Fn(Open) -> Run {
                     worker.join().map_err(|_| "a writer panicked".to_owned())?
                 })
             })?;
-            let elapsed = start.elapsed();
+            let sample = watch.stop(count, &dir);
             for index in 0..count {
                 if !store.get(&key(index), &mut |found| looks_right(found, index))? {
                     return Err("a pair that was put is not there".into());
@@ -244,16 +280,13 @@ fn synced_by_threads(count: u64) -> impl Fn(Open) -> Run {
             }
             drop(store);
             fs::remove_dir_all(&dir).map_err(|e| e.to_string())?;
-            Ok(Sample {
-                operations: count,
-                elapsed,
-            })
+            Ok(sample)
         })
     }
 }
 
 /// Work on a store of `held` pairs that the first round fills and later rounds keep. The work says how many operations it was.
-fn kept(
+pub(super) fn kept(
     held: u64,
     work: impl Fn(&dyn Store, u64) -> Result<u64, String> + Copy + 'static,
 ) -> impl Fn(Open) -> Run {
@@ -273,14 +306,11 @@ fn kept_with(
             None => fill(open, dir, held)?,
         };
         rounds.set(rounds.get() + 1);
-        let start = Instant::now();
+        let watch = Watch::start();
         let operations = work(&*open_store, rounds.get())?;
-        let elapsed = start.elapsed();
+        let sample = watch.stop(operations, dir);
         store.set(Some(open_store));
-        Ok(Sample {
-            operations,
-            elapsed,
-        })
+        Ok(sample)
     })
 }
 
