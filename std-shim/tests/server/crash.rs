@@ -3,7 +3,7 @@
 //! Two connections load at once. `redis-cli --pipe` sends every word of the dictionary and every file of this repository, in the
 //! same order in each round, with the round in the value: as recovery gives back a prefix of history, the rounds
 //! found along that order may only fall. A client of our own writes and removes other keys and notes every reply, so that it
-//! knows for each key the last acknowledged state and those it sent after.
+//! knows for each key the last acknowledged state and those it sent after. `UNDERPIN_KILLS=200` is the long mode.
 
 use crate::support::{Client, Random, Scratch, Server, bulks, encode, has_program, seed};
 use std::collections::{HashMap, HashSet};
@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+/// Kills, unless `UNDERPIN_KILLS` says how many.
 const ROUNDS: u64 = 50;
 const WORDS: &str = "/usr/share/dict/words";
 /// Our own keys are checked after every kill; all keys after so many.
@@ -231,12 +232,14 @@ fn nothing_acknowledged_is_lost_by_sigkill() {
         eprintln!("NOT RUN: needs redis-cli and {WORDS} (apt-get install redis-tools wamerican)");
         return;
     }
+    let rounds = std::env::var("UNDERPIN_KILLS").ok();
+    let rounds = rounds.map_or(ROUNDS, |rounds| rounds.parse().unwrap());
     let mut random = Random(seed());
     let scratch = Scratch::new("crash");
     let load = Load::new();
     let mut known = HashMap::new();
     let mut acknowledged = 0;
-    for round in 0..=ROUNDS {
+    for round in 0..=rounds {
         let policy = random.choose(&["always", "everysec", "no"]);
         let mut server = Server::start(scratch.path(), &["--appendfsync", policy]);
         let mut client = server.client();
@@ -256,7 +259,7 @@ fn nothing_acknowledged_is_lost_by_sigkill() {
         } else {
             check_own(&mut values_of(&mut client, &known), &mut known, round);
         }
-        if round == ROUNDS {
+        if round == rounds {
             break;
         }
         let mut pipe = Command::new("redis-cli")
@@ -286,7 +289,7 @@ fn nothing_acknowledged_is_lost_by_sigkill() {
         feeder.join().unwrap();
     }
     println!(
-        "{ROUNDS} kills, {acknowledged} acknowledged writes of our own, {} keys piped",
+        "{rounds} kills, {acknowledged} acknowledged writes of our own, {} keys piped",
         load.entries.len()
     );
     assert!(

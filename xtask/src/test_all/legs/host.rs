@@ -4,6 +4,7 @@ use crate::test_all::job::Job;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::Duration;
 use std::{env, fs};
 
 pub(super) fn fmt(job: &mut Job<'_>) -> Result<(), String> {
@@ -102,6 +103,7 @@ const OWN_LEGS: &[&str] = &[
     "conformance_native",
     "conformance_sim",
     "db_crash",
+    "db_soak",
     "server",
 ];
 
@@ -157,7 +159,10 @@ pub(super) fn conformance_sim(job: &mut Job<'_>) -> Result<(), String> {
 }
 
 pub(super) fn crash_sim(job: &mut Job<'_>) -> Result<(), String> {
-    integration_test(job, "underpin-tests", "db_crash", &["--nocapture"])
+    long_mode(job, "UNDERPIN_CRASHES", "1000000 crash points");
+    long_mode(job, "UNDERPIN_SOAK_SECONDS", "1800 s of mixed load");
+    integration_test(job, "underpin-tests", "db_crash", &["--nocapture"])?;
+    integration_test(job, "underpin-tests", "db_soak", &["--nocapture"])
 }
 
 pub(super) fn server(job: &mut Job<'_>) -> Result<(), String> {
@@ -165,7 +170,18 @@ pub(super) fn server(job: &mut Job<'_>) -> Result<(), String> {
 }
 
 pub(super) fn kill_nine(job: &mut Job<'_>) -> Result<(), String> {
+    long_mode(job, "UNDERPIN_KILLS", "200 kills");
     integration_test(job, "underpin", "server", &["crash::", "--nocapture"])
+}
+
+/// Gives the leg an hour more if its long mode was asked for, or tells how to.
+fn long_mode(job: &mut Job<'_>, variable: &str, what: &str) {
+    if env::var_os(variable).is_some() {
+        job.extend_clock(Duration::from_secs(3600));
+    } else {
+        let (count, _) = what.split_once(' ').unwrap_or((what, ""));
+        job.note(&format!("not run: {what} ({variable}={count})"));
+    }
 }
 
 /// One integration test by its name; none at all is a failure, not a pass.

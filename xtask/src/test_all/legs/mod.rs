@@ -143,7 +143,7 @@ pub(super) const LEGS: &[Leg] = &[
     },
     Leg {
         name: "crash-sim",
-        proves: "nothing acknowledged is lost at 10,000 and more crash points",
+        proves: "nothing acknowledged is lost at 10,000 and more crash points, nor under failing calls",
         how: How::Simulated,
         lane: Lane::Shared,
         quick: false,
