@@ -266,9 +266,60 @@ fn tuples_are_zipped() {
             .into_par_iter()
             .collect();
         assert_eq!(eight[2], (2, 2, 2, 2, 2, 2, 2, 2));
+        let twelve = (
+            r(),
+            r(),
+            r(),
+            r(),
+            r(),
+            r(),
+            r(),
+            r(),
+            r(),
+            r(),
+            r(),
+            5..9_u8,
+        );
+        let twelve: Vec<_> = twelve.into_par_iter().collect();
+        assert_eq!(twelve[1], (1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 6));
+        let nine = (r(), r(), r(), r(), r(), r(), r(), r(), r()).into_par_iter();
+        assert_eq!(nine.map(|nine| nine.8).sum::<u8>(), 3);
+        let ten = (r(), r(), r(), r(), r(), r(), r(), r(), r(), r());
+        assert_eq!(ten.into_par_iter().len(), 3);
+        let eleven = (r(), r(), r(), r(), r(), r(), r(), r(), r(), r(), r());
+        assert_eq!(eleven.into_par_iter().len(), 3);
         assert_eq!((r(), r(), r(), r(), r()).into_par_iter().len(), 3);
         assert_eq!((r(), r(), r(), r(), r(), r()).into_par_iter().len(), 3);
         assert_eq!((r(), r(), r(), r(), r(), r(), r()).into_par_iter().len(), 3);
+    });
+}
+
+#[test]
+fn iterators_are_cloned_before_they_run() {
+    pools(|| {
+        let v: Vec<usize> = (0..N).collect();
+        let loops = v
+            .par_iter()
+            .zip(0..N)
+            .map(|(a, b)| a + b)
+            .chain(7..9)
+            .filter(|x| x % 3 != 0)
+            .with_max_len(5);
+        let want = (0..N).map(|x| 2 * x).chain(7..9).filter(|x| x % 3 != 0);
+        let again = loops.clone();
+        assert!(loops.collect::<Vec<_>>().into_iter().eq(want.clone()));
+        assert!(again.collect::<Vec<_>>().into_iter().eq(want));
+        let parts = (v.par_chunks(7), v.par_windows(3), v.par_rchunks(2));
+        let (a, b, c) = parts.clone();
+        assert_eq!(a.count() + b.count() + c.count(), {
+            let (a, b, c) = parts;
+            a.len() + b.len() + c.len()
+        });
+        let rest = (0..N).into_par_iter().rev().step_by(3).enumerate();
+        assert_eq!(rest.clone().collect::<Vec<_>>(), rest.collect::<Vec<_>>());
+        let lines = "a\nb\nc".par_lines();
+        assert_eq!(lines.clone().count(), 3);
+        assert_eq!(lines.collect::<Vec<_>>(), ["a", "b", "c"]);
     });
 }
 

@@ -585,6 +585,21 @@ fn deep_recursion_of_joins_ends() {
 }
 
 #[test]
+fn jobs_of_ones_own_are_seen_until_they_run() {
+    assert_eq!(pool::current_thread_has_pending_tasks(), None);
+    let pool = pool_of(1);
+    assert_eq!(pool.current_thread_has_pending_tasks(), None);
+    pool.install(|| {
+        assert_eq!(pool::current_thread_has_pending_tasks(), Some(false));
+        pool::scope(|scope| {
+            scope.spawn(|_| ());
+            assert_eq!(pool.current_thread_has_pending_tasks(), Some(true));
+        });
+        assert_eq!(pool::current_thread_has_pending_tasks(), Some(false));
+    });
+}
+
+#[test]
 fn odd_numbers_of_threads_are_served_or_refused() {
     let zero = ThreadPoolBuilder::new()
         .num_threads(0)

@@ -451,6 +451,34 @@ fn broadcasts_in_a_pool_that_is_dropped_come_back() {
     });
 }
 
+/// What nobody waits for is no business of a wait's: it may want a lock that is held across it.
+#[test]
+fn broadcast_jobs_do_not_run_inside_waits() {
+    seeds::check(count(200), |seed| {
+        let (sim, pool) = pool(seed, 1 + (seed % 3) as usize);
+        let threads = pool.num_threads();
+        let waits = Arc::new([const { AtomicU32::new(0) }; 3]);
+        let counts = Arc::new([const { AtomicUsize::new(0) }; 2]);
+        pool.install(|worker| {
+            let waiting = &waits[worker.index()];
+            waiting.store(1, Ordering::Relaxed);
+            let (waits, counts) = (waits.clone(), counts.clone());
+            worker.spawn_broadcast(move |index| {
+                let inside = waits[index].load(Ordering::Relaxed);
+                counts[0].fetch_add(inside as usize, Ordering::Relaxed);
+                counts[1].fetch_add(1, Ordering::Relaxed);
+            });
+            assert_eq!(tree(worker, &sim, 3), 8);
+            worker.scope(|scope| scope.spawn(|_| sim.yield_now()));
+            waiting.store(0, Ordering::Relaxed);
+        });
+        ends(&sim, pool);
+        let [inside, heard] = &*counts;
+        assert_eq!(inside.load(Ordering::Relaxed), 0);
+        assert_eq!(heard.load(Ordering::Relaxed), threads);
+    });
+}
+
 #[test]
 fn a_scope_waits_for_what_it_sent_to_every_thread() {
     fn send<'scope>(scope: &Scope<'scope, SimEnv>, [sum, jobs]: &'scope [AtomicUsize; 2]) {

@@ -3,7 +3,7 @@
 
 use super::latch::Latch;
 use super::sleep::{Parker, Sleep};
-use super::split::{Memo, SplitStack, Stolen};
+use super::split::{Kin, SplitStack, Stolen};
 use crate::platform::{Instant, Park, Woken};
 use crate::sync::asymmetric::{self, Meeting};
 use crate::sync::atomic::{AtomicU32, AtomicUsize, Ordering, fence};
@@ -65,8 +65,8 @@ fn stack() -> Arc<Stack> {
 }
 
 /// Steals once. Whether there was a job.
-fn steal(stack: &Stack, only: Option<Memo>) -> bool {
-    match stack.0.steal(only) {
+fn steal(stack: &Stack) -> bool {
+    match stack.0.steal() {
         Stolen::Job(job) => {
             // SAFETY: jobs outlive the model's threads.
             unsafe { &*job }.run();
@@ -94,7 +94,7 @@ fn take_back(thieves: usize) {
             .map(|_| {
                 let (stack, jobs) = (stack.clone(), jobs.clone());
                 thread::spawn(move || {
-                    let stolen = usize::from(steal(&stack, None));
+                    let stolen = usize::from(steal(&stack));
                     drop(jobs);
                     stolen
                 })
@@ -158,11 +158,11 @@ fn loom_split_reuses_slots() {
         let thief = {
             let (stack, jobs, latch) = (stack.clone(), jobs.clone(), latch.clone());
             thread::spawn(move || {
-                let first = steal(&stack, None);
+                let first = steal(&stack);
                 if first {
                     let _sleeps = latch.set();
                 }
-                let second = steal(&stack, None);
+                let second = steal(&stack);
                 drop(jobs);
                 usize::from(first) + usize::from(second)
             })
@@ -188,32 +188,58 @@ fn loom_split_reuses_slots() {
     });
 }
 
-/// A thief with a memo gets descendants of that job only, though another job takes the same positions.
+/// Whoever waits for a job gets descendants of it only, also those of a job on top of it that is one, though strangers take the same
+/// positions before and after.
 #[test]
-fn loom_split_epoch_keeps_strangers_out() {
-    ::loom::model(|| {
-        let jobs = Arc::new([Job::new(), Job::new()]);
-        let stack = stack();
-        let (memo, before) = stack.0.begin(0);
-        stack.0.push_anyway(&raw const jobs[0]);
-        assert!(stack.0.share(false, |_| {}));
-        let thief = {
-            let (stack, jobs) = (stack.clone(), jobs.clone());
-            thread::spawn(move || {
-                steal(&stack, Some(memo));
-                assert_eq!(jobs[1].0.load(Ordering::Relaxed), 0, "a stranger's job");
-            })
-        };
-        if pop(&stack) {
-            stack.0.end(before);
-            let (_, before) = stack.0.begin(0);
-            stack.0.push_anyway(&raw const jobs[1]);
-            assert!(stack.0.share(false, |_| {}));
-            assert!(pop(&stack));
-            stack.0.end(before);
-        }
-        thief.join().unwrap();
-    });
+fn loom_split_keeps_strangers_out() {
+    for stranger in [false, true] {
+        let mut builder = ::loom::model::Builder::new();
+        builder.preemption_bound = Some(3);
+        builder.check(move || {
+            let jobs = Arc::new([Job::new(), Job::new(), Job::new()]);
+            let stack = stack();
+            let latch = Arc::new(Latch::new());
+            let (memo, below) = stack.0.begin(0, Kin::Descendant);
+            let thief = {
+                let (stack, jobs, latch) = (stack.clone(), jobs.clone(), latch.clone());
+                thread::spawn(move || {
+                    let got = stack.0.steal_kin(memo, || !latch.is_set());
+                    if let Stolen::Job(job) = got {
+                        // SAFETY: jobs outlive the model's threads.
+                        unsafe { &*job }.run();
+                    }
+                    drop(jobs);
+                })
+            };
+            // On top of the job.
+            let kin = if stranger {
+                Kin::Stranger
+            } else {
+                Kin::Descendant
+            };
+            let (_, below_top) = stack.0.begin(0, kin);
+            let taken = share_one(&stack, &jobs[0]);
+            assert!(!(taken && stranger), "a stranger's job");
+            stack.0.end(below_top);
+            stack.0.end(below);
+            let _sleeps = latch.set();
+            // After it.
+            if !taken {
+                assert!(!share_one(&stack, &jobs[1]), "a later job");
+                let (_, below) = stack.0.begin(0, Kin::Descendant);
+                assert!(!share_one(&stack, &jobs[2]), "a later stranger's job");
+                stack.0.end(below);
+            }
+            thief.join().unwrap();
+        });
+    }
+}
+
+/// Whether a thief got it.
+fn share_one(stack: &Stack, job: &Job) -> bool {
+    stack.0.push_anyway(&raw const *job);
+    assert!(stack.0.share(false, |_| {}));
+    !pop(stack)
 }
 
 /// The waiter sees the result, and sleeps at most until the latch is set.

@@ -45,7 +45,7 @@ pub use builder::{Builder, PanicHandler, ThreadHandler};
 pub use env::{Bare, Env, Payload};
 pub use metrics::{Event, Trace, WorkerMetrics};
 pub use scope::{Scope, ScopeFifo};
-pub use spawn::{Priority, with_current};
+pub use spawn::{Priority, max_num_threads, with_current};
 pub use worker::Worker;
 
 use alloc::sync::Arc;

@@ -408,14 +408,34 @@ impl<E: Env> Registry<E> {
     /// As [`spawn`](Self::spawn), for each thread of the pool one job, which runs there.
     pub(super) fn spawn_broadcast<F: Fn(usize) + Send + Sync + 'static>(&self, f: F) {
         let f = Arc::new(f);
-        self.mail(None, false, |index| {
-            let f = f.clone();
-            spawned(None, core::ptr::null(), detached(move |_| f(index)))
-        });
+        for worker in &self.workers[..self.settings.threads] {
+            let (f, index) = (f.clone(), worker.index);
+            let job = detached(move |_| f(index));
+            worker.notices.push(spawned(None, core::ptr::null(), job));
+            if self.reach(worker) {
+                self.forward(&worker.notices);
+            }
+        }
     }
 
-    /// Adds one job for each thread of the pool but one. Of threads that have ended, a caller that `waits` for the jobs runs theirs; else they go
-    /// to whoever is left, since the caller may hold what they need.
+    /// After something was sent to the worker: wakes it if it sleeps for want of work. Whether its thread has ended instead.
+    fn reach(&self, worker: &State<E>) -> bool {
+        fence(Ordering::SeqCst);
+        self.sleep
+            .wake(worker.index, &worker.parker.0, self.env.platform());
+        worker.closed.load(Ordering::SeqCst)
+    }
+
+    /// What was sent to a thread that has ended, to whom it may concern: a worker that is left comes to it before it ends.
+    fn forward(&self, queue: &Injector<JobRef<E>, E::Platform>) {
+        while let Some(job) = queue.pop() {
+            self.injector.push(job);
+        }
+        self.published();
+    }
+
+    /// Adds one job for each thread of the pool but one, which every wait of that thread lets in. Of threads that have ended, a caller that `waits`
+    /// for the jobs runs theirs; else they go to whoever is left, since the caller may hold what they need.
     pub(super) fn mail(
         &self,
         except: Option<usize>,
@@ -427,23 +447,13 @@ impl<E: Env> Registry<E> {
                 continue;
             }
             worker.mail.push(job(worker.index));
-            fence(Ordering::SeqCst);
-            self.sleep
-                .wake(worker.index, &worker.parker.0, self.env.platform());
+            let closed = self.reach(worker);
             // It may sleep in a wait for a half or a scope, too.
             worker.parker.0.unpark(self.env.platform());
-            if !worker.closed.load(Ordering::SeqCst) {
-                continue;
-            }
             match self.here() {
-                Some(here) if waits => here.state.run_mail_of(worker),
-                _ => {
-                    // A worker that is left comes to it before it ends.
-                    while let Some(job) = worker.mail.pop() {
-                        self.injector.push(job);
-                    }
-                    self.published();
-                }
+                Some(here) if closed && waits => here.state.run_all(&worker.mail),
+                _ if closed => self.forward(&worker.mail),
+                _ => {}
             }
         }
     }
@@ -452,7 +462,8 @@ impl<E: Env> Registry<E> {
     fn close_mail(&self, state: &State<E>) {
         state.closed.store(true, Ordering::SeqCst);
         fence(Ordering::SeqCst);
-        state.run_mail_of(state);
+        state.run_all(&state.mail);
+        state.run_all(&state.notices);
     }
 
     /// Around a job that blocks: a spare thread works in its place meanwhile.

@@ -5,8 +5,9 @@ use super::Pool;
 use super::block::spawned;
 use super::env::{Env, Payload};
 use super::metrics::WorkerMetrics;
-use super::registry::Registry;
+use super::registry::{GUESTS_MAX, Registry};
 use super::scope::{Scope, ScopeFifo, drop_quietly};
+use super::split::WORKERS_MAX;
 use super::worker::{State, Worker};
 use crate::error::{self, Error, Kind, Operation};
 use crate::platform::{Mutex, Threads};
@@ -23,6 +24,12 @@ pub enum Priority {
     Normal,
     /// As soon as a worker looks for work, before everything else.
     High,
+}
+
+/// How many threads a pool can have, its spare ones included.
+#[must_use]
+pub const fn max_num_threads() -> usize {
+    WORKERS_MAX - GUESTS_MAX
 }
 
 impl<E: Env> Pool<E> {
@@ -129,10 +136,8 @@ impl<E: Env> Pool<E> {
         broadcast(&self.registry, f)
     }
 
-    /// Adds a job for each thread of the pool, which runs `f` there with the thread's index; nobody waits for them. Dropping the pool does.
-    ///
-    /// A thread that waits in a `join` or a scope runs its job meanwhile, whatever it waits for: `f` must not take a lock that a job of the pool
-    /// may hold across such a wait.
+    /// Adds a job for each thread of the pool, which runs `f` there with the thread's index, once that thread waits for nothing; nobody waits for
+    /// the jobs. Dropping the pool does.
     pub fn spawn_broadcast<F>(&self, f: F)
     where
         F: Fn(usize) + Send + Sync + 'static,
@@ -151,15 +156,22 @@ impl<E: Env> Pool<E> {
     pub fn run_worker(&self, until: impl Fn() -> bool + Send) -> error::Result<()> {
         let env = self.registry.env();
         let panic = Cell::new(None);
+        // Another worker may wait for the job that lends this one.
+        let nested = self.registry.here().is_some();
         let entered = self.registry.enter(|worker| {
             // It works for the pool, so it takes nobody's place.
             let displaced = worker.state.stand_aside();
-            worker.state.work(|| {
+            let until = || {
                 env.catch(&until).unwrap_or_else(|payload| {
                     panic.set(Some(payload));
                     true
                 })
-            });
+            };
+            if nested {
+                worker.state.among_strangers(|| worker.state.work(until));
+            } else {
+                worker.state.work(until);
+            }
             if displaced {
                 worker.state.displace();
             }
@@ -193,6 +205,11 @@ impl<E: Env> Pool<E> {
     /// This thread's index, if it is a worker of this pool; guests have indices past the threads'.
     pub fn current_thread_index(&self) -> Option<usize> {
         self.registry.here().map(|worker| worker.state.index)
+    }
+
+    /// Whether a job that this thread spawned itself waits for somebody to run it; `None` if this thread is no worker of this pool.
+    pub fn current_thread_has_pending_tasks(&self) -> Option<bool> {
+        self.registry.here().map(Worker::has_pending_tasks)
     }
 
     /// Runs `f`, which is about to block, and has a spare thread work meanwhile in this worker's place. On a thread
@@ -291,6 +308,12 @@ impl<E: Env> Worker<'_, E> {
         self.state.registry().settings().threads
     }
 
+    /// Whether a job that this worker spawned itself waits for somebody to run it.
+    #[must_use]
+    pub fn has_pending_tasks(self) -> bool {
+        !self.state.deque.is_empty()
+    }
+
     /// Whether other workers look for work or sleep for want of it.
     #[must_use]
     pub fn is_wanted(self) -> bool {
@@ -315,9 +338,7 @@ impl<E: Env> Worker<'_, E> {
         let Some(job) = self.state.pop() else {
             return false;
         };
-        let (_, before) = self.state.stack.begin(self.state.index);
-        self.state.run(super::worker::Task::Spawned(job));
-        self.state.stack.end(before);
+        self.state.run_stranger(super::worker::Task::Spawned(job));
         true
     }
 

@@ -1,8 +1,8 @@
 //! The stack of pending halves of joins: private to its worker but for a bottom part that thieves may take.
 //!
 //! Algorithm: the split deque of Lace (van Dijk and van de Pol, 2014), with three changes: the owner shares only when a
-//! thief asked; a thief's compare-exchange comes before its read of the slot; and an epoch in the shared word lets a waiting worker
-//! steal descendants of one given job and nothing else.
+//! thief asked; a thief's compare-exchange comes before its read of the slot; and an epoch in the shared word, with a floor beside it, lets a
+//! waiting worker steal descendants of one given job and nothing else.
 //!
 //! ```text
 //!    0        tail          split             top
@@ -17,6 +17,8 @@
 //! - S3: `split` rises only while `tail = split`. A thief's compare-exchange can then not succeed, so a store suffices.
 //! - S4: a job at or above `split` is known to its owner alone.
 //! - S5: an epoch stands for one running job: it is drawn when the job starts, and set again when a job that ran on top of it ends.
+//! - S6: the floor is above where the newest job began, of those running, that is no descendant of what lies below it. It rises before
+//!   that job's epoch is drawn, and falls after the epoch before is set again.
 //!
 //! # Bounds
 //! [`DEPTH_MAX`] pending halves in slots; those past it are counted only, and nobody else ever sees them.
@@ -31,8 +33,6 @@ use core::ptr::null;
 const POSITION_BITS: u32 = if usize::BITS == 64 { 13 } else { 9 };
 const WORKER_BITS: u32 = if usize::BITS == 64 { 15 } else { 9 };
 const EPOCH_BITS: u32 = usize::BITS - 2 * POSITION_BITS;
-/// Epochs as a stolen job remembers them, beside the thief's number and a position.
-const MEMO_BITS: u32 = usize::BITS - POSITION_BITS - WORKER_BITS;
 
 /// Pending halves of one worker at most.
 pub(super) const DEPTH_MAX: usize = if cfg!(loom) {
@@ -85,7 +85,22 @@ impl Shared {
 pub(super) struct Memo {
     pub(super) worker: usize,
     base: usize,
+}
+
+/// What lies below a job that began on top of another.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Below {
     epoch: usize,
+    floor: usize,
+}
+
+/// What a job is to the one that it begins on top of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kin {
+    /// A descendant: whoever waits for the one below may help with it.
+    Descendant,
+    /// Anything else.
+    Stranger,
 }
 
 impl Memo {
@@ -93,15 +108,12 @@ impl Memo {
         let worker = word & ((1 << WORKER_BITS) - 1);
         (worker != 0).then(|| Self {
             worker: worker - 1,
-            base: (word >> WORKER_BITS) & ((1 << POSITION_BITS) - 1),
-            epoch: word >> (WORKER_BITS + POSITION_BITS),
+            base: word >> WORKER_BITS,
         })
     }
 
     pub(super) fn pack(self) -> usize {
-        (self.worker + 1)
-            | (self.base << WORKER_BITS)
-            | ((self.epoch & ((1 << MEMO_BITS) - 1)) << (WORKER_BITS + POSITION_BITS))
+        (self.worker + 1) | (self.base << WORKER_BITS)
     }
 }
 
@@ -133,6 +145,8 @@ pub(super) struct SplitStack<T> {
     /// asked, until the owner shares. So one comparison answers all questions of a push. Others write only 0.
     limit: Line<AtomicUsize>,
     shared: Line<AtomicUsize>,
+    /// One more than where the newest stranger began that is running; 0 if none is (S6).
+    floor: AtomicUsize,
     /// How often the owner shared. Written before the word.
     shares: AtomicUsize,
 }
@@ -165,6 +179,7 @@ impl<T> SplitStack<T> {
             strained: Cell::new((null(), PATIENCE)),
             limit: Line(AtomicUsize::new(0)),
             shared: Line(AtomicUsize::new(0)),
+            floor: AtomicUsize::new(0),
             shares: AtomicUsize::new(0),
         }
     }
@@ -394,27 +409,25 @@ impl<T> SplitStack<T> {
         self.move_limit();
     }
 
-    /// Owner: a job starts that is not an ancestor's. What it pushes from now on is known by the memo. The epoch before is
-    /// returned, for [`end`](Self::end).
-    pub(super) fn begin(&self, worker: usize) -> (Memo, usize) {
+    /// Owner: a job starts on top of another. What it pushes from now on is known by the memo. What lies below is returned, for
+    /// [`end`](Self::end).
+    pub(super) fn begin(&self, worker: usize, kin: Kin) -> (Memo, Below) {
         self.fatten();
-        let epoch = (self.epochs.get() + 1) & ((1 << EPOCH_BITS.min(MEMO_BITS)) - 1);
-        self.epochs.set(epoch);
-        let before = self.set_epoch(epoch);
         let base = self.position(self.top.get().min(self.end));
-        (
-            Memo {
-                worker,
-                base,
-                epoch,
-            },
-            before,
-        )
+        let floor = self.floor.load(Ordering::Relaxed);
+        if kin == Kin::Stranger {
+            self.floor.store(base + 1, Ordering::Relaxed);
+        }
+        let drawn = (self.epochs.get() + 1) & ((1 << EPOCH_BITS) - 1);
+        self.epochs.set(drawn);
+        let epoch = self.set_epoch(drawn);
+        (Memo { worker, base }, Below { epoch, floor })
     }
 
     /// Owner: the job that [`begin`](Self::begin) told of has ended.
-    pub(super) fn end(&self, before: usize) {
-        self.set_epoch(before);
+    pub(super) fn end(&self, below: Below) {
+        self.set_epoch(below.epoch);
+        self.floor.store(below.floor, Ordering::Release);
     }
 
     fn set_epoch(&self, epoch: usize) -> usize {
@@ -433,13 +446,25 @@ impl<T> SplitStack<T> {
         }
     }
 
-    /// Anyone: takes the oldest public job; with a memo, only a descendant of that job.
-    pub(super) fn steal(&self, only: Option<Memo>) -> Stolen<T> {
+    /// Anyone: takes the oldest public job.
+    pub(super) fn steal(&self) -> Stolen<T> {
         let word = self.shared.0.load(Ordering::Acquire);
-        let seen = Shared::unpack(word);
-        if only.is_some_and(|memo| memo.epoch != seen.epoch || seen.tail < memo.base) {
+        self.take(word)
+    }
+
+    /// Anyone: takes the oldest public job if it is a descendant of the one with the memo, which `is_running` tells of.
+    pub(super) fn steal_kin(&self, memo: Memo, is_running: impl FnOnce() -> bool) -> Stolen<T> {
+        let word = self.shared.0.load(Ordering::Acquire);
+        // After the word: then the epoch in it is that of the job or of one on top of it, and while the word stays, all that is so.
+        let only_kin = is_running() && self.floor.load(Ordering::Acquire) <= memo.base;
+        if !only_kin || Shared::unpack(word).tail < memo.base {
             return Stolen::Nothing;
         }
+        self.take(word)
+    }
+
+    fn take(&self, word: usize) -> Stolen<T> {
+        let seen = Shared::unpack(word);
         if seen.tail >= seen.split {
             self.ask();
             return Stolen::Nothing;

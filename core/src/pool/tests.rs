@@ -79,7 +79,7 @@ fn a_question_ends_leanness_and_gets_the_oldest() {
     assert!(!push(&stack, &young), "lean");
     stack.ask();
     assert!(push(&stack, &young));
-    match stack.steal(None) {
+    match stack.steal() {
         super::split::Stolen::Job(job) => assert!(core::ptr::eq(job, &raw const old)),
         other => panic!("{other:?}"),
     }

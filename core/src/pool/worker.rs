@@ -12,11 +12,12 @@
 use super::block::Blocks;
 use super::env::Env;
 use super::job::{Half, JobRef};
+use super::latch::Latch;
 use super::metrics::{Counter, Counters, Event};
 use super::registry::Registry;
 use super::scope::home_of;
 use super::sleep::Parker;
-use super::split::{Line, Memo, SplitStack, Stolen};
+use super::split::{Kin, Line, Memo, SplitStack, Stolen};
 use crate::deque::{BiasedDeque, Injector, Steal};
 use crate::platform::{Clock, ClockId};
 use crate::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
@@ -69,8 +70,10 @@ pub(super) struct State<E: Env> {
     displaces: Cell<bool>,
     /// At whose deque this worker is as a thief, plus one (W3).
     visiting: Cell<usize>,
-    /// Jobs for this worker only; once it is closed, for whoever sends them.
+    /// Jobs for this worker only that somebody waits for; once it is closed, for whoever sends them.
     pub(super) mail: Injector<JobRef<E>, E::Platform>,
+    /// Jobs for this worker only that nobody waits for, so that no wait of its own lets them in.
+    pub(super) notices: Injector<JobRef<E>, E::Platform>,
     pub(super) closed: AtomicBool,
     pub(super) parker: Line<Parker>,
     /// A worker (plus one) that sleeps for want of public halves here.
@@ -139,6 +142,7 @@ impl<E: Env> State<E> {
             displaces: Cell::new(false),
             visiting: Cell::new(0),
             mail: Injector::new(platform.clone()),
+            notices: Injector::new(platform.clone()),
             closed: AtomicBool::new(false),
             parker: Line(Parker::new()),
             helper: AtomicU32::new(0),
@@ -272,7 +276,7 @@ impl<E: Env> State<E> {
             // SAFETY: the task is out of its queue (J4).
             Task::Spawned(job) => unsafe { job.run(self) },
             Task::Half { half, victim } => {
-                let (memo, before) = self.stack.begin(self.index);
+                let (memo, below) = self.stack.begin(self.index, Kin::Descendant);
                 let eager = self.eager.replace(true);
                 // SAFETY: it was public, and its frame waits for the latch (J1, J2).
                 let shared = unsafe { Half::shared(half) };
@@ -280,7 +284,7 @@ impl<E: Env> State<E> {
                 // SAFETY: this thief has it (J3).
                 unsafe { ((*half).run)(half, self) };
                 self.eager.set(eager);
-                self.stack.end(before);
+                self.stack.end(below);
                 self.env().preempt();
                 let registry = self.registry();
                 shared
@@ -290,14 +294,24 @@ impl<E: Env> State<E> {
         }
     }
 
-    /// Runs one task of any kind in the middle of another, if there is one. What it pushes is no descendant of what lies below.
+    /// Calls `f`, in which jobs run that are no descendants of what lies below.
+    pub(super) fn among_strangers<R>(&self, f: impl FnOnce() -> R) -> R {
+        let (_, below) = self.stack.begin(self.index, Kin::Stranger);
+        let result = f();
+        self.stack.end(below);
+        result
+    }
+
+    pub(super) fn run_stranger(&self, task: Task<E>) {
+        self.among_strangers(|| self.run(task));
+    }
+
+    /// Runs one task of any kind in the middle of another, if there is one.
     pub(super) fn run_any(&self) -> bool {
         let Some(task) = self.find(true) else {
             return false;
         };
-        let (_, before) = self.stack.begin(self.index);
-        self.run(task);
-        self.stack.end(before);
+        self.run_stranger(task);
         true
     }
 
@@ -321,19 +335,15 @@ impl<E: Env> State<E> {
         let env = first.env();
         let current = env.current();
         env.set_current((&raw const *first).cast());
-        let (_, before) = first.stack.begin(first.index);
-        first.run(Task::Spawned(job));
-        first.stack.end(before);
+        first.run_stranger(Task::Spawned(job));
         env.set_current(current);
         true
     }
 
     /// Runs here what was sent to a thread that has ended, or is this one.
-    pub(super) fn run_mail_of(&self, other: &Self) {
-        while let Some(job) = other.mail.pop() {
-            let (_, before) = self.stack.begin(self.index);
-            self.run(Task::Spawned(job));
-            self.stack.end(before);
+    pub(super) fn run_all(&self, queue: &Injector<JobRef<E>, E::Platform>) {
+        while let Some(job) = queue.pop() {
+            self.run_stranger(Task::Spawned(job));
         }
     }
 
@@ -422,6 +432,7 @@ impl<E: Env> State<E> {
         self.mail
             .pop()
             .or_else(|| registry.urgent.pop())
+            .or_else(|| self.notices.pop())
             .or_else(|| self.pop())
             .or_else(|| registry.injector.pop())
             .map(Task::Spawned)
@@ -464,7 +475,7 @@ impl<E: Env> State<E> {
             if crowded || !(last || self.is_ripe(victim)) {
                 continue;
             }
-            match victim.stack.steal(None) {
+            match victim.stack.steal() {
                 Stolen::Job(half) => {
                     self.stole(index);
                     return Some(Task::Half {
@@ -526,7 +537,7 @@ impl<E: Env> State<E> {
                 return;
             }
             let memo = Memo::unpack(shared.memo.load(Ordering::Acquire));
-            if memo.is_some_and(|memo| self.help(memo)) || self.run_mail() {
+            if memo.is_some_and(|memo| self.help(memo, &shared.latch)) || self.run_mail() {
                 spin = Spin::new(registry.spin_ns());
                 continue;
             }
@@ -548,7 +559,7 @@ impl<E: Env> State<E> {
                 runner.stack.ask();
             }
             fence(Ordering::SeqCst);
-            if memo.is_some_and(|memo| self.help(memo)) || self.has_mail() {
+            if memo.is_some_and(|memo| self.help(memo, &shared.latch)) || self.has_mail() {
                 self.parker.0.cancel();
                 continue;
             }
@@ -556,9 +567,9 @@ impl<E: Env> State<E> {
         }
     }
 
-    fn help(&self, memo: Memo) -> bool {
+    fn help(&self, memo: Memo, latch: &Latch) -> bool {
         let runner = &self.registry().workers[memo.worker];
-        match runner.stack.steal(Some(memo)) {
+        match runner.stack.steal_kin(memo, || !latch.is_set()) {
             Stolen::Job(half) => {
                 self.stole(memo.worker);
                 self.run(Task::Half {

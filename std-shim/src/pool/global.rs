@@ -190,8 +190,6 @@ where
 
 /// Adds a job for each thread of the pool that this thread works in, else of the program's pool, which runs `f` there with the thread's
 /// index; nobody waits for them. A panic goes to the pool's panic handler.
-///
-/// As told at the core's [`spawn_broadcast`](underpin_core::pool::Pool::spawn_broadcast), `f` takes no lock that is held across a wait.
 pub fn spawn_broadcast<F>(f: F)
 where
     F: Fn(usize) + Send + Sync + 'static,
@@ -214,6 +212,11 @@ pub fn current_num_threads() -> usize {
 /// its threads.
 pub fn current_thread_index() -> Option<usize> {
     with_current(&Std, |worker| worker.map(Worker::index))
+}
+
+/// Whether a job that this thread spawned itself waits for somebody to run it; `None` if this thread is no worker.
+pub fn current_thread_has_pending_tasks() -> Option<bool> {
+    with_current(&Std, |worker| worker.map(Worker::has_pending_tasks))
 }
 
 /// Runs one waiting job of any kind, if this thread is a worker and there is one; says so.

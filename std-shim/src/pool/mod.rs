@@ -21,14 +21,15 @@ mod thread_pool;
 
 pub use env::Std;
 pub use global::{
-    FnContext, block_in_place, broadcast, current_num_threads, current_thread_index, enter, global,
-    join, join_context, join_with, scope, scope_fifo, spawn, spawn_broadcast, spawn_fifo,
-    yield_local, yield_now,
+    FnContext, block_in_place, broadcast, current_num_threads, current_thread_has_pending_tasks,
+    current_thread_index, enter, global, join, join_context, join_with, scope, scope_fifo, spawn,
+    spawn_broadcast, spawn_fifo, yield_local, yield_now,
 };
 // A scope's body runs on the calling thread in any case.
 pub use global::{scope as in_place_scope, scope_fifo as in_place_scope_fifo};
 pub use thread_pool::{ThreadPool, ThreadPoolBuilder};
 pub use underpin_core::pool::iter::CancelToken;
+pub use underpin_core::pool::max_num_threads;
 pub use underpin_core::pool::{Event, Payload, Priority, Trace, WorkerMetrics};
 
 /// The right to use a pool as one of its workers, on this thread.

@@ -4,11 +4,11 @@
 //!
 //! | of Rayon | here |
 //! |---|---|
-//! | functions | `join`, `join_context`, `scope`, `scope_fifo`, `in_place_scope`, `in_place_scope_fifo`, `spawn`, `spawn_fifo`, `broadcast`, `spawn_broadcast`, `yield_now`, `yield_local`, `current_num_threads`, `current_thread_index` |
+//! | functions | `join`, `join_context`, `scope`, `scope_fifo`, `in_place_scope`, `in_place_scope_fifo`, `spawn`, `spawn_fifo`, `broadcast`, `spawn_broadcast`, `yield_now`, `yield_local`, `current_num_threads`, `current_thread_index`, `current_thread_has_pending_tasks`, `max_num_threads` |
 //! | `ParallelIterator`, `IndexedParallelIterator` | every method but those below |
 //! | `iter::` functions | `once`, `empty`, `repeat`, `repeat_n`, `split`, `walk_tree`, `walk_tree_prefix`, `walk_tree_postfix` |
 //! | `ParallelSlice`, `ParallelSliceMut`, `ParallelString` | every method |
-//! | `IntoParallelIterator` | slices, arrays, `Vec`, `Box<[T]>`, `Option`, `Result`, ranges of every integer and of `char`, tuples of two to eight, all collections of the standard library, by value and by reference |
+//! | `IntoParallelIterator` | slices, arrays, `Vec`, `Box<[T]>`, `Option`, `Result`, ranges of every integer and of `char`, tuples of two to twelve, all collections of the standard library, by value and by reference |
 //! | `FromParallelIterator`, `ParallelExtend` | every target |
 //! | `ParallelDrainRange`, `ParallelDrainFull` | every collection |
 //!
@@ -34,8 +34,7 @@
 //! | `drive`, `drive_unindexed`, `with_producer`, `opt_len`, `plumbing` | sources split here instead: [`Source`](underpin_core::pool::iter::Source) is what one implements |
 //! | `intersperse` of an iterator of unknown length | nobody knows whether a part is the first that is not empty; collect before |
 //! | `remainder` of exact chunks | the standard library's `as_chunks` and `chunks_exact` say it without a loop |
-//! | `current_thread_has_pending_tasks`, `max_num_threads` | figures about the inside of the pool; `metrics` has more of them |
 //! | `ThreadPoolBuilder::{spawn_handler, use_current_thread, build_scoped}` | [`run_worker`](super::ThreadPool::run_worker) lends any thread to a pool; dropping a pool waits for its threads |
-//! | `Clone` of iterators, tuples of more than eight | not yet |
+//! | `Clone` of iterators over owned vectors, of `flat_map`, and of those that stop (`while_some`, `take_any`) | parts share what they own; clone what they are made of |
 //! | `par_iter` over references of tuples | `(&a, &mut b)` says it |
 #![forbid(unsafe_code)]

@@ -83,9 +83,8 @@ impl ThreadPool {
         self.0.broadcast(f)
     }
 
-    /// Adds a job for each thread of the pool, which runs `f` there with the thread's index; nobody waits for them.
-    ///
-    /// As told at the core's [`spawn_broadcast`](underpin_core::pool::Pool::spawn_broadcast), `f` takes no lock that is held across a wait.
+    /// Adds a job for each thread of the pool, which runs `f` there with the thread's index, once that thread waits
+    /// for nothing; nobody waits for the jobs.
     pub fn spawn_broadcast<F>(&self, f: F)
     where
         F: Fn(usize) + Send + Sync + 'static,
@@ -115,6 +114,11 @@ impl ThreadPool {
     /// This thread's index, if it works in this pool.
     pub fn current_thread_index(&self) -> Option<usize> {
         self.0.current_thread_index()
+    }
+
+    /// Whether a job that this thread spawned itself waits for somebody to run it; `None` if this thread is no worker of this pool.
+    pub fn current_thread_has_pending_tasks(&self) -> Option<bool> {
+        self.0.current_thread_has_pending_tasks()
     }
 
     /// What each worker did so far.

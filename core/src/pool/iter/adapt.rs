@@ -69,7 +69,7 @@ macro_rules! passed_on {
 pub trait OneForOne {}
 
 /// A source, adapted.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Adapted<S, A> {
     base: S,
     by: A,
@@ -138,6 +138,7 @@ pub struct Stepped<I, A> {
 macro_rules! functions {
     ($($(#[$doc:meta])* $name:ident;)*) => {$(
         $(#[$doc])*
+        #[derive(Clone)]
         pub struct $name<F>(Function<F>);
 
         impl<F> $name<F> {

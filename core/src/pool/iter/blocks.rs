@@ -7,7 +7,7 @@
 use super::source::{ExactSource, Limits, Source};
 
 /// A source in blocks.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Blocks<S> {
     base: S,
     first: usize,

@@ -7,7 +7,7 @@
 use super::source::{ExactSource, Limits, Source};
 
 /// From the last to the first.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Rev<S>(pub S);
 
 // SAFETY: the items are the base's, from the other end.
@@ -38,7 +38,7 @@ where
 impl<S: ExactSource> ExactSource for Rev<S> where S::Seq: DoubleEndedIterator {}
 
 /// Pairs of two sources, as long as both last.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Zip<A, B> {
     a: A,
     b: B,
@@ -84,7 +84,7 @@ unsafe impl<A: ExactSource, B: ExactSource> Source for Zip<A, B> {
 impl<A: ExactSource, B: ExactSource> ExactSource for Zip<A, B> {}
 
 /// One source after another.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Chain<A, B> {
     a: A,
     b: B,

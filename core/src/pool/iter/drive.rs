@@ -155,7 +155,13 @@ where
             (source, None)
         };
         let (taken, span) = (front.weight(), front.span());
-        acc = run(worker, front, consumer, offset, Start::WHOLE, acc);
+        let part = Part {
+            source: front,
+            offset,
+            start: Start::WHOLE,
+            acc,
+        };
+        acc = part.run(worker, consumer);
         offset = offset.saturating_add(span);
         let ended = taken == 0 || consumer.is_done(offset) || consumer.is_full(&acc);
         source = match rest {
@@ -165,115 +171,134 @@ where
     }
 }
 
-#[inline]
-fn run<E, S, C>(
-    worker: Worker<'_, E>,
-    mut source: S,
-    consumer: &C,
-    mut offset: usize,
+/// A part of a loop, and what the items before it came to.
+struct Part<S, A> {
+    source: S,
+    /// The position of its first item, in the source's weights.
+    offset: usize,
     start: Start,
-    mut acc: C::Acc,
-) -> C::Acc
-where
-    E: Env,
-    S: Source,
-    C: Consumer<S::Item>,
-{
-    // Before each split, too: a find must stop a tree that has none but the smallest parts.
-    if consumer.is_done(offset) || consumer.is_full(&acc) {
-        return acc;
-    }
-    let mut weight = source.weight();
-    let limits = source.limits();
-    let min = limits.min.max(1);
-    if weight > limits.max.max(1) || start.splits(worker, min, weight) {
-        return fork(worker, source, consumer, offset, start, acc);
-    }
-    let mut pace = Pace::new(worker, start, min, weight);
-    while weight > 0 {
+    acc: A,
+}
+
+impl<S: Source, A: Send> Part<S, A> {
+    #[inline]
+    fn run<E, C>(self, worker: Worker<'_, E>, consumer: &C) -> A
+    where
+        E: Env,
+        C: Consumer<S::Item, Acc = A>,
+    {
+        let Self {
+            mut source,
+            mut offset,
+            start,
+            mut acc,
+        } = self;
+        // Before each split, too: a find must stop a tree that has none but the smallest parts.
         if consumer.is_done(offset) || consumer.is_full(&acc) {
             return acc;
         }
-        let (front, rest) = if pace.block < weight {
-            let (front, rest) = source.split_at(pace.block);
-            (front, Some(rest))
-        } else {
-            (source, None)
+        let part = |source, offset, start, acc| Self {
+            source,
+            offset,
+            start,
+            acc,
         };
-        let (taken, span) = (front.weight(), front.span());
-        acc = if S::COARSE && pace.block < taken && rest.as_ref().is_some_and(|r| r.weight() > 0) {
-            run_again(worker, front, consumer, offset, pace.start(), acc)
-        } else {
-            consumer.eat(acc, offset, front.into_seq())
-        };
-        let Some(rest) = rest else {
-            return acc;
-        };
-        source = rest;
-        offset = offset.saturating_add(span);
-        // Asked again, since a source that was stopped weighs nothing.
-        weight = source.weight();
-        if taken == 0 {
-            // It cannot be split there.
-            pace.block = usize::MAX;
-        } else if pace.turn(worker, taken, weight) {
-            return fork(worker, source, consumer, offset, pace.start(), acc);
+        let mut weight = source.weight();
+        let limits = source.limits();
+        let min = limits.min.max(1);
+        if weight > limits.max.max(1) || start.splits(worker, min, weight) {
+            return part(source, offset, start, acc).fork(worker, consumer);
         }
+        let mut pace = Pace::new(worker, start, min, weight);
+        while weight > 0 {
+            if consumer.is_done(offset) || consumer.is_full(&acc) {
+                return acc;
+            }
+            let (front, rest) = if pace.block < weight {
+                let (front, rest) = source.split_at(pace.block);
+                (front, Some(rest))
+            } else {
+                (source, None)
+            };
+            let (taken, span) = (front.weight(), front.span());
+            acc = if S::COARSE
+                && pace.block < taken
+                && rest.as_ref().is_some_and(|rest| rest.weight() > 0)
+            {
+                part(front, offset, pace.start(), acc).run_again(worker, consumer)
+            } else {
+                consumer.eat(acc, offset, front.into_seq())
+            };
+            let Some(rest) = rest else {
+                return acc;
+            };
+            source = rest;
+            offset = offset.saturating_add(span);
+            // Asked again, since a source that was stopped weighs nothing.
+            weight = source.weight();
+            if taken == 0 {
+                // It cannot be split there.
+                pace.block = usize::MAX;
+            } else if pace.turn(worker, taken, weight) {
+                return part(source, offset, pace.start(), acc).fork(worker, consumer);
+            }
+        }
+        acc
     }
-    acc
-}
 
-#[inline(never)]
-fn run_again<E, S, C>(
-    worker: Worker<'_, E>,
-    source: S,
-    consumer: &C,
-    offset: usize,
-    start: Start,
-    acc: C::Acc,
-) -> C::Acc
-where
-    E: Env,
-    S: Source,
-    C: Consumer<S::Item>,
-{
-    run(worker, source, consumer, offset, start, acc)
-}
-
-#[inline(never)]
-fn fork<E, S, C>(
-    worker: Worker<'_, E>,
-    source: S,
-    consumer: &C,
-    offset: usize,
-    start: Start,
-    acc: C::Acc,
-) -> C::Acc
-where
-    E: Env,
-    S: Source,
-    C: Consumer<S::Item>,
-{
-    let at = middle(source.limits().min, source.weight());
-    let (left, right) = source.split_at(at);
-    let middle = offset.saturating_add(left.span());
-    if left.weight() == 0 || right.weight() == 0 {
-        // It cannot be split there, or was stopped.
-        let whole = if left.weight() == 0 { right } else { left };
-        return consumer.eat(acc, offset, whole.into_seq());
+    /// As [`run`](Self::run), which is part of what calls it: this is what it calls itself.
+    #[inline(never)]
+    fn run_again<E, C>(self, worker: Worker<'_, E>, consumer: &C) -> A
+    where
+        E: Env,
+        C: Consumer<S::Item, Acc = A>,
+    {
+        self.run(worker, consumer)
     }
-    let home = worker.index();
-    let (left, (stolen, right)) = worker.join(
-        |worker| run_again(worker, left, consumer, offset, start.half(false), acc),
-        |worker| {
-            let stolen = worker.index() != home;
-            let start = start.half(stolen);
-            let right = run_again(worker, right, consumer, middle, start, consumer.start());
-            (stolen, right)
-        },
-    );
-    start.learn(worker, stolen);
-    consumer.merge(left, right)
+
+    #[inline(never)]
+    fn fork<E, C>(self, worker: Worker<'_, E>, consumer: &C) -> A
+    where
+        E: Env,
+        C: Consumer<S::Item, Acc = A>,
+    {
+        let Self {
+            source,
+            offset,
+            start,
+            acc,
+        } = self;
+        let at = middle(source.limits().min, source.weight());
+        let (left, right) = source.split_at(at);
+        let middle = offset.saturating_add(left.span());
+        if left.weight() == 0 || right.weight() == 0 {
+            // It cannot be split there, or was stopped.
+            let whole = if left.weight() == 0 { right } else { left };
+            return consumer.eat(acc, offset, whole.into_seq());
+        }
+        let home = worker.index();
+        let left = Self {
+            source: left,
+            offset,
+            start: start.half(false),
+            acc,
+        };
+        let (left, (stolen, right)) = worker.join(
+            |worker| left.run_again(worker, consumer),
+            |worker| {
+                let stolen = worker.index() != home;
+                let right = Self {
+                    source: right,
+                    offset: middle,
+                    start: start.half(stolen),
+                    acc: consumer.start(),
+                };
+                (stolen, right.run_again(worker, consumer))
+            },
+        );
+        start.learn(worker, stolen);
+        consumer.merge(left, right)
+    }
 }
 
 /// Items of a leaf of a fixed tree: long enough to hide a join, short enough to share.

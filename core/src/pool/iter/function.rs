@@ -7,6 +7,7 @@ use core::fmt;
 use core::ops::Deref;
 
 /// A closure.
+#[derive(Clone)]
 pub enum Function<F> {
     /// Of one part.
     Own(F),

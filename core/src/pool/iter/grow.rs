@@ -13,6 +13,7 @@ use core::fmt;
 const BUDGET: usize = usize::MAX >> 1;
 
 /// Data in as many pieces as are of use.
+#[derive(Clone)]
 pub struct Split<D, F> {
     data: Option<D>,
     budget: usize,
@@ -106,6 +107,7 @@ pub enum Visit {
 }
 
 /// The nodes of a tree.
+#[derive(Clone)]
 pub struct Tree<N, F> {
     /// What is to come, the last one next.
     pending: Vec<Pending<N>>,
@@ -114,6 +116,7 @@ pub struct Tree<N, F> {
     f: Arc<F>,
 }
 
+#[derive(Clone)]
 enum Pending<N> {
     /// A node and all below it.
     Whole(N),

@@ -66,7 +66,7 @@ pub trait Separator<C>: Send + Sync {
 }
 
 /// Items that a function accepts are separators.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Where<F>(pub F);
 
 impl<T: Sync, F: Fn(&T) -> bool + Send + Sync> Separator<&[T]> for Where<F> {
@@ -91,7 +91,7 @@ impl<F: Fn(char) -> bool + Send + Sync> Separator<&str> for Where<F> {
 }
 
 /// A piece ends between neighbours for which a function says no.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Runs<F>(pub F);
 
 fn end_of_run<T>(slice: &[T], from: usize, f: impl Fn(&T, &T) -> bool) -> Option<(usize, usize)> {
@@ -124,6 +124,7 @@ pub enum Cut {
 }
 
 /// The pieces of a sequence.
+#[derive(Clone)]
 pub struct Pieces<C, P> {
     rest: Option<C>,
     separator: Arc<P>,

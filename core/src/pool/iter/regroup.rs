@@ -8,7 +8,7 @@ use super::source::{ExactSource, Source};
 use alloc::vec::Vec;
 
 /// Every `step`-th item, from the first one on.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct StepBy<S> {
     base: S,
     step: usize,
@@ -48,7 +48,7 @@ unsafe impl<S: ExactSource> Source for StepBy<S> {
 impl<S: ExactSource> ExactSource for StepBy<S> {}
 
 /// Groups of `size` items, the last perhaps shorter.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Groups<S> {
     base: S,
     size: usize,
@@ -138,7 +138,7 @@ impl<I: DoubleEndedIterator> DoubleEndedIterator for GroupsSeq<I> {
 impl<I: Iterator> ExactSizeIterator for GroupsSeq<I> {}
 
 /// Two sources by turns, the first first; what one has more comes at the end.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Interleave<A, B> {
     a: A,
     b: B,

@@ -110,7 +110,7 @@ impl Limits {
 pub trait ExactSource: Source {}
 
 /// At most one item.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Single<T>(pub Option<T>);
 
 // SAFETY: it weighs as many items as it has.
@@ -251,6 +251,18 @@ chunk_source!(
     RChunksMut, [mut], split_at_mut, rchunks_mut, RChunksMut, Send, |len, items, one, other| (len - items, other, one)
 );
 
+macro_rules! cloned {
+    ($($name:ident)*) => {$(
+        impl<T> Clone for $name<'_, T> {
+            fn clone(&self) -> Self {
+                Self { ..*self }
+            }
+        }
+    )*};
+}
+
+cloned!(SliceIter Chunks RChunks Windows);
+
 /// Overlapping parts of a slice.
 #[derive(Debug)]
 pub struct Windows<'a, T> {
@@ -296,7 +308,7 @@ unsafe impl<'a, T: Sync> Source for Windows<'a, T> {
 impl<T: Sync> ExactSource for Windows<'_, T> {}
 
 /// The numbers of a range. A type of its own, since a range is a plain iterator already.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct RangeIter<N>(pub Range<N>);
 
 macro_rules! range_source {

@@ -35,6 +35,7 @@ impl<T: Clone + Send> Maker for Copies<T> {
 }
 
 /// Every part carries what a function makes.
+#[derive(Clone)]
 pub struct Made<I>(Function<I>);
 
 impl<I> Made<I> {
@@ -73,6 +74,7 @@ macro_rules! with_state {
         pub type $alias<S, M, F> = Adapted<S, $name<M, F>>;
 
         $(#[$doc])*
+        #[derive(Clone)]
         pub struct $name<M, F> {
             maker: M,
             f: Function<F>,

@@ -4,7 +4,7 @@
 use super::source::Source;
 
 /// The characters of a string.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct CharIter<'a>(pub &'a str);
 
 // SAFETY: it is not exact.
@@ -28,7 +28,7 @@ unsafe impl<'a> Source for CharIter<'a> {
 }
 
 /// The characters of a string, each with the place of its first byte.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct CharIndexIter<'a> {
     text: &'a str,
     first: usize,
@@ -89,7 +89,7 @@ unsafe impl<'a> Source for CharIndexIter<'a> {
 }
 
 /// The lines of a string, without their ends.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct LineIter<'a>(pub &'a str);
 
 // SAFETY: it is not exact.

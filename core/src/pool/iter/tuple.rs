@@ -78,4 +78,8 @@ tuples! {
     6: (((((A, B), C), D), E), F) => A B C D E F;
     7: ((((((A, B), C), D), E), F), G) => A B C D E F G;
     8: (((((((A, B), C), D), E), F), G), H) => A B C D E F G H;
+    9: ((((((((A, B), C), D), E), F), G), H), I) => A B C D E F G H I;
+    10: (((((((((A, B), C), D), E), F), G), H), I), J) => A B C D E F G H I J;
+    11: ((((((((((A, B), C), D), E), F), G), H), I), J), K) => A B C D E F G H I J K;
+    12: (((((((((((A, B), C), D), E), F), G), H), I), J), K), L) => A B C D E F G H I J K L;
 }

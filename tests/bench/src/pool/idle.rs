@@ -1,6 +1,8 @@
 //! What a pool costs beside its work: processor time for small jobs that come now and then, and while nothing comes.
 
-use super::{chili_is, ours_of, process_cpu, rayon_is, rayon_of, threads_are, us};
+use super::{
+    chili_is, ours_of, process_cpu, rayon_is, rayon_of, sequential, threads_are, us,
+};
 #[cfg(feature = "forte")]
 use super::{forte_is, forte_of};
 use crate::case::{Case, Sample, Settings};
@@ -29,7 +31,7 @@ fn trickle(jobs: u64) -> Case {
     Case {
         name: "a small job each millisecond".into(),
         terms: format!(
-            "{jobs} jobs of some 20 us in two halves, one a ms; the process's CPU time, of which less is better, chili's beat thread and spinning workers included"
+            "{jobs} jobs of some 20 us in two halves, one a ms; the process's CPU time, of which less is better, chili's beat thread and spinning workers included; the limit sleeps between jobs as all do, which is most of its time"
         ),
         ours: us(move || {
             paced(jobs, |seed| {
@@ -55,6 +57,7 @@ fn trickle(jobs: u64) -> Case {
                     forte_of(2).join(|_| work(seed), |_| work(seed + 1))
                 })
             }),
+            sequential(move || paced(jobs, |seed| (work(seed), work(seed + 1)))),
         ],
     }
 }

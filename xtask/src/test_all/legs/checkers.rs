@@ -1,6 +1,7 @@
 //! Model checkers, sanitizers and auditors.
 
 use crate::test_all::job::Job;
+use crate::test_all::rig::debian_toolchain;
 use std::process::Command;
 use std::time::Duration;
 
@@ -13,6 +14,9 @@ pub(super) fn loom(job: &mut Job<'_>) -> Result<(), String> {
             .args(["--release", "--package", "underpin-core", "--lib", "loom"]),
     )
 }
+
+/// The variable that adds the thread sanitizer to the address sanitizer's leg: ten minutes or so, most of them for the first build.
+const TSAN: &str = "UNDERPIN_TSAN";
 
 /// The address sanitizer comes with nightly alone; its newer lints are not this leg's business. Leaks are not looked for: tests
 /// leak on purpose what must live for ever.
@@ -27,6 +31,48 @@ pub(super) fn asan(job: &mut Job<'_>) -> Result<(), String> {
         .args(["run", "nightly", "cargo", "test", "--locked", "--lib"])
         .args(["--target", "x86_64-unknown-linux-gnu"])
         .args(["--package", "underpin-core", "--package", "underpin-linux"]);
+    job.run(&mut test)?;
+    if std::env::var_os(TSAN).is_none() {
+        job.note(&format!("not run: the thread sanitizer ({TSAN}=1)"));
+        return Ok(());
+    }
+    job.extend_clock(Duration::from_secs(3600));
+    tsan(job)?;
+    job.note("the pool's native tests without a data race");
+    Ok(())
+}
+
+/// The pool's tests on real threads. A race counts only if the standard library is watched too, so that is built for it, by Debian's compiler, which
+/// comes with the sources; the sanitizer's own library is nightly's. The sanitizer knows no fences: a race that it sees may be one that a fence forbids.
+fn tsan(job: &mut Job<'_>) -> Result<(), String> {
+    const TARGET: &str = "x86_64-unknown-linux-gnu";
+    let sysroot = Command::new("rustup")
+        .args(["run", "nightly", "rustc", "--print", "sysroot"])
+        .output()
+        .map_err(|e| format!("rustup: {e}"))?;
+    let sysroot = String::from_utf8_lossy(&sysroot.stdout);
+    let library = format!(
+        "{}/lib/rustlib/{TARGET}/lib/librustc-nightly_rt.tsan.a",
+        sysroot.trim()
+    );
+    let mut test = job.cargo("test");
+    debian_toolchain(&mut test);
+    test.env(
+        "RUSTFLAGS",
+        format!(
+            "--cap-lints allow -Zsanitizer=thread -Zexternal-clangrt -Zpre-link-arg=-Wl,--whole-archive -Zpre-link-arg={library} \
+             -Zpre-link-arg=-Wl,--no-whole-archive -Clink-arg=-fuse-ld=lld -Clink-arg=-lstdc++ -Clink-arg=-lm \
+             -Clink-arg=-ldl -Clink-arg=-lpthread -Clink-arg=-lc"
+        ),
+    )
+    .env("CARGO_TARGET_DIR", job.workspace.target.join("tsan"))
+    // Its own record of calls ends at 65,536.
+    .env("UNDERPIN_POOL_DEPTH", "10000")
+    .args(["-Zbuild-std=std,panic_unwind,test", "--target", TARGET])
+    .args(["--package", "underpin-tests"]);
+    for name in ["pool_native", "pool_deadlock", "pool_iter", "pool_names"] {
+        test.args(["--test", name]);
+    }
     job.run(&mut test)
 }
 
