@@ -194,7 +194,7 @@ fn loom_split_reuses_slots() {
 fn loom_split_keeps_strangers_out() {
     for stranger in [false, true] {
         let mut builder = ::loom::model::Builder::new();
-        builder.preemption_bound = Some(3);
+        builder.preemption_bound = Some(2);
         builder.check(move || {
             let jobs = Arc::new([Job::new(), Job::new(), Job::new()]);
             let stack = stack();
