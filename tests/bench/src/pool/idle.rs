@@ -1,8 +1,6 @@
 //! What a pool costs beside its work: processor time for small jobs that come now and then, and while nothing comes.
 
-use super::{
-    chili_is, ours_of, process_cpu, rayon_is, rayon_of, sequential, threads_are, us,
-};
+use super::{chili_is, ours_of, process_cpu, rayon_is, rayon_of, sequential, threads_are, us};
 #[cfg(feature = "forte")]
 use super::{forte_is, forte_of};
 use crate::case::{Case, Sample, Settings};
