@@ -136,6 +136,9 @@ impl<'s, S: Sink> Core<'s, S> {
                 return self.slow(buffer);
             }
             if self.options.invert {
+                if self.limit_reached() {
+                    break;
+                }
                 if !self.inverted(buffer)? {
                     ended = true;
                     break;
@@ -163,8 +166,13 @@ impl<'s, S: Sink> Core<'s, S> {
             return Ok(false);
         }
         // What is read in windows goes on behind the one in which the sink wanted no more, as ripgrep does.
-        let is_over = ended && self.binary != Binary::Text;
-        if is_over || (self.limit_reached() && self.after_left == 0) {
+        // The limit is an end only where no context is left, which may be in windows to come.
+        let is_over = if self.limit_reached() {
+            self.after_left == 0
+        } else {
+            ended && self.binary != Binary::Text
+        };
+        if is_over {
             return Ok(false);
         }
         self.pos = buffer.len();
