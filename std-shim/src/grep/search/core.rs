@@ -24,6 +24,8 @@ pub(super) struct Core<'s, S> {
     pub(super) binary: Binary,
     pub(super) binary_at: Option<u64>,
     pub(super) pos: usize,
+    /// The windows are slices of what ripgrep has in one: what ends a search in one ends it.
+    pub(super) sliced: bool,
     /// Where the buffer begins in the input.
     pub(super) base: u64,
     pub(super) number: Option<u64>,
@@ -47,6 +49,7 @@ impl<'s, S: Sink> Core<'s, S> {
             sink,
             binary,
             binary_at: None,
+            sliced: false,
             pos: 0,
             base: 0,
             number: options.line_numbers.then_some(1),
@@ -136,7 +139,7 @@ impl<'s, S: Sink> Core<'s, S> {
                 return self.slow(buffer);
             }
             if self.options.invert {
-                if self.limit_reached() {
+                if self.sliced && self.limit_reached() {
                     break;
                 }
                 if !self.inverted(buffer)? {
@@ -170,7 +173,7 @@ impl<'s, S: Sink> Core<'s, S> {
         let is_over = if self.limit_reached() {
             self.after_left == 0
         } else {
-            ended && self.binary != Binary::Text
+            ended && (self.sliced || self.binary != Binary::Text)
         };
         if is_over {
             return Ok(false);

@@ -211,6 +211,7 @@ impl Searcher {
             (Binary::Text, binary)
         };
         let mut core = Core::new(matcher, options, of_lines, sink);
+        core.sliced = sliced;
         if sliced {
             let head = buffer.start(&mut input)?;
             let checked = 0..head.len().min(multi_line::BINARY_HEAD_BYTES);
