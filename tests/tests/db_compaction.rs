@@ -224,3 +224,34 @@ fn a_scan_from_behind_a_key_never_begins_with_it() {
         );
     }
 }
+
+/// What a tool of another program's database may do to it: the tables of a queue stay, and many small ones become one.
+#[test]
+fn only_the_newest_small_tables_are_merged_for_a_tool() {
+    let sim = machine();
+    let db = open(
+        &sim,
+        Compaction::Fifo {
+            bytes_max: 1 << 40,
+            age_max: None,
+        },
+    );
+    let mut model = Model::new();
+    overwrite(&db, &mut model, 0..2000);
+    db.flush().unwrap();
+    let large = db.stats().level_tables[0];
+    assert!(large > 8, "{large}");
+    db.close().unwrap();
+    for number in 0..40u32 {
+        let db = open(&sim, Compaction::Newest);
+        overwrite(&db, &mut model, number..number + 1);
+        db.close().unwrap();
+        let db = open(&sim, Compaction::Newest);
+        let tables = db.stats().level_tables;
+        assert!((large..=large + 5).contains(&tables[0]), "{tables:?}");
+        assert_eq!(tables[1..], [0; 6]);
+        assert_eq!(contents(&db), model);
+        assert!(db.stats().merge_bytes_written < 16 << 10);
+        db.verify().unwrap();
+    }
+}

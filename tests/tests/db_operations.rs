@@ -393,6 +393,25 @@ fn append(_: &[u8], value: Option<&[u8]>, operands: &[&[u8]]) -> Option<Vec<u8>>
 }
 
 #[test]
+fn a_tail_says_again_what_it_could_not_read_and_then_goes_on() {
+    let mut options = options();
+    options.merge_operator = Some(|_, _, _| None);
+    let db = Db::open(machine(None), b"/db", options).unwrap();
+    db.put(b"a", b"1", WriteLevel::Os).unwrap();
+    db.merge(b"b", b"refused", WriteLevel::Os).unwrap();
+    db.put(b"c", b"3", WriteLevel::Os).unwrap();
+    let mut tail = db.tail(Bound::Unbounded, Bound::Unbounded);
+    assert_eq!(tail.next().unwrap(), Some((&b"a"[..], &b"1"[..])));
+    for _ in 0..3 {
+        tail.next().unwrap_err();
+    }
+    db.put(b"b", b"2", WriteLevel::Os).unwrap();
+    assert_eq!(tail.next().unwrap(), Some((&b"b"[..], &b"2"[..])));
+    assert_eq!(tail.next().unwrap(), Some((&b"c"[..], &b"3"[..])));
+    assert_eq!(tail.next().unwrap(), None);
+}
+
+#[test]
 fn what_a_merge_operator_refuses_is_kept_and_holds_up_nothing_else() {
     let level = WriteLevel::Os;
     let with = |operator| {

@@ -44,7 +44,7 @@ impl FileName {
             return None;
         }
         // Far more than there will ever be, and new numbers, which are greater, stay within range.
-        let number = digits.parse().ok().filter(|&number| number < 1 << 62)?;
+        let number = digits.parse().ok().filter(|&number| number < 1 << 61)?;
         let parsed = match kind {
             "log" => Self::Log(number),
             "table" => Self::Table(number),

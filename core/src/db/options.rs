@@ -56,6 +56,10 @@ pub enum Compaction {
         /// while nothing is written. Both times are the system's clock's; what is restored, or copied, is as old as the copy.
         age_max: Option<Duration>,
     },
+    /// For tools that write to a database whose own program has its tables merged in a way that they do not know: tables stay as they are, but
+    /// for the newest small ones. When there are more than `tables_max` of them that together are no larger than `memtable_bytes`,
+    /// they become one, which takes their place.
+    Newest,
 }
 
 /// Says of a key, its value and the time (nanoseconds since 1970) whether the value is still needed.

@@ -137,9 +137,12 @@ impl<P: Files> Shared<P> {
         self.write_rate.store(rate, Ordering::Relaxed);
     }
 
-    /// Whether tables are not merged, so that there may be any number of them.
+    /// Whether tables are not merged, small new ones perhaps excepted, so that there may be any number of them.
     pub(super) const fn is_queue(&self) -> bool {
-        matches!(self.options.compaction, Compaction::Fifo { .. })
+        matches!(
+            self.options.compaction,
+            Compaction::Fifo { .. } | Compaction::Newest
+        )
     }
 
     /// Most tables at level 0 of a keyspace: whoever would make more of them waits for a merge.

@@ -81,8 +81,8 @@ enum Verb {
 
 impl Verb {
     /// Sets how tables become fewer meanwhile. How the database's own program has its tables merged is in no file, and nothing here must
-    /// do it another way: what is written here that program merges. Only where it does not come to it, and tables get so many that
-    /// handles would run out, those written last are merged, which keeps both what is a queue and what lies in levels.
+    /// do it another way: what is written here that program merges. Only small tables that were written last are merged, when they
+    /// get many: each run of a verb that writes leaves one.
     fn choose_compaction(&self, options: &mut Options, handles: u64) {
         match self {
             Self::Compact => {}
@@ -90,7 +90,7 @@ impl Verb {
                 let tables_max = handles.saturating_sub(HANDLES_RESERVED) / 2;
                 let tables_max = usize::try_from(tables_max).unwrap_or(usize::MAX);
                 options.tables_max = tables_max.clamp(2, TABLES_MAX);
-                options.compaction = Compaction::Tiered;
+                options.compaction = Compaction::Newest;
             }
             _ => {
                 options.compaction = Compaction::Fifo {
@@ -105,8 +105,8 @@ impl Verb {
 /// Handles that a large database needs: one for each table, and some beside them.
 const HANDLES: u64 = 1 << 16;
 const HANDLES_RESERVED: u64 = 32;
-/// Tables at level 0 from which on verbs that write merge the newest of them, unless there are too few handles for so many.
-const TABLES_MAX: usize = 1000;
+/// Small tables from which on verbs that write merge them, unless there are too few handles for so many.
+const TABLES_MAX: usize = 100;
 /// Bytes of writes that `load` puts in one batch.
 const LOAD_BATCH_BYTES: usize = 1 << 20;
 

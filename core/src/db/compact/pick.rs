@@ -107,6 +107,7 @@ pub(in crate::db) fn pick<P: Files>(
         Compaction::Fifo { bytes_max, age_max } => {
             tiers::expired(version, bytes_max, age_max, now_ns)
         }
+        Compaction::Newest => tiers::newest(version, options),
     }
 }
 

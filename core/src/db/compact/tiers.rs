@@ -8,6 +8,10 @@
 //!
 //! # Queue
 //! Nothing is merged. When tables together are too large, or the oldest is too old, the oldest go with all that is in them.
+//!
+//! # Somebody else's tables
+//! Only the newest small ones are merged, so a tool that writes a few bytes a run neither makes tables without end nor does to a queue, or to
+//! levels, what their own program would not.
 #![forbid(unsafe_code)]
 
 use super::pick::{Job, JobKind, bytes, job};
@@ -96,6 +100,22 @@ fn in_place<P: Files>(runs: &[Arc<Table<P>>], count: usize) -> Job<P> {
 pub(super) fn beside_damage<P: Files>(version: &Version<P>, options: &Options) -> Option<Job<P>> {
     let runs = version.newest();
     (runs.len() > options.tables_max).then(|| in_place(runs, like_sized(runs, options)))
+}
+
+/// The newest tables that together are no larger than a memtable, if they are too many.
+pub(super) fn newest<P: Files>(version: &Version<P>, options: &Options) -> Option<Job<P>> {
+    let runs = version.newest();
+    let mut left = u64::try_from(options.memtable_bytes).unwrap_or(u64::MAX);
+    let is_small = |table: &&Arc<Table<P>>| match left.checked_sub(table.info().bytes_with_values())
+    {
+        Some(rest) => {
+            left = rest;
+            true
+        }
+        None => false,
+    };
+    let count = runs.iter().take_while(is_small).count();
+    (count > options.tables_max).then(|| in_place(runs, count))
 }
 
 /// The oldest tables, from when on there are more bytes than there may be or that are too old.

@@ -53,10 +53,11 @@ impl<P: Files> Tail<P> {
     /// tries again.
     #[expect(clippy::should_implement_trait, reason = "it lends from the scan")]
     pub fn next(&mut self) -> Result<Option<(&[u8], &[u8])>> {
-        if let Some(mut scan) = self.scan.take()
-            && scan.next()?.is_some()
-        {
-            self.scan = Some(scan);
+        if let Some(mut scan) = self.scan.take() {
+            // Until it is known that the scan comes to its end, not all of it was seen.
+            let seen = self.seen.take();
+            self.scan = scan.next()?.is_some().then_some(scan);
+            self.seen = seen;
         }
         if self.scan.is_none() {
             let (view, sequence) = self.shared.snapshot()?;
