@@ -1,4 +1,5 @@
-//! Copies of the database that `SAVE` and `BGSAVE` make, each a directory `underpin-` and the time in milliseconds since 1970.
+//! Copies of the database that `SAVE` and `BGSAVE` make, each a directory `underpin-` and the time in milliseconds since
+//! 1970, or more than any other's.
 //!
 //! A copy is made under a name that ends in `.part` and renamed when it is whole, so what a crash cut off is known by its name, and
 //! the next copy removes it: its tables are second names of the database's own, whose space nothing else would give back.
@@ -40,7 +41,11 @@ impl Copies {
             }
         }
         let now_ms = platform.now(ClockId::Real).as_ns() / 1_000_000;
-        let whole = self.path(&[NAME, now_ms.to_string().as_bytes()].concat());
+        // The newest also when the clock was set back since: by these numbers the oldest are known.
+        let names = self.names(platform);
+        let newest = names.iter().filter_map(|name| Self::time_of(name)).max();
+        let number = newest.map_or(now_ms, |newest| now_ms.max(newest.saturating_add(1)));
+        let whole = self.path(&[NAME, number.to_string().as_bytes()].concat());
         let part = [&whole, UNFINISHED].concat();
         db.checkpoint(&part)?;
         if let Err(error) = db::rename_directory(platform, &part, &whole) {

@@ -11,6 +11,8 @@ use underpin_core::platform::{Files, Instant, Reactor, Ring};
 
 /// Time between two looks for expired values, while there are values that expire.
 const SWEEP_PERIOD: Duration = Duration::from_millis(100);
+/// The same while walks find much.
+const SWEEP_BUSY: Duration = Duration::from_millis(5);
 /// How long looks rest after one that could remove nothing: each forgets all values that were read lately.
 const SWEEP_REST: Duration = Duration::from_secs(10);
 /// Looks rest for so many times as long as one took: large values make it long.
@@ -102,6 +104,9 @@ impl<P: Files + Reactor> EventLoop<P> {
         if let Some(walked) = self.state.sweeps.take() {
             // A database that refuses writes keeps its expired values, which nobody can read.
             let swept = walked.and_then(|walked| {
+                if walked.found_much() {
+                    rest = SWEEP_BUSY;
+                }
                 rest = rest.max(walked.took.saturating_mul(SWEEP_SHARE));
                 self.state.store.swept(walked)
             });

@@ -78,6 +78,13 @@ pub(crate) struct Walked {
     pub(crate) took: Duration,
 }
 
+impl Walked {
+    /// Whether so much was found that there is likely to be more.
+    pub(crate) fn found_much(&self) -> bool {
+        self.expired.len() >= FOUND_MAX / 4
+    }
+}
+
 /// Looks at the keys behind `after` for a while.
 pub(crate) fn walk<P: Files>(
     platform: &P,
