@@ -184,9 +184,17 @@ impl Scratch {
             self.whole(shared, matcher, &place, Input::Stream(stdin), output)?;
             return Ok(None);
         }
-        if let Some(preprocessor) = &options.preprocessor
-            && preprocessor.wants(path)
+        let preprocessor = options.preprocessor.as_ref();
+        let preprocessor = preprocessor.filter(|preprocessor| preprocessor.wants(path));
+        let programs = shared.decompression.as_ref();
+        let programs = programs.filter(|programs| programs.get_matcher().has_command(path));
+        // A program would be given what it makes us write.
+        if (preprocessor.is_some() || programs.is_some())
+            && shared.is_stdout(target, || std::fs::metadata(path))?
         {
+            return Ok(None);
+        }
+        if let Some(preprocessor) = preprocessor {
             let mut text = preprocessor.start(path)?;
             let failed = |error| preprocessor.failed(error);
             let searched = self
@@ -195,9 +203,7 @@ impl Scratch {
             text.close().map_err(failed)?;
             return searched.map(|()| None);
         }
-        if let Some(programs) = &shared.decompression
-            && programs.get_matcher().has_command(path)
-        {
+        if let Some(programs) = programs {
             let mut text = programs.build(no_flag(path))?;
             let searched = self.whole(shared, matcher, &place, Input::Stream(&mut text), output);
             text.close()?;
@@ -208,10 +214,7 @@ impl Scratch {
             self.whole(shared, matcher, &place, Input::Stream(file), output)?;
             return Ok(None);
         }
-        if !target.is_named()
-            && shared.stdout.is_some()
-            && crate::sys::file_identity(&file.metadata()?) == shared.stdout
-        {
+        if shared.is_stdout(target, || file.metadata())? {
             return Ok(None);
         }
         if options.search.encoding.is_some() {

@@ -11,6 +11,7 @@ use super::target::{Files, Handles, Target};
 use super::walk::{Walk, WalkOptions};
 use super::work::{Work, Worker};
 use grep_cli::DecompressionReaderBuilder;
+use std::fs::Metadata;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -102,6 +103,17 @@ impl Shared<'_, '_> {
     pub(super) fn fail(&self, path: &Path, error: &dyn std::fmt::Display) {
         self.failed.store(true, Ordering::Relaxed);
         (self.complain)(&format!("{}: {error}", path.display()));
+    }
+
+    /// Whether a file that the walk found is the one that the output goes to.
+    pub(super) fn is_stdout(
+        &self,
+        target: &Target,
+        metadata: impl FnOnce() -> io::Result<Metadata>,
+    ) -> io::Result<bool> {
+        Ok(!target.is_named()
+            && self.stdout.is_some()
+            && crate::sys::file_identity(&metadata()?) == self.stdout)
     }
 
     /// Whether all files are found before the first is searched.

@@ -605,3 +605,23 @@ fn help_manual_and_completions_come_from_one_definition() {
         }
     }
 }
+
+/// Each line that is written would be a line to find.
+#[test]
+fn what_a_program_makes_of_the_output_is_not_searched() {
+    let scratch = Scratch::new("own-output");
+    let path = scratch.path();
+    let lines = 20_000;
+    fs::write(path.join("a"), "foo\n".repeat(lines)).unwrap();
+    let output = fs::File::create(path.join("z")).unwrap();
+    let status = Command::new(env!("CARGO_BIN_EXE_underpin"))
+        .args(["grep", "--pre", "cat", "foo", "."])
+        .current_dir(path)
+        .stdin(Stdio::null())
+        .stdout(output)
+        .status()
+        .unwrap();
+    assert!(status.success());
+    let found = fs::read(path.join("z")).unwrap();
+    assert_eq!(found.split(|byte| *byte == b'\n').count(), lines + 1);
+}
