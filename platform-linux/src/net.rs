@@ -222,13 +222,16 @@ unsafe impl Net for Linux {
     }
 
     fn try_receive_vectored(&self, socket: &Socket, buffers: &mut [&mut [u8]]) -> Result<usize> {
-        let count = buffers.len().min(SLICES_MAX);
-        let mut buffers = buffers.iter_mut();
+        let mut buffers = buffers.iter_mut().filter(|buffer| !buffer.is_empty());
         let mut list: [IoSliceMut<'_>; SLICES_MAX] =
             core::array::from_fn(|_| match buffers.next() {
                 Some(buffer) => IoSliceMut::new(buffer),
                 None => IoSliceMut::new(&mut []),
             });
+        let count = list.partition_point(|buffer| !buffer.is_empty());
+        if count == 0 {
+            return Ok(0);
+        }
         retry_on_intr(|| rustix::io::readv(socket.as_fd(), &mut list[..count]))
             .map_err(|errno| error(Operation::Receive, errno))
     }

@@ -7,9 +7,11 @@
 
 use super::blocking::{Blocking, blocking};
 use super::io::{PollRead, PollWrite};
+use core::panic::AssertUnwindSafe;
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker, ready};
 use std::io::{self, Read as _, Write as _};
+use std::panic::catch_unwind;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Wake;
 
@@ -47,15 +49,20 @@ fn input() -> MutexGuard<'static, Input> {
     INPUT.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+fn wake_all(waiting: Vec<(u64, Waker)>) {
+    for (_, waker) in waiting {
+        // One that panics must not cost the others theirs. A payload's drop could panic again.
+        core::mem::forget(catch_unwind(AssertUnwindSafe(|| waker.wake())));
+    }
+}
+
 /// Wakes all who wait for the input: the call knows one waker only.
 struct WakeAll;
 
 impl Wake for WakeAll {
     fn wake(self: Arc<Self>) {
         let waiting = core::mem::take(&mut input().waiting);
-        for (_, waker) in waiting {
-            waker.wake();
-        }
+        wake_all(waiting);
     }
 }
 
@@ -141,9 +148,7 @@ impl PollRead for Stdin {
         let others = core::mem::take(&mut input.waiting);
         drop(input);
         // What is left, or the next call, is theirs.
-        for (_, other) in others {
-            other.wake();
-        }
+        wake_all(others);
         Poll::Ready(result)
     }
 }

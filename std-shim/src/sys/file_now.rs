@@ -4,16 +4,19 @@
 use std::fs::File;
 use std::io;
 
-/// Reads at `offset` what is in the system's memory, at most `bytes.len()`; 0 is the file's end. `None`: the call would wait, or this system or
-/// file system has no such call.
+/// Reads at `offset` what is in the system's memory, at most `bytes.len()`. `None`: the call would wait, or may be at the file's end, or this
+/// system or file system has no such call.
 pub(crate) fn read_now(file: &File, bytes: &mut [u8], offset: u64) -> Option<io::Result<usize>> {
     #[cfg(target_os = "linux")]
     {
         use rustix::io::{IoSliceMut, ReadWriteFlags, preadv2, retry_on_intr};
-        known(offset, || {
+        let is_empty = bytes.is_empty();
+        let result = known(offset, || {
             let mut slices = [IoSliceMut::new(bytes)];
             retry_on_intr(|| preadv2(file, &mut slices, offset, ReadWriteFlags::NOWAIT))
-        })
+        });
+        // Linux 5.9 and 5.10 say 0 also where they would have to wait.
+        result.filter(|result| is_empty || !matches!(result, Ok(0)))
     }
     #[cfg(not(target_os = "linux"))]
     {

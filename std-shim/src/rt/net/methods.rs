@@ -42,11 +42,12 @@ macro_rules! reading {
             cx: &mut Context<'_>,
             buffers: &mut [IoSliceMut<'_>],
         ) -> Poll<io::Result<usize>> {
-            let count = buffers.len().min(SLICES_MAX);
-            let mut buffers = buffers.iter_mut();
+            // Without empty ones, behind which others might not be reached.
+            let mut buffers = buffers.iter_mut().filter(|buffer| !buffer.is_empty());
             let mut list: [&mut [u8]; SLICES_MAX] = core::array::from_fn(|_| {
                 buffers.next().map_or(&mut [][..], |buffer| &mut **buffer)
             });
+            let count = list.partition_point(|buffer| !buffer.is_empty());
             let polled = self.0.poll_read_vectored(cx, &mut list[..count]);
             polled.map(ResultExt::into_io)
         }
@@ -138,10 +139,10 @@ macro_rules! writing {
             cx: &mut Context<'_>,
             slices: &[IoSlice<'_>],
         ) -> Poll<io::Result<usize>> {
-            let count = slices.len().min(SLICES_MAX);
-            let mut slices = slices.iter();
+            let mut slices = slices.iter().filter(|slice| !slice.is_empty());
             let list: [&[u8]; SLICES_MAX] =
                 core::array::from_fn(|_| slices.next().map_or(&[][..], |slice| &**slice));
+            let count = list.partition_point(|slice| !slice.is_empty());
             let polled = self.0.poll_write_vectored(cx, &list[..count]);
             polled.map(ResultExt::into_io)
         }
