@@ -204,16 +204,19 @@ fn thread_start() {
         let made = unsafe { Linux.slot_create(Some(thread_end)) };
         SLOT.store(made.map_or(SLOT_REFUSED, |key| key.as_raw() + 3), Release);
     }
+    let mut looks = 0;
     let slot = loop {
         match SLOT.load(Acquire) {
-            // A few instructions of the thread that makes it.
-            SLOT_IN_WORK => {
+            // A few instructions of the thread that makes it. In the child of a fork it may be gone.
+            SLOT_IN_WORK if looks < LOOKS_MAX => {
+                looks += 1;
                 let until = underpin_linux::monotonic_by_call().saturating_add(WAIT);
                 Linux.wait(&AtomicU32::new(0), 0, Some(until));
             }
             slot => break slot,
         }
     };
+    // Without one, the heap goes to others once a thread has this one's words.
     if slot > SLOT_REFUSED {
         let key = SlotKey::from_raw(slot - 3);
         // SAFETY: a live slot; the hook takes any value. The C library may allocate here; the heap is ready.
@@ -223,6 +226,7 @@ fn thread_start() {
 
 /// Between two looks for the slot.
 const WAIT: core::time::Duration = core::time::Duration::from_micros(50);
+const LOOKS_MAX: usize = 10_000;
 
 /// The C library runs hooks in rounds, in some order: others' may come after ours and allocate or free. Those calls are served
 /// without a heap.
