@@ -222,16 +222,17 @@ unsafe impl Net for Linux {
     }
 
     fn try_receive_vectored(&self, socket: &Socket, buffers: &mut [&mut [u8]]) -> Result<usize> {
+        let count = buffers.iter().filter(|buffer| !buffer.is_empty()).count();
+        let count = count.min(SLICES_MAX);
+        if count == 0 {
+            return Ok(0);
+        }
         let mut buffers = buffers.iter_mut().filter(|buffer| !buffer.is_empty());
         let mut list: [IoSliceMut<'_>; SLICES_MAX] =
             core::array::from_fn(|_| match buffers.next() {
                 Some(buffer) => IoSliceMut::new(buffer),
                 None => IoSliceMut::new(&mut []),
             });
-        let count = list.partition_point(|buffer| !buffer.is_empty());
-        if count == 0 {
-            return Ok(0);
-        }
         retry_on_intr(|| rustix::io::readv(socket.as_fd(), &mut list[..count]))
             .map_err(|errno| error(Operation::Receive, errno))
     }
