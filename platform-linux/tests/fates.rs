@@ -8,7 +8,7 @@
 use core::alloc::{GlobalAlloc, Layout};
 use core::net::SocketAddr;
 use core::ptr::{null_mut, without_provenance_mut};
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicI32, Ordering};
 use std::alloc::System;
 use std::env;
 use std::net::TcpStream;
@@ -26,7 +26,13 @@ const VARIABLE: &str = "UNDERPIN_FATE";
 /// The exit code of a process that allocated where it must not.
 const ALLOCATED: i32 = 77;
 
-static MAY_ALLOCATE: AtomicBool = AtomicBool::new(true);
+/// The thread that may not allocate, or 0: the harness goes on beside a test.
+static MAY_NOT_ALLOCATE: AtomicI32 = AtomicI32::new(0);
+
+fn this_thread() -> i32 {
+    // SAFETY: it only tells.
+    unsafe { libc::gettid() }
+}
 
 /// The system's allocator, until somebody may not allocate.
 struct Watched;
@@ -34,7 +40,8 @@ struct Watched;
 // SAFETY: forwards to an allocator that keeps the contract, or ends the process.
 unsafe impl GlobalAlloc for Watched {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        if !MAY_ALLOCATE.load(Ordering::Relaxed) {
+        let thread = MAY_NOT_ALLOCATE.load(Ordering::Relaxed);
+        if thread != 0 && thread == this_thread() {
             // SAFETY: it only ends the process.
             unsafe { libc::_exit(ALLOCATED) };
         }
@@ -72,7 +79,7 @@ fn fatal_says_its_message_and_aborts() {
         assert_eq!(child.status.signal(), Some(libc::SIGABRT));
     });
     if child {
-        MAY_ALLOCATE.store(false, Ordering::Relaxed);
+        MAY_NOT_ALLOCATE.store(this_thread(), Ordering::Relaxed);
         Linux.fatal("the tree has a cycle");
     }
 }
