@@ -320,6 +320,14 @@ fn a_line_is_shown_before_the_next_one_comes_if_that_is_wanted() {
     assert!(child.wait().unwrap().success());
 }
 
+/// These arguments are refused with a complaint that has `word`.
+fn assert_refused(scratch: &Scratch, arguments: &[&str], word: &str) {
+    let output = ours(scratch.path(), arguments);
+    assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+    let complaint = stderr(&output);
+    assert!(complaint.contains(word), "{arguments:?}: {complaint}");
+}
+
 #[test]
 fn what_ripgrep_has_and_we_do_not_is_refused_in_words() {
     let scratch = Scratch::new("refused");
@@ -329,13 +337,7 @@ fn what_ripgrep_has_and_we_do_not_is_refused_in_words() {
         (&["--hyperlink-format", "default", "b"], "links"),
         (&["--trace", "b"], "log"),
     ] {
-        let output = ours(scratch.path(), arguments);
-        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
-        assert!(
-            stderr(&output).contains(word),
-            "{arguments:?}: {}",
-            stderr(&output)
-        );
+        assert_refused(&scratch, arguments, word);
     }
 }
 
@@ -348,13 +350,7 @@ fn flags_with_values_that_are_none_are_refused() {
         (&["--path-separator", "ab", "b"], "one byte"),
         (&["--pre", "cat", "--pre-glob", "a[", "b"], "a["),
     ] {
-        let output = ours(scratch.path(), arguments);
-        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
-        assert!(
-            stderr(&output).contains(word),
-            "{arguments:?}: {}",
-            stderr(&output)
-        );
+        assert_refused(&scratch, arguments, word);
     }
 }
 
