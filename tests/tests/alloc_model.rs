@@ -36,7 +36,7 @@ std::thread_local! {
 }
 
 const HOOKS: Hooks = Hooks {
-    thread_start: || {},
+    thread_start: || true,
     misuse,
     foreign_free: |_| false,
     backtrace,
@@ -50,8 +50,14 @@ fn options() -> Options {
     options
 }
 
+fn over(sim: &Sim, options: Options) -> Alloc {
+    // SAFETY: each test has a thread and its words to itself, uses one allocator at a time on it, ends there with `thread_end`, and
+    // resets the words before the next.
+    unsafe { Allocator::over(sim, TestWords, options, HOOKS) }
+}
+
 fn allocator(sim: &Sim) -> Alloc {
-    Allocator::over(sim, TestWords, options(), HOOKS)
+    over(sim, options())
 }
 
 /// Seeds per test; `UNDERPIN_ROUNDS` asks for more.
@@ -297,11 +303,40 @@ fn commits_that_fail_fail_their_allocations_whichever_they_are() {
 }
 
 #[test]
+fn a_thread_whose_end_nobody_tells_has_no_heap_of_its_own() {
+    std::thread_local! {
+        static STARTS: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+    }
+    let sim = Sim::new(SimOptions::new(1).with_faults(SimFaults::none()));
+    let hooks = Hooks {
+        thread_start: || {
+            STARTS.set(STARTS.get() + 1);
+            false
+        },
+        ..HOOKS
+    };
+    {
+        // SAFETY: as in `over`, but that no hook is promised.
+        let alloc = unsafe { Allocator::over(&sim, TestWords, options(), hooks) };
+        words::reset();
+        for size in [24, 24, 5_000, 200_000, 24] {
+            let block = alloc.malloc(size);
+            assert!(!block.is_null());
+            // SAFETY: a live block.
+            unsafe { alloc.free(block) };
+            alloc.check().unwrap();
+        }
+        assert_eq!(STARTS.get(), 1);
+    }
+    assert!(sim.leaks().is_empty());
+}
+
+#[test]
 fn a_full_range_gives_null_and_works_again_after_a_free() {
     let sim = Sim::new(SimOptions::new(1).with_faults(SimFaults::none()));
     let mut small = options();
     small.reserve_bytes = 8 << 20;
-    let alloc = Allocator::over(&sim, TestWords, small, HOOKS);
+    let alloc = over(&sim, small);
     words::reset();
     for size in [100, 5_000, 70_000, 1 << 20] {
         let mut blocks = Vec::new();

@@ -253,7 +253,8 @@ impl Heap {
                     (used / REQUEUE_SHARE).max(1)
                 };
                 slab.left.store(threshold, Relaxed);
-                slab.extra.store(used - threshold, Relaxed);
+                // None are used where all is holes that the system does not fill; the sum counts, and an announcement is under way.
+                slab.extra.store(used.wrapping_sub(threshold), Relaxed);
             }
         }
     }

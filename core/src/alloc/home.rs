@@ -14,6 +14,10 @@ pub(super) struct Home {
     /// Links of the list of live homes, or of those to be used again; under the space's lock.
     pub(super) next: AtomicPtr<Home>,
     pub(super) previous: AtomicPtr<Home>,
+    /// Of a thread's heap: the thread's words, and the next home in its list in [`ThreadHomes`](super::thread_homes::ThreadHomes); under the
+    /// space's lock.
+    pub(super) words: AtomicPtr<*mut u8>,
+    pub(super) words_next: AtomicPtr<Home>,
     /// Large blocks of a heap that is a value.
     pub(super) runs: AtomicPtr<Slab>,
     /// Large blocks at hand.

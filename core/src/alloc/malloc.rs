@@ -46,8 +46,9 @@ const ENDED: *mut u8 = core::ptr::without_provenance_mut(1);
 /// What an allocator asks of whoever embeds it.
 #[derive(Clone, Copy, Debug)]
 pub struct Hooks {
-    /// A thread got a heap: arrange that [`Allocator::thread_end`] runs on it when it ends. May allocate.
-    pub thread_start: fn(),
+    /// A thread got a heap: arrange that [`Allocator::thread_end`] runs on it when it ends; false if that cannot be, and the thread has
+    /// no heap of its own then. May allocate.
+    pub thread_start: fn() -> bool,
     /// Something is wrong with what the program does; must not return, and not allocate.
     pub misuse: fn(Misuse) -> !,
     /// The program frees an address that is not ours. May hand it to another allocator and return true.
@@ -104,7 +105,14 @@ impl Late {
 
 impl<P: Platform + Copy, W: ThreadWords> Allocator<P, W> {
     /// An allocator that has reserved nothing yet.
-    pub const fn new(platform: P, words: W, options: Options, hooks: Hooks) -> Self {
+    ///
+    /// # Safety
+    /// From its first use until it is dropped the allocator stays where it is, and nobody else uses `words`, on any thread; before, they
+    /// were null, or as an allocator left them whose life ended by these rules.
+    ///
+    /// When it is dropped, and when [`fork_child`](Self::fork_child) runs, every thread that used it and has ended has called
+    /// [`thread_end`](Self::thread_end), as `hooks.thread_start` said it would; when it is dropped, those that live have done so too.
+    pub const unsafe fn new(platform: P, words: W, options: Options, hooks: Hooks) -> Self {
         Self {
             space: Space::new(platform, platform, options, hooks.clock),
             words,
@@ -119,7 +127,10 @@ impl<P: Platform + Copy, W: ThreadWords> Allocator<P, W> {
 
 impl<P: Platform, W: ThreadWords> Allocator<P, W> {
     /// As `new`, for platforms that are handles.
-    pub fn over(platform: &P, words: W, options: Options, hooks: Hooks) -> Self {
+    ///
+    /// # Safety
+    /// As for [`new`](Self::new).
+    pub unsafe fn over(platform: &P, words: W, options: Options, hooks: Hooks) -> Self {
         Self {
             space: Space::new(platform.clone(), platform.clone(), options, hooks.clock),
             words,
@@ -305,41 +316,37 @@ impl<P: Platform, W: ThreadWords> Allocator<P, W> {
     #[cold]
     fn new_heap<'a>(&self) -> Option<&'a mut Heap> {
         let words = self.words.address();
-        self.abandon_of_gone(words);
         let mut state = self.space.lock();
+        if let Some(home) = state.thread_homes.find(words) {
+            drop(state);
+            self.abandon_of_gone(home);
+            state = self.space.lock();
+        }
         let heap = self.cut_heap(&mut state, words, self.words.mix(0))?;
-        // SAFETY: a heap of this thread's own from now on (I1).
-        unsafe { self.words.store(self.words.base(), HEAP_WORD, heap.cast()) };
+        // SAFETY: a heap of this thread's own from now on (I1), whose home is in no list of those yet.
+        unsafe {
+            state.thread_homes.add(&*(*heap).home, words);
+            self.words.store(self.words.base(), HEAP_WORD, heap.cast());
+        }
         drop(state);
-        (self.hooks.thread_start)();
+        if !(self.hooks.thread_start)() {
+            self.thread_end();
+            return None;
+        }
         // SAFETY: the hook is done (I2).
         Some(unsafe { &mut *heap })
     }
 
-    /// A heap with its lists where the calling thread, which has no heap, will have its own is that of a thread that ended without its hook:
-    /// its slabs, whose keys are the calling thread's too, go to others. O(threads).
-    fn abandon_of_gone(&self, words: *mut *mut u8) {
-        let state = self.space.lock();
-        let mut next = state.homes;
-        while !next.is_null() {
-            // SAFETY: the list, which the lock guards, links the homes of cells, which are never unmapped. A heap's `heads` never change
-            // while it is in the list; nothing else of it is looked at.
-            let heads = unsafe { (&raw const (*next.cast::<HeapCell>()).heap.heads).read() };
-            if heads == words {
-                break;
-            }
-            // SAFETY: as above.
-            next = unsafe { &*next }.next.load(Relaxed);
-        }
-        drop(state);
-        if !next.is_null() {
-            // SAFETY: the words are the calling thread's now, so that the heap's thread is gone, and nobody else takes the heap up: it would
-            // have to have these words.
-            unsafe {
-                let heap = &raw mut (*next.cast::<HeapCell>()).heap;
-                (*heap).abandon(&self.space);
-                Self::forget_heap(&mut self.space.lock(), heap);
-            }
+    /// The heap at `home` has its lists where the calling thread, which has no heap, will have its own, so that its thread has ended without
+    /// the hook: its slabs, whose keys are the calling thread's too, go to others.
+    #[cold]
+    fn abandon_of_gone(&self, home: *mut Home) {
+        // SAFETY: a home begins its cell. The words are the calling thread's now, so that the heap's thread is gone, and nobody else takes
+        // the heap up: it would have to have these words.
+        unsafe {
+            let heap = &raw mut (*home.cast::<HeapCell>()).heap;
+            (*heap).abandon(&self.space);
+            Self::forget_heap(&mut self.space.lock(), heap);
         }
     }
 
@@ -385,6 +392,7 @@ impl<P: Platform, W: ThreadWords> Allocator<P, W> {
         // SAFETY: the list links homes, which are never unmapped.
         unsafe {
             let home = &*(*heap).home;
+            state.thread_homes.remove(home);
             let (next, previous) = (home.next.load(Relaxed), home.previous.load(Relaxed));
             match previous.as_ref() {
                 Some(previous) => previous.next.store(next, Relaxed),
@@ -849,16 +857,21 @@ impl<P: Platform, W: ThreadWords> Allocator<P, W> {
     /// As for [`free`](Self::free), but not null; `align` is the power of two that the block was asked for with, or 1.
     #[inline]
     pub unsafe fn realloc(&self, address: *mut u8, size: usize, align: usize) -> *mut u8 {
-        if self.has_grown(address, size) {
-            return address;
-        }
         // SAFETY: the caller's promise.
-        unsafe { self.realloc_slow(address, size, align) }
+        unsafe {
+            if self.has_grown(address, size) {
+                return address;
+            }
+            self.realloc_slow(address, size, align)
+        }
     }
 
-    /// Makes the block at `address`, which may be anything, hold `size` bytes if it is a large one in whose slices these are.
+    /// Makes the block at `address` hold `size` bytes if it is a large one in whose slices these are.
+    ///
+    /// # Safety
+    /// The address is null, or a block of the caller's, or lies outside this allocator's range.
     #[inline(always)]
-    pub fn has_grown(&self, address: *mut u8, size: usize) -> bool {
+    pub unsafe fn has_grown(&self, address: *mut u8, size: usize) -> bool {
         let line = self.space.line_for(address.addr());
         line.is(kind::RUN)
             // The address of a block's start says that the line is its own.

@@ -7,7 +7,7 @@
 //! | which block serves which request | `size_class.rs` |
 //! | what is known about a slice of 64 KiB | `slab.rs` |
 //! | address space, free runs, coalescing | `space.rs` |
-//! | refilling, full and empty slabs, thread exit, fork | `heap.rs`, `home.rs` |
+//! | refilling, full and empty slabs, thread exit, fork | `heap.rs`, `home.rs`, `thread_homes.rs`, `exit_slot.rs` |
 //! | blocks that other threads free | `remote_free.rs`, `outgoing.rs` |
 //! | blocks above 32 KiB | `huge.rs`, `run_slots.rs` |
 //! | heaps as values: [`Heap`] | `value.rs` |
@@ -24,6 +24,8 @@
 
 #[cfg(not(loom))]
 mod careful;
+#[cfg(not(loom))]
+mod exit_slot;
 #[cfg(not(loom))]
 mod heap;
 #[cfg(not(loom))]
@@ -72,8 +74,12 @@ mod stats;
 #[cfg(all(test, not(loom)))]
 mod tests;
 #[cfg(not(loom))]
+mod thread_homes;
+#[cfg(not(loom))]
 mod value;
 
+#[cfg(not(loom))]
+pub use exit_slot::ExitSlot;
 #[cfg(not(loom))]
 pub use malloc::{Allocator, Hooks};
 pub use misuse::{Line, Misuse};

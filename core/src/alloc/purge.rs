@@ -42,7 +42,8 @@ impl<P: Platform> Space<P> {
     }
 
     /// A time for what becomes free now, by the clock or later. Where the purger is at work, its last look tells, so that churn of large
-    /// blocks reads no clock.
+    /// blocks reads no clock. (While a look takes longer than a period, the time is earlier than the clock's: what is freed then goes back
+    /// that much sooner.)
     pub(super) fn stamp_now(&self) -> u32 {
         if self.has_purger() {
             let period = PERIOD.as_millis() as u32;
@@ -66,14 +67,14 @@ impl<P: Platform> Space<P> {
                 .is_ok()
         };
         let purger = self.purger.load(Relaxed);
-        if purger == NONE || purger == ASLEEP {
-            self.looked_ms.store(self.now_ms(), Relaxed);
+        let can_start = purger == NONE && self.settings.background.load(Relaxed);
+        if !can_start && purger != ASLEEP {
+            // Without a purger nobody asks when it looked.
+            return;
         }
+        self.looked_ms.store(self.now_ms(), Relaxed);
         match purger {
-            NONE if self.settings.background.load(Relaxed)
-                && exchange(NONE, RUNNING)
-                && !start() =>
-            {
+            NONE if exchange(NONE, RUNNING) && !start() => {
                 self.purger.store(UNAVAILABLE, Relaxed);
             }
             ASLEEP if exchange(ASLEEP, RUNNING) => {

@@ -29,6 +29,7 @@ use super::options::{Options, Settings};
 use super::size_class::CLASSES;
 use super::slab::{KEY_NOBODY, LINE_SHIFT, SLICE_BYTES, SLICE_SHIFT, Slab, SlabList, flag, kind};
 use super::stats::Counters;
+use super::thread_homes::ThreadHomes;
 use crate::platform::{ClockId, Instant, Mutex, MutexGuard, Platform};
 use core::ptr::{NonNull, null, null_mut};
 use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering::*};
@@ -95,6 +96,8 @@ pub(super) struct State {
     /// Homes of live heaps, and those to be used again.
     pub(super) homes: *mut Home,
     pub(super) homes_free: *mut Home,
+    /// The live ones that are threads'.
+    pub(super) thread_homes: ThreadHomes,
     /// Unused rest of the slice that heaps are cut from.
     pub(super) heaps_rest: (*mut u8, usize),
 }
@@ -140,6 +143,7 @@ impl<P: Platform> Space<P> {
                     punched: [const { SlabList::new() }; CLASSES],
                     homes: null_mut(),
                     homes_free: null_mut(),
+                    thread_homes: ThreadHomes::new(),
                     heaps_rest: (null_mut(), 0),
                 },
                 for_lock,

@@ -8,12 +8,13 @@ use super::outgoing::{push_ready, send};
 use super::size_class::{CLASSES, class_of};
 use super::slab::{Block, SLICE_BYTES, Slab, flag, kind};
 use super::space::{Space, age};
+use crate::platform::Instant;
 use crate::platform::sim::{Sim, SimOptions};
 use crate::{Kind, Operation};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::ptr::null_mut;
-use core::sync::atomic::Ordering::Relaxed;
+use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 const BYTES: usize = 3072;
 const COUNT: usize = SLICE_BYTES / BYTES;
@@ -226,5 +227,79 @@ fn the_coarse_block_that_was_freed_last_is_the_next() {
             assert_eq!(owner.malloc_of(bytes), *block);
         }
         owner.heap.abandon(&owner.space);
+    }
+}
+
+/// An owner whose only slab is all holes that the system does not fill, and is to be announced by another thread that has stopped.
+fn all_holes() -> (Owner, *mut u8) {
+    let mut owner = Owner::new();
+    let blocks = owner.fill();
+    owner.send_and_stop(blocks[0]);
+    for block in &blocks[1..] {
+        owner.free(*block);
+    }
+    let sim = &owner.space.platform;
+    // Taken, and not given again, nor when it is asked for once more.
+    sim.fail_nth(Operation::Commit, 1, Kind::OutOfMemory);
+    sim.fail_nth(Operation::Commit, 2, Kind::OutOfMemory);
+    owner.heap.trim(&owner.space, true);
+    let slab = owner.slab(blocks[0]);
+    assert!(slab.has(flag::UNSURE) && slab.used() == 0);
+    (owner, blocks[0])
+}
+
+#[test]
+fn a_slab_of_holes_that_stay_is_left_aside_while_it_is_announced() {
+    let (mut owner, block) = all_holes();
+    while !owner.slab(block).has(flag::FULL) {
+        let sim = &owner.space.platform;
+        sim.fail_nth(Operation::Commit, 1, Kind::OutOfMemory);
+        assert!(!owner.malloc().is_null());
+    }
+    assert_eq!(owner.slab(block).used(), 0);
+    assert_eq!(owner.heap.check(&owner.space), Ok(()));
+    push_ready(owner.heap.home(), owner.slab(block));
+    // The announced slab goes where empty ones go.
+    for _ in 0..COUNT {
+        owner.malloc();
+    }
+    assert_eq!(owner.heap.check(&owner.space), Ok(()));
+    owner.heap.abandon(&owner.space);
+}
+
+#[test]
+fn a_slab_of_holes_that_stay_goes_to_nobody() {
+    let (mut owner, block) = all_holes();
+    push_ready(owner.heap.home(), owner.slab(block));
+    for _ in 0..3 * COUNT {
+        let sim = &owner.space.platform;
+        sim.fail_nth(Operation::Commit, 1, Kind::OutOfMemory);
+        assert!(!owner.malloc().is_null());
+    }
+    assert!(owner.slab(block).is(kind::OWN));
+    assert_eq!(owner.heap.check(&owner.space), Ok(()));
+    owner.heap.abandon(&owner.space);
+    assert!(owner.space.check(&owner.space.lock()).is_ok());
+}
+
+static CLOCK_READS: AtomicUsize = AtomicUsize::new(0);
+
+fn counting_clock() -> Instant {
+    CLOCK_READS.fetch_add(1, Relaxed);
+    Instant::from_ns(1 << 40)
+}
+
+#[test]
+fn no_clock_is_read_for_a_purger_that_is_not_wanted() {
+    let sim = Sim::new(SimOptions::new(1));
+    let mut options = Options::new();
+    for background in [false, true] {
+        options.background = background;
+        let space = Space::new(sim.clone(), sim.clone(), options, Some(counting_clock));
+        let before = CLOCK_READS.load(Relaxed);
+        space.call_purger(|| false);
+        space.call_purger(|| false);
+        let reads = CLOCK_READS.load(Relaxed) - before;
+        assert_eq!(reads, usize::from(background));
     }
 }

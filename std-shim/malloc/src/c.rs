@@ -98,11 +98,13 @@ pub unsafe extern "C" fn realloc(block: *mut c_void, size: usize) -> *mut c_void
 
 #[inline(always)]
 unsafe fn resize(block: *mut c_void, size: usize) -> *mut c_void {
-    if ALLOCATOR.has_grown(block.cast(), size) {
-        return block;
+    // SAFETY: the caller's promise; a block of another allocator lies outside this one's range.
+    unsafe {
+        if ALLOCATOR.has_grown(block.cast(), size) {
+            return block;
+        }
+        resize_slow(block, size)
     }
-    // SAFETY: the caller's promise.
-    unsafe { resize_slow(block, size) }
 }
 
 #[inline(never)]

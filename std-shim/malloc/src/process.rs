@@ -4,33 +4,32 @@
 use core::ffi::{CStr, c_char, c_int, c_ulong, c_void};
 use core::fmt;
 use core::ptr::null_mut;
-use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering::*};
-use underpin_core::allocator::{Allocator, Hooks, Line, Misuse, Options};
-use underpin_core::platform::{Park as _, Platform as _, SlotKey, ThreadSlots as _};
+use core::sync::atomic::{AtomicUsize, Ordering::*};
+use underpin_core::allocator::{Allocator, ExitSlot, Hooks, Line, Misuse, Options};
+use underpin_core::platform::Platform as _;
 use underpin_linux::{Linux, LinuxThreadWords};
 
 /// The allocator.
-pub(crate) static ALLOCATOR: Allocator<Linux, LinuxThreadWords> = Allocator::new(
-    Linux,
-    LinuxThreadWords,
-    Options::new(),
-    Hooks {
-        thread_start,
-        misuse,
-        foreign_free,
-        backtrace: crate::profile::backtrace,
-        purger_start,
-        // The system's call: reading the clock without one needs to find the kernel's page, which checkers such as valgrind hide.
-        clock: Some(underpin_linux::monotonic_by_call),
-    },
-);
+// SAFETY: a static of a library that is never unloaded; the words are this library's own, hidden symbol, and nothing else in it uses them.
+pub(crate) static ALLOCATOR: Allocator<Linux, LinuxThreadWords> = unsafe {
+    Allocator::new(
+        Linux,
+        LinuxThreadWords,
+        Options::new(),
+        Hooks {
+            thread_start,
+            misuse,
+            foreign_free,
+            backtrace: crate::profile::backtrace,
+            purger_start,
+            // The system's call: reading the clock without one needs to find the kernel's page, which checkers such as valgrind hide.
+            clock: Some(underpin_linux::monotonic_by_call),
+        },
+    )
+};
 
-/// The slot whose hook runs at thread exit, plus 3; or one of the following.
-static SLOT: AtomicUsize = AtomicUsize::new(SLOT_NONE);
-const SLOT_NONE: usize = 0;
-/// Some thread makes it.
-const SLOT_IN_WORK: usize = 1;
-const SLOT_REFUSED: usize = 2;
+/// Its hook runs at thread exit.
+static EXIT_SLOT: ExitSlot = ExitSlot::new();
 
 type ForkHandler = unsafe extern "C" fn();
 
@@ -193,40 +192,10 @@ unsafe fn find<'a>(environment: *const *const c_char, name: &str) -> Option<&'a 
     }
 }
 
-/// A thread has a heap: its slot is set, so that the hook runs at its end. The first heap makes the slot, since threads may start before
-/// this library's constructor runs.
-fn thread_start() {
-    if SLOT
-        .compare_exchange(SLOT_NONE, SLOT_IN_WORK, AcqRel, Acquire)
-        .is_ok()
-    {
-        // SAFETY: the hook takes any value.
-        let made = unsafe { Linux.slot_create(Some(thread_end)) };
-        SLOT.store(made.map_or(SLOT_REFUSED, |key| key.as_raw() + 3), Release);
-    }
-    let mut looks = 0;
-    let slot = loop {
-        match SLOT.load(Acquire) {
-            // A few instructions of the thread that makes it. In the child of a fork it may be gone.
-            SLOT_IN_WORK if looks < LOOKS_MAX => {
-                looks += 1;
-                let until = underpin_linux::monotonic_by_call().saturating_add(WAIT);
-                Linux.wait(&AtomicU32::new(0), 0, Some(until));
-            }
-            slot => break slot,
-        }
-    };
-    // Without one, the heap goes to others once a thread has this one's words.
-    if slot > SLOT_REFUSED {
-        let key = SlotKey::from_raw(slot - 3);
-        // SAFETY: a live slot; the hook takes any value. The C library may allocate here; the heap is ready.
-        let _ = unsafe { Linux.slot_set(key, core::ptr::without_provenance_mut(1)) };
-    }
+fn thread_start() -> bool {
+    // SAFETY: the hook takes any value.
+    unsafe { EXIT_SLOT.set(&Linux, thread_end, underpin_linux::monotonic_by_call) }
 }
-
-/// Between two looks for the slot.
-const WAIT: core::time::Duration = core::time::Duration::from_micros(50);
-const LOOKS_MAX: usize = 10_000;
 
 /// The C library runs hooks in rounds, in some order: others' may come after ours and allocate or free. Those calls are served
 /// without a heap.
@@ -244,6 +213,7 @@ unsafe extern "C" fn fork_parent() {
 }
 
 unsafe extern "C" fn fork_child() {
+    EXIT_SLOT.after_fork();
     // SAFETY: the C library calls it after `fork_prepare`, on the only thread of the child.
     unsafe { ALLOCATOR.fork_child() };
 }

@@ -2,55 +2,44 @@
 #![allow(unsafe_code, reason = "C's fork handlers and thread slots")]
 
 use crate::sys::process::{Words, at_fork, spawn_service};
-use crate::sys::{Native, Platform as _, SlotKey, ThreadSlots as _, native};
-use core::sync::atomic::{AtomicUsize, Ordering};
-use underpin_core::allocator::{Allocator, Hooks, Line, Misuse, Options};
+use crate::sys::{Clock as _, ClockId, Native, Platform as _, native};
+use core::sync::atomic::{AtomicBool, Ordering};
+use underpin_core::allocator::{Allocator, ExitSlot, Hooks, Line, Misuse, Options};
 
 /// The allocator.
-pub(super) static ALLOCATOR: Allocator<Native, Words> = Allocator::new(
-    native(),
-    Words,
-    Options::new(),
-    Hooks {
-        thread_start,
-        misuse,
-        foreign_free: |_| false,
-        // No stacks here yet: samples say how much, not where.
-        backtrace: |_| 0,
-        // Where no such thread can be made from within an allocation, the others do its work.
-        purger_start: || spawn_service(|| ALLOCATOR.purger_run()),
-        clock: None,
-    },
-);
+// SAFETY: a static, and the only user of the words, which are this crate's own (copies of the crate have words and allocators of their own).
+pub(super) static ALLOCATOR: Allocator<Native, Words> = unsafe {
+    Allocator::new(
+        native(),
+        Words,
+        Options::new(),
+        Hooks {
+            thread_start,
+            misuse,
+            foreign_free: |_| false,
+            // No stacks here yet: samples say how much, not where.
+            backtrace: |_| 0,
+            // Where no such thread can be made from within an allocation, the others do its work.
+            purger_start: || spawn_service(|| ALLOCATOR.purger_run()),
+            clock: None,
+        },
+    )
+};
 
-/// 0: no slot yet. 1: being made, or refused. Else the slot whose hook runs at thread exit, plus 2.
-static SLOT: AtomicUsize = AtomicUsize::new(0);
+/// Its hook runs at thread exit.
+static EXIT_SLOT: ExitSlot = ExitSlot::new();
 
-fn thread_start() {
-    if SLOT.load(Ordering::Acquire) == 0
-        && SLOT
-            .compare_exchange(0, 1, Ordering::AcqRel, Ordering::Acquire)
-            .is_ok()
-    {
-        process_start();
-    }
-    // Threads that start while the first one makes the slot do without: their heaps are never given to others. That is the moment
-    // before `main`.
-    let slot = SLOT.load(Ordering::Acquire);
-    if slot >= 2 {
-        let key = SlotKey::from_raw(slot - 2);
-        // SAFETY: a live slot, whose hook takes any value.
-        let _ = unsafe { native().slot_set(key, core::ptr::without_provenance_mut(1)) };
-    }
-}
+/// Whether forks are looked after.
+static FORKS: AtomicBool = AtomicBool::new(false);
 
-/// At the first allocation.
-fn process_start() {
+fn thread_start() -> bool {
+    let now = || native().now(ClockId::Monotonic);
     // SAFETY: the hook takes any value.
-    if let Ok(key) = unsafe { native().slot_create(Some(thread_end)) } {
-        SLOT.store(key.as_raw() + 2, Ordering::Release);
+    let set = unsafe { EXIT_SLOT.set(&native(), thread_end, now) };
+    if !FORKS.swap(true, Ordering::Relaxed) {
+        at_fork(fork_prepare, fork_parent, fork_child);
     }
-    at_fork(fork_prepare, fork_parent, fork_child);
+    set
 }
 
 unsafe extern "C" fn thread_end(_: *mut u8) {
@@ -67,6 +56,7 @@ unsafe extern "C" fn fork_parent() {
 }
 
 unsafe extern "C" fn fork_child() {
+    EXIT_SLOT.after_fork();
     // SAFETY: called after `fork_prepare`, on the only thread of the child.
     unsafe { ALLOCATOR.fork_child() };
 }

@@ -174,13 +174,16 @@ pub(super) fn run(job: &mut Job<'_>) -> Result<(), String> {
         }
         job.run(compile.args(["-lpthread", "-ldl"]))?;
     }
+    for (source, file) in [("plugin.c", "plugin.so"), ("early.c", "libearly.so")] {
+        let mut compile = job.workspace.program("cc");
+        compile
+            .args(["-O1", "-shared", "-fPIC", "-o"])
+            .arg(scratch.join(file))
+            .arg(job.workspace.root.join("tests/preload").join(source));
+        job.run(compile.arg("-lpthread"))?;
+    }
     let plugin = scratch.join("plugin.so");
-    let mut compile = job.workspace.program("cc");
-    compile
-        .args(["-O1", "-shared", "-fPIC", "-o"])
-        .arg(&plugin)
-        .arg(job.workspace.root.join("tests/preload/plugin.c"));
-    job.run(compile.arg("-lpthread"))?;
+    early(job, &scratch, &library)?;
     for variable in ["UNDERPIN_STATS", "UNDERPIN_SECURE"] {
         let mut program = job.workspace.program(scratch.join("life"));
         program.arg(&plugin).env("LD_PRELOAD", &library);
@@ -215,6 +218,21 @@ pub(super) fn run(job: &mut Job<'_>) -> Result<(), String> {
     }
     let region = region(job)?;
     counts(job, &scratch, &library, region)
+}
+
+/// A thread that allocates before the allocator's constructor runs: that of a library which the program needs runs first.
+fn early(job: &mut Job<'_>, scratch: &Path, library: &Path) -> Result<(), String> {
+    let mut compile = job.workspace.program("cc");
+    compile
+        .args(["-O1", "-DPROGRAM", "-o"])
+        .arg(scratch.join("early"))
+        .arg(job.workspace.root.join("tests/preload/early.c"))
+        .arg(format!("-L{}", scratch.display()))
+        .arg(format!("-Wl,-rpath,{}", scratch.display()));
+    job.run(compile.args(["-learly", "-lpthread"]))?;
+    let mut program = job.workspace.program("timeout");
+    program.arg("60").arg(scratch.join("early"));
+    job.run(program.env("LD_PRELOAD", library))
 }
 
 /// The most instructions that a call of the region heap takes, counted step by step.
