@@ -8,7 +8,8 @@
 
 use crate::bytes::{place, slice};
 use crate::status::{Failure, UNDERPIN_OK, guard, underpin_status};
-use underpin::kv::{Batch, Error, io_error};
+use std::io;
+use underpin::kv::Batch;
 
 /// A list of writes. Used by one thread at a time.
 #[derive(Debug)]
@@ -87,7 +88,7 @@ pub unsafe extern "C" fn underpin_batch_clear(batch: *mut underpin_batch) -> und
     })
 }
 
-fn added(result: Result<(), Error>) -> Result<underpin_status, Failure> {
-    result.map_err(io_error)?;
+fn added(result: io::Result<()>) -> Result<underpin_status, Failure> {
+    result?;
     Ok(UNDERPIN_OK)
 }

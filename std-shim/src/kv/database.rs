@@ -2,23 +2,21 @@
 #![forbid(unsafe_code)]
 
 use super::ancestors::create_directories;
+use super::batch::Batch;
 use super::error::io_error;
 use super::keeper::Keeper;
+use super::keyspace::Keyspace;
 use super::options::OpenOptions;
+use super::range::{KeyRange, Prefix};
+use super::scan::{Scan, Tail};
+use super::snapshot::Snapshot;
+use super::transaction::Transaction;
 use crate::sys::{Native, native, path_bytes};
-use core::ops::{Bound, RangeBounds};
 use core::time::Duration;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use underpin_core::db::{self, Batch, KeyspaceId, Stats, Timings, VerifyReport, WriteLevel};
-
-/// The database as of one moment; its calls say the database's own [`Error`](db::Error).
-pub type Snapshot = db::Snapshot<Native>;
-/// One of the maps of a database; its calls say the database's own [`Error`](db::Error).
-pub type Keyspace = db::Keyspace<Native>;
-/// Reads and writes as if alone; its calls say the database's own [`Error`](db::Error).
-pub type Transaction = db::Transaction<Native>;
+use underpin_core::db::{self, KeyspaceId, Stats, Timings, VerifyReport, WriteLevel};
 
 /// An open database. Clones are the same one; all methods may be called from any thread.
 #[derive(Clone, Debug)]
@@ -158,7 +156,7 @@ impl Db {
     /// # Errors
     /// If the database was closed.
     pub fn snapshot(&self) -> io::Result<Snapshot> {
-        self.core.snapshot().map_err(io_error)
+        self.core.snapshot().map(Snapshot).map_err(io_error)
     }
 
     /// The keyspace of this name, which is made if there is none.
@@ -166,15 +164,17 @@ impl Db {
     /// # Errors
     /// `InvalidInput` for a name too long or a keyspace too many, or what the system says.
     pub fn keyspace(&self, name: &str) -> io::Result<Keyspace> {
-        self.core.keyspace(name).map_err(io_error)
+        let core = self.core.keyspace(name).map_err(io_error)?;
+        let level = self.level;
+        Ok(Keyspace { core, level })
     }
 
-    /// Drops a keyspace with all its keys.
+    /// Drops a keyspace, given as `&Keyspace` or its number, with all its keys.
     ///
     /// # Errors
     /// `NotFound` if there is none, `InvalidInput` for the default one, or what the system says.
-    pub fn drop_keyspace(&self, keyspace: KeyspaceId) -> io::Result<()> {
-        self.core.drop_keyspace(keyspace).map_err(io_error)
+    pub fn drop_keyspace(&self, keyspace: impl Into<KeyspaceId>) -> io::Result<()> {
+        self.core.drop_keyspace(keyspace.into()).map_err(io_error)
     }
 
     /// Begins a transaction that finds out when it commits whether another was first.
@@ -182,7 +182,9 @@ impl Db {
     /// # Errors
     /// If the database was closed.
     pub fn transaction(&self) -> io::Result<Transaction> {
-        self.core.transaction().map_err(io_error)
+        let core = self.core.transaction().map_err(io_error)?;
+        let level = self.level;
+        Ok(Transaction { core, level })
     }
 
     /// Begins a transaction that locks what it writes and reads for update, and waits so long for each lock.
@@ -190,9 +192,9 @@ impl Db {
     /// # Errors
     /// If the database was closed.
     pub fn locking_transaction(&self, lock_timeout: Duration) -> io::Result<Transaction> {
-        self.core
-            .locking_transaction(lock_timeout)
-            .map_err(io_error)
+        let core = self.core.locking_transaction(lock_timeout);
+        let (core, level) = (core.map_err(io_error)?, self.level);
+        Ok(Transaction { core, level })
     }
 
     /// Makes a copy of the database as it is now in a new directory.
@@ -250,7 +252,7 @@ impl Db {
     /// # Errors
     /// As [`put`](Self::put).
     pub fn write_with(&self, batch: &Batch, level: WriteLevel) -> io::Result<()> {
-        self.core.write(batch, level).map_err(io_error)
+        self.core.write(batch.as_core(), level).map_err(io_error)
     }
 
     /// Everything written before survives a loss of power once this returns.
@@ -273,19 +275,15 @@ impl Db {
     ///
     /// # Errors
     /// As [`get`](Self::get).
-    pub fn scan<'a>(&self, range: impl RangeBounds<&'a [u8]>) -> io::Result<Scan> {
-        let plain = |bound: Bound<&&'a [u8]>| bound.map(|key| *key);
-        let scan = self
-            .core
-            .scan(plain(range.start_bound()), plain(range.end_bound()));
-        scan.map(Scan).map_err(io_error)
+    pub fn scan(&self, range: impl KeyRange) -> io::Result<Scan> {
+        let (start, end) = range.bounds();
+        self.core.scan(start, end).map(Scan).map_err(io_error)
     }
 
     /// Walks the keys of `range` in order, and goes on with those that are written behind: see [`Tail`].
     #[must_use]
-    pub fn tail<'a>(&self, range: impl RangeBounds<&'a [u8]>) -> Tail {
-        let plain = |bound: Bound<&&'a [u8]>| bound.map(|key| *key);
-        let (start, end) = (plain(range.start_bound()), plain(range.end_bound()));
+    pub fn tail(&self, range: impl KeyRange) -> Tail {
+        let (start, end) = range.bounds();
         Tail(self.core.tail(start, end))
     }
 
@@ -294,19 +292,7 @@ impl Db {
     /// # Errors
     /// As [`get`](Self::get).
     pub fn scan_prefix(&self, prefix: impl AsRef<[u8]>) -> io::Result<Scan> {
-        let prefix = prefix.as_ref();
-        let mut after = prefix.to_vec();
-        while after.last() == Some(&u8::MAX) {
-            after.pop();
-        }
-        let end = match after.last_mut() {
-            Some(last) => {
-                *last += 1;
-                Bound::Excluded(&after[..])
-            }
-            None => Bound::Unbounded,
-        };
-        self.scan((Bound::Included(prefix), end))
+        self.scan(Prefix::new(prefix.as_ref()))
     }
 
     /// Drops all keys, atomically and durably.
@@ -373,56 +359,4 @@ impl Db {
 pub fn restore(backup: impl AsRef<Path>, directory: impl AsRef<Path>) -> io::Result<()> {
     let (from, to) = (path_bytes(backup.as_ref()), path_bytes(directory.as_ref()));
     db::restore(native(), from, to).map_err(io_error)
-}
-
-/// Keys and values of a range, in order or, by `rev`, against it. Ends after an error.
-#[derive(Debug)]
-pub struct Scan(db::Scan<Native>);
-
-/// Keys and values of a range in order, which waits at its end for those that are written behind.
-///
-/// ```no_run
-/// # fn main() -> std::io::Result<()> {
-/// let db = underpin::kv::Db::open("events")?;
-/// let mut tail = db.tail(&b"event/"[..]..);
-/// loop {
-///     while let Some((key, value)) = tail.next()? {
-///         println!("{}: {} bytes", String::from_utf8_lossy(&key), value.len());
-///     }
-///     std::thread::sleep(std::time::Duration::from_millis(100));
-/// }
-/// # }
-/// ```
-#[derive(Debug)]
-pub struct Tail(db::Tail<Native>);
-
-impl Tail {
-    /// The next key and its value, or `None` for now.
-    ///
-    /// # Errors
-    /// As [`Db::get`]. The next call tries again.
-    #[expect(
-        clippy::should_implement_trait,
-        reason = "after None there may be more"
-    )]
-    pub fn next(&mut self) -> io::Result<Option<(Vec<u8>, Vec<u8>)>> {
-        let next = self.0.next().map_err(io_error)?;
-        Ok(next.map(|(key, value)| (key.to_vec(), value.to_vec())))
-    }
-}
-
-impl DoubleEndedIterator for Scan {
-    fn next_back(&mut self) -> Option<Self::Item> {
-        let next = self.0.next_back().map_err(io_error).transpose()?;
-        Some(next.map(|(key, value)| (key.to_vec(), value.to_vec())))
-    }
-}
-
-impl Iterator for Scan {
-    type Item = io::Result<(Vec<u8>, Vec<u8>)>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let next = self.0.next().map_err(io_error).transpose()?;
-        Some(next.map(|(key, value)| (key.to_vec(), value.to_vec())))
-    }
 }

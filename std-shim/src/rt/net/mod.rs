@@ -1,4 +1,35 @@
 //! Sockets for the runtime of this thread: TCP, UDP and, on Unix, streams named by paths. See [`underpin_core::exec::net`] for what a dropped future leaves.
+//!
+//! ```
+//! use underpin::rt::{self, net::{TcpListener, TcpStream}};
+//!
+//! # fn main() -> std::io::Result<()> {
+//! rt::block_on(async {
+//!     let mut listener = TcpListener::bind("127.0.0.1:0")?;
+//!     let address = listener.local_addr()?;
+//!     let echo = async {
+//!         let (mut stream, _peer) = listener.accept().await?;
+//!         let mut buffer = [0; 1024];
+//!         loop {
+//!             match stream.read(&mut buffer).await? {
+//!                 0 => return Ok(()), // the peer has ended
+//!                 count => stream.write_all(&buffer[..count]).await?,
+//!             }
+//!         }
+//!     };
+//!     let client = async {
+//!         let mut stream = TcpStream::connect(address).await?;
+//!         stream.write_all(b"hello").await?;
+//!         let mut reply = [0; 5];
+//!         stream.read_exact(&mut reply).await?;
+//!         assert_eq!(&reply, b"hello");
+//!         Ok::<(), std::io::Error>(())
+//!     };
+//!     rt::try_join!(echo, client)?;
+//!     Ok(())
+//! })?
+//! # }
+//! ```
 #![forbid(unsafe_code)]
 
 mod address;

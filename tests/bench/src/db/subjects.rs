@@ -66,7 +66,7 @@ impl Store for Ours {
         }
         self.0
             .as_core()
-            .write(&batch, Self::level(level))
+            .write(batch.as_core(), Self::level(level))
             .map_err(text)
     }
 
