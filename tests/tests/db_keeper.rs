@@ -196,7 +196,8 @@ fn the_last_handle_ends_the_thread_in_the_middle_of_its_work() {
             // The core's handle goes on without the thread.
             for number in 0..300u32 {
                 let key = number.to_be_bytes();
-                keyspace.put(&key, &[2; 600], WriteLevel::Os).unwrap();
+                let core = keyspace.as_core();
+                core.put(&key, &[2; 600], WriteLevel::Os).unwrap();
             }
         }
     }

@@ -1,15 +1,42 @@
 //! The executor for machines without an allocator: tasks in static memory, timers, and the machine's own way to sleep.
 //!
-//! ```ignore
-//! static EXECUTOR: StaticExecutor = StaticExecutor::new(cortex_m::asm::sev);
+//! ```
+//! use core::time::Duration;
+//! use underpin_core::exec::{Host, Next, Started, StaticExecutor, TaskSpace};
+//! use underpin_core::platform::Instant;
+//!
+//! struct Board;
+//!
+//! // SAFETY: this example has one thread and no interrupts; a board gives each interrupt level a number of its own.
+//! unsafe impl Host for Board {
+//!     fn thread_token() -> usize {
+//!         1
+//!     }
+//! }
+//!
+//! // The doorbell; on an Arm core, `cortex_m::asm::sev`.
+//! static EXECUTOR: StaticExecutor = StaticExecutor::new(|| {});
 //! static BLINK: TaskSpace<256> = TaskSpace::new();
 //!
-//! let executor = EXECUTOR.start::<Board>()?;
-//! executor.spawn(&BLINK, async { .. })?.detach();
-//! loop {
-//!     let next = executor.turn(clock.now());
-//!     if next.may_sleep() { wait_for_interrupt_until(next.deadline) }
+//! async fn blink(executor: Started<Board>, first: Instant) {
+//!     executor.sleep_until(first).await;
+//!     // Toggle the lamp.
 //! }
+//!
+//! # fn main() -> underpin_core::Result<()> {
+//! let mut now = Instant::from_ns(0); // from the board's clock
+//! let executor = EXECUTOR.start::<Board>()?;
+//! let first = now.saturating_add(Duration::from_millis(500));
+//! executor.spawn(&BLINK, blink(executor, first))?.detach();
+//! while executor.tasks() > 0 {
+//!     match executor.turn(now) {
+//!         Next::Turn => {}
+//!         // Sleep until an interrupt, or until this time.
+//!         Next::Sleep(deadline) => now = deadline.unwrap_or(now),
+//!     }
+//! }
+//! # Ok(())
+//! # }
 //! ```
 //!
 //! Interrupt handlers wake tasks through ordinary wakers: to the executor they are other threads, told apart by
