@@ -12,7 +12,7 @@ use underpin::pool::{self, Priority, ThreadPool, ThreadPoolBuilder, Worker};
 fn pool_of(threads: usize) -> ThreadPool {
     ThreadPoolBuilder::new()
         .num_threads(threads)
-        .thread_name("test-")
+        .thread_name_prefix("test-")
         .build()
         .expect("a pool")
 }

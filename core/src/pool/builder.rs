@@ -6,15 +6,19 @@ use super::env::{Env, Payload};
 use super::metrics::Trace;
 use super::registry::Registry;
 use super::scope::drop_quietly;
+use super::start::ThreadStart;
 use crate::error::Result;
 use crate::platform::{CpuSet, Threads};
 use alloc::boxed::Box;
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
 /// Called on a thread of the pool with its index.
 pub type ThreadHandler = Box<dyn Fn(usize) + Send + Sync>;
+/// Names a thread by its index.
+pub(super) type ThreadName = Box<dyn Fn(usize) -> String + Send + Sync>;
 /// Called with what a detached job panicked with.
 pub type PanicHandler = Box<dyn Fn(Payload) + Send + Sync>;
 
@@ -28,7 +32,9 @@ pub(super) struct Settings {
     pub(super) threads: usize,
     pub(super) spares: usize,
     pub(super) stack_bytes: usize,
-    pub(super) name: Option<String>,
+    pub(super) name: Option<ThreadName>,
+    /// Whether the thread that builds is the pool's first one.
+    pub(super) adopts: bool,
     pub(super) pin: Option<Vec<CpuSet>>,
     pub(super) spin_ns: u64,
     pub(super) asymmetric: bool,
@@ -97,6 +103,7 @@ impl<E: Env> Builder<E> {
                 spares: SPARES,
                 stack_bytes: 0,
                 name: None,
+                adopts: false,
                 pin: None,
                 spin_ns,
                 asymmetric: true,
@@ -135,8 +142,24 @@ impl<E: Env> Builder<E> {
     }
 
     /// Names threads `prefix` and their index.
-    pub fn thread_name(mut self, prefix: impl Into<String>) -> Self {
-        self.settings.name = Some(prefix.into());
+    pub fn thread_name_prefix(self, prefix: impl Into<String>) -> Self {
+        let prefix = prefix.into();
+        self.thread_name(move |index| format!("{prefix}{index}"))
+    }
+
+    /// Names each thread, spare ones included, by its index.
+    pub fn thread_name(mut self, name: impl Fn(usize) -> String + Send + Sync + 'static) -> Self {
+        self.settings.name = Some(Box::new(name));
+        self
+    }
+
+    /// Makes the thread that calls [`build`](Self::build) the pool's first one, with index 0; one thread less is started. It stays what else it
+    /// is, and works for the pool while it is inside of it: in joins, scopes, loops, and where it gives way. A broadcast waits until it is.
+    ///
+    /// Dropping the pool on that thread waits for its jobs and ends the other threads, as ever. Dropped elsewhere, or within a job, the pool
+    /// and its threads stay until the program ends, since the first one still belongs to it. In either case some kilobytes stay.
+    pub fn use_current_thread(mut self) -> Self {
+        self.settings.adopts = true;
         self
     }
 
@@ -205,10 +228,27 @@ impl<E: Env> Builder<E> {
     ///
     /// # Errors
     /// `Limit` for more workers than a pool can have (32,000 with 64-bit words); what starting a thread may say, then those that had started
-    /// have ended again.
+    /// have ended again; with [`use_current_thread`](Self::use_current_thread) `AlreadyExists` if this thread works in a pool, and `InvalidInput`
+    /// for a pool without threads.
     pub fn build(self) -> Result<Pool<E>> {
         Ok(Pool {
-            registry: Registry::start(self.env, self.settings)?,
+            registry: Registry::start(self.env, self.settings, None)?,
+        })
+    }
+
+    /// As [`build`](Self::build), with threads that `spawn` starts: it is called once for each, and has a thread call
+    /// [`run`](ThreadStart::run). Such a pool has no spare threads, and binds none to processors. Dropping it waits until `run` has returned
+    /// on each of them.
+    ///
+    /// # Errors
+    /// As [`build`](Self::build); what `spawn` says.
+    pub fn build_with(
+        mut self,
+        mut spawn: impl FnMut(ThreadStart<E>) -> Result<()>,
+    ) -> Result<Pool<E>> {
+        self.settings.spares = 0;
+        Ok(Pool {
+            registry: Registry::start(self.env, self.settings, Some(&mut spawn))?,
         })
     }
 }

@@ -189,16 +189,19 @@ fn loom_split_reuses_slots() {
 }
 
 /// Whoever waits for a job gets descendants of it only, also those of a job on top of it that is one, though strangers take the same
-/// positions before and after.
+/// positions before and after, and though the job itself began on top of a stranger at that position.
 #[test]
 fn loom_split_keeps_strangers_out() {
-    for stranger in [false, true] {
+    for (below_it, stranger) in [(false, false), (false, true), (true, false), (true, true)] {
         let mut builder = ::loom::model::Builder::new();
         builder.preemption_bound = Some(2);
         builder.check(move || {
             let jobs = Arc::new([Job::new(), Job::new(), Job::new()]);
             let stack = stack();
             let latch = Arc::new(Latch::new());
+            if below_it {
+                stack.0.begin(0, Kin::Stranger);
+            }
             let (memo, below) = stack.0.begin(0, Kin::Descendant);
             let thief = {
                 let (stack, jobs, latch) = (stack.clone(), jobs.clone(), latch.clone());
@@ -297,7 +300,7 @@ fn loom_sleep_misses_no_work() {
             park: LoomPark,
         }
         let shared = Arc::new(Shared {
-            sleep: Sleep::new(1, 1),
+            sleep: Sleep::new(1, 1, 0),
             parker: Parker::new(),
             work: AtomicUsize::new(0),
             park: LoomPark::new(),
@@ -343,7 +346,7 @@ fn loom_sleep_misses_no_work_of_a_publisher_without_fences() {
     for point in 0..3 {
         ::loom::model(move || {
             let shared = Arc::new(Shared {
-                sleep: Sleep::new(1, 1),
+                sleep: Sleep::new(1, 1, 0),
                 parker: Parker::new(),
                 work: AtomicUsize::new(0),
                 park: LoomPark::new(),
@@ -386,7 +389,7 @@ fn loom_sleep_misses_no_work_of_a_publisher_without_fences() {
 fn loom_the_last_searcher_hands_on_what_it_did_not_take() {
     ::loom::model(|| {
         let shared = Arc::new((
-            Sleep::new(2, 2),
+            Sleep::new(2, 2, 0),
             Parker::new(),
             AtomicUsize::new(0),
             LoomPark::new(),

@@ -37,6 +37,7 @@ mod sleep;
 pub mod sort;
 mod spawn;
 mod split;
+mod start;
 #[cfg(all(test, not(loom)))]
 mod tests;
 mod worker;
@@ -46,6 +47,7 @@ pub use env::{Bare, Env, Payload};
 pub use metrics::{Event, Trace, WorkerMetrics};
 pub use scope::{Scope, ScopeFifo};
 pub use spawn::{Priority, max_num_threads, with_current};
+pub use start::ThreadStart;
 pub use worker::Worker;
 
 use alloc::sync::Arc;

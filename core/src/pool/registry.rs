@@ -11,6 +11,7 @@ use super::scope::drop_quietly;
 use super::sleep::Sleep;
 use super::spawn::give_way;
 use super::split::WORKERS_MAX;
+use super::start::{Spawn, ThreadStart};
 use super::worker::{State, Task, Worker};
 use crate::deque::Injector;
 use crate::error::{Error, Kind, Operation, Result};
@@ -54,6 +55,8 @@ pub(super) struct Registry<E: Env> {
     blocked: AtomicU32,
     spares: AtomicU32,
     threads: Mutex<Vec<Option<Thread<E>>>, E::Platform>,
+    /// Threads that others [start](ThreadStart) and that have not ended.
+    pub(super) lent: AtomicU32,
 }
 
 struct Argument<E: Env> {
@@ -62,8 +65,19 @@ struct Argument<E: Env> {
 }
 
 impl<E: Env> Registry<E> {
-    /// Builds it and starts its threads.
-    pub(super) fn start(env: E, settings: Settings) -> Result<Arc<Self>> {
+    /// Builds it and starts its threads, or has `spawn` start them.
+    pub(super) fn start(
+        env: E,
+        settings: Settings,
+        mut spawn: Option<Spawn<'_, E>>,
+    ) -> Result<Arc<Self>> {
+        let adopts = settings.adopts;
+        if adopts && settings.threads == 0 {
+            return Err(Error::new(Operation::Spawn, Kind::InvalidInput));
+        }
+        if adopts && !env.current().is_null() {
+            return Err(Error::new(Operation::Spawn, Kind::AlreadyExists));
+        }
         let count = settings.threads + settings.spares + GUESTS_MAX;
         if count > WORKERS_MAX {
             return Err(Error::new(Operation::Spawn, Kind::Limit));
@@ -81,7 +95,7 @@ impl<E: Env> Registry<E> {
                         State::new(index, weak.as_ptr(), platform, asymmetric, settings.lean)
                     })
                     .collect(),
-                sleep: Sleep::new(count, threads),
+                sleep: Sleep::new(count, threads, u32::from(settings.adopts)),
                 injector: Injector::new(platform.clone()),
                 urgent: Injector::new(platform.clone()),
                 ending: AtomicBool::new(false),
@@ -92,6 +106,7 @@ impl<E: Env> Registry<E> {
                     (0..threads + settings.spares).map(|_| None).collect(),
                     platform.clone(),
                 ),
+                lent: AtomicU32::new(0),
                 settings,
                 this: weak.clone(),
                 env,
@@ -99,26 +114,45 @@ impl<E: Env> Registry<E> {
         });
         for index in 0..threads {
             registry.workers[index].taken.store(true, Ordering::Relaxed);
-            if let Err(error) = registry.start_thread(index) {
-                registry.end();
+        }
+        for index in usize::from(adopts)..threads {
+            let started = match &mut spawn {
+                Some(spawn) => spawn(ThreadStart::new(&registry, index)),
+                None => registry.start_thread(index),
+            };
+            if let Err(error) = started {
+                registry.end_threads();
                 return Err(error);
             }
         }
+        if adopts {
+            registry.adopt();
+        }
         Ok(registry)
+    }
+
+    /// The calling thread is the pool's first one from here on.
+    fn adopt(self: &Arc<Self>) {
+        self.env
+            .set_current((&raw const self.workers[0]).cast::<()>());
+        // The thread knows the worker for as long as it likes, also if the pool is dropped elsewhere.
+        core::mem::forget(self.clone());
+    }
+
+    /// The first worker, if the calling thread was adopted as that and does nothing here that others wait for.
+    fn adopted(&self) -> Option<&State<E>> {
+        let first = self.workers.first()?;
+        let here = core::ptr::eq(self.env.current().cast(), first);
+        (here && first.stack.is_at_base()).then_some(first)
     }
 
     fn start_thread(&self, index: usize) -> Result<()> {
         let Some(registry) = self.this.upgrade() else {
             return Err(Error::new(Operation::Spawn, Kind::Limit));
         };
-        let mut name = Vec::new();
-        if let Some(prefix) = &self.settings.name {
-            name.extend_from_slice(prefix.as_bytes());
-            push_decimal(&mut name, index);
-        }
-        let name = core::str::from_utf8(&name).unwrap_or("");
+        let name = self.settings.name.as_ref().map(|name| name(index));
         let mut options = ThreadOptions::new().with_stack_bytes(self.settings.stack_bytes);
-        if !name.is_empty() {
+        if let Some(name) = name.as_ref().filter(|name| !name.is_empty()) {
             options = options.with_name(name);
         }
         if let Some(cpus) = self.settings.pin.as_ref().and_then(|pin| pin.get(index)) {
@@ -147,15 +181,28 @@ impl<E: Env> Registry<E> {
         }
     }
 
-    /// Ends the threads once nothing is left to do, and waits for them; not for the calling one.
+    /// The pool is dropped. If it adopted a thread, which may come back to it, it ends only if that is the one.
     pub(super) fn end(&self) {
-        self.ending.store(true, Ordering::SeqCst);
-        fence(Ordering::SeqCst);
-        for worker in &self.workers {
-            self.sleep
-                .wake(worker.index, &worker.parker.0, self.env.platform());
+        if !self.settings.adopts {
+            self.end_threads();
+        } else if let Some(first) = self.adopted() {
+            self.announce_end();
+            self.work_to_the_end(first);
+            self.close_mail(first);
+            self.end_threads();
+            // What those left that ended last.
+            while let Some(task) = first.find(true) {
+                first.run(task);
+            }
+            first.leave();
+            self.env.set_current(core::ptr::null());
         }
-        if self.here().is_some() {
+    }
+
+    /// Ends the threads once nothing is left to do, and waits for them; not for the calling one.
+    fn end_threads(&self) {
+        self.announce_end();
+        if self.here().is_some() && self.adopted().is_none() {
             // A job dropped its own pool: the threads end by themselves. (The job may still block, and have a spare started.)
             for thread in self.threads.lock().iter_mut() {
                 *thread = None;
@@ -168,6 +215,22 @@ impl<E: Env> Registry<E> {
             let Some(thread) = thread else { break };
             // A thread cannot join itself, which is the only error, and this is none of the pool's threads.
             let _joined = self.env.platform().join(thread);
+        }
+        loop {
+            let lent = self.lent.load(Ordering::Acquire);
+            if lent == 0 {
+                break;
+            }
+            self.env.platform().wait(&self.lent, lent, None);
+        }
+    }
+
+    fn announce_end(&self) {
+        self.ending.store(true, Ordering::SeqCst);
+        fence(Ordering::SeqCst);
+        for worker in &self.workers {
+            self.sleep
+                .wake(worker.index, &worker.parker.0, self.env.platform());
         }
     }
 
@@ -459,7 +522,7 @@ impl<E: Env> Registry<E> {
     }
 
     /// The thread of `state` ends: it runs what was sent to it alone, and whoever sends more to it runs that itself.
-    fn close_mail(&self, state: &State<E>) {
+    pub(super) fn close_mail(&self, state: &State<E>) {
         state.closed.store(true, Ordering::SeqCst);
         fence(Ordering::SeqCst);
         state.run_all(&state.mail);
@@ -531,6 +594,56 @@ impl<E: Env> Registry<E> {
         }
         state.run(task);
         true
+    }
+
+    /// The life of a thread of the pool, or of a spare, from its start to its end.
+    pub(super) fn live(&self, index: usize) {
+        let state = &self.workers[index];
+        self.env.set_current((&raw const *state).cast());
+        self.trace(index, Event::Start);
+        self.settings.start(&self.env, index);
+        self.work_to_the_end(state);
+        self.close_mail(state);
+        self.settings.exit(&self.env, index);
+        // What the handler left, if it spawned: the others may have ended.
+        while let Some(task) = if self.is_ending() {
+            state.find(true)
+        } else {
+            state.pop().map(Task::Spawned)
+        } {
+            state.run(task);
+        }
+        state.leave();
+        self.trace(index, Event::Exit);
+        self.env.set_current(core::ptr::null());
+        state.taken.store(false, Ordering::Release);
+    }
+
+    /// The thread will not be: as if it had ended.
+    pub(super) fn never_start(&self, index: usize) {
+        let state = &self.workers[index];
+        let current = self.env.current();
+        self.env.set_current((&raw const *state).cast());
+        self.blocked.fetch_add(1, Ordering::SeqCst);
+        self.close_mail(state);
+        state.leave();
+        self.env.set_current(current);
+    }
+
+    /// Works until the pool ends, or until a spare may leave, and nothing is left.
+    fn work_to_the_end(&self, state: &State<E>) {
+        let spare = state.index >= self.settings.threads;
+        let left = Cell::new(false);
+        loop {
+            state.work(|| {
+                left.set(spare && self.spare_may_leave());
+                left.get()
+            });
+            if left.get() || !self.count_out(state, spare) {
+                break;
+            }
+        }
+        state.leave();
     }
 
     fn start_spare(&self) {
@@ -627,49 +740,5 @@ where
 unsafe extern "C" fn thread_main<E: Env>(argument: *mut u8) {
     // SAFETY: the caller's promise.
     let argument = *unsafe { Box::from_raw(argument.cast::<Argument<E>>()) };
-    let registry = argument.registry;
-    let state = &registry.workers[argument.index];
-    registry.env.set_current((&raw const *state).cast());
-    registry.trace(state.index, Event::Start);
-    let settings = &registry.settings;
-    settings.start(&registry.env, state.index);
-    let spare = state.index >= settings.threads;
-    let left = Cell::new(false);
-    loop {
-        state.work(|| {
-            left.set(spare && registry.spare_may_leave());
-            left.get()
-        });
-        if left.get() || !registry.count_out(state, spare) {
-            break;
-        }
-    }
-    state.leave();
-    registry.close_mail(state);
-    settings.exit(&registry.env, state.index);
-    // What the handler left, if it spawned: the others may have ended.
-    while let Some(task) = if registry.is_ending() {
-        state.find(true)
-    } else {
-        state.pop().map(Task::Spawned)
-    } {
-        state.run(task);
-    }
-    state.leave();
-    registry.trace(state.index, Event::Exit);
-    registry.env.set_current(core::ptr::null());
-    state.taken.store(false, Ordering::Release);
-}
-
-fn push_decimal(out: &mut Vec<u8>, mut number: usize) {
-    let start = out.len();
-    loop {
-        #[expect(clippy::cast_possible_truncation, reason = "a digit")]
-        out.push(b'0' + (number % 10) as u8);
-        number /= 10;
-        if number == 0 {
-            break;
-        }
-    }
-    out[start..].reverse();
+    argument.registry.live(argument.index);
 }

@@ -65,18 +65,21 @@ pub(super) struct Sleep {
     /// Threads from outside that work in the pool now: each takes the place of a thread of the pool, while there are such.
     guests: Line<AtomicU32>,
     threads: u32,
+    /// Threads of the pool that are mostly elsewhere, whose places guests take first.
+    absent: u32,
     bits: Box<[AtomicUsize]>,
 }
 
 const WORD: usize = usize::BITS as usize;
 
 impl Sleep {
-    pub(super) fn new(workers: usize, threads: usize) -> Self {
+    pub(super) fn new(workers: usize, threads: usize, absent: u32) -> Self {
         Self {
             searching: Line(AtomicU32::new(0)),
             parked: Line(AtomicU32::new(0)),
             guests: Line(AtomicU32::new(0)),
             threads: u32::try_from(threads).unwrap_or(u32::MAX),
+            absent,
             bits: (0..workers.div_ceil(WORD))
                 .map(|_| AtomicUsize::new(0))
                 .collect(),
@@ -90,12 +93,18 @@ impl Sleep {
 
     /// Places of the pool's threads that guests have taken.
     fn guests(&self) -> u32 {
-        self.guests.0.load(Ordering::Relaxed).min(self.threads)
+        let guests = self.guests.0.load(Ordering::Relaxed);
+        guests.saturating_sub(self.absent).min(self.threads)
     }
 
     /// Whether somebody is searching or sleeps.
     pub(super) fn has_idle(&self) -> bool {
-        self.searching.0.load(Ordering::Relaxed) != 0 || self.has_parked()
+        self.has_searcher() || self.has_parked()
+    }
+
+    /// Whether somebody is searching, or on the way.
+    pub(super) fn has_searcher(&self) -> bool {
+        self.searching.0.load(Ordering::Relaxed) != 0
     }
 
     /// Whether more threads are awake than the pool was built for, since guests came in. Spawned jobs must be run all the same.

@@ -1,8 +1,8 @@
 //! The stack of pending halves of joins: private to its worker but for a bottom part that thieves may take.
 //!
 //! Algorithm: the split deque of Lace (van Dijk and van de Pol, 2014), with three changes: the owner shares only when a
-//! thief asked; a thief's compare-exchange comes before its read of the slot; and an epoch in the shared word, with a floor beside it, lets a
-//! waiting worker steal descendants of one given job and nothing else.
+//! thief asked; a thief's compare-exchange comes before its read of the slot; and an epoch in the shared word, with a count of strangers beside
+//! it, lets a waiting worker steal descendants of one given job and nothing else.
 //!
 //! ```text
 //!    0        tail          split             top
@@ -17,8 +17,9 @@
 //! - S3: `split` rises only while `tail = split`. A thief's compare-exchange can then not succeed, so a store suffices.
 //! - S4: a job at or above `split` is known to its owner alone.
 //! - S5: an epoch stands for one running job: it is drawn when the job starts, and set again when a job that ran on top of it ends.
-//! - S6: the floor is above where the newest job began, of those running, that is no descendant of what lies below it. It rises before
-//!   that job's epoch is drawn, and falls after the epoch before is set again.
+//! - S6: `strangers` counts the jobs, of those running, that are no descendants of what lies below them. It rises before such a job's epoch is
+//!   drawn, and falls after the epoch before is set again. What lies below a job runs as long as the job does: while it runs, the
+//!   count is what it was at its start if and only if no stranger runs on top of it.
 //!
 //! # Bounds
 //! [`DEPTH_MAX`] pending halves in slots; those past it are counted only, and nobody else ever sees them.
@@ -33,6 +34,9 @@ use core::ptr::null;
 const POSITION_BITS: u32 = if usize::BITS == 64 { 13 } else { 9 };
 const WORKER_BITS: u32 = if usize::BITS == 64 { 15 } else { 9 };
 const EPOCH_BITS: u32 = usize::BITS - 2 * POSITION_BITS;
+
+/// Strangers in a memo at most: with more on its stack, a worker is helped by nobody until they have ended.
+const STRANGERS_MAX: usize = (1 << (usize::BITS - WORKER_BITS - POSITION_BITS)) - 1;
 
 /// Pending halves of one worker at most.
 pub(super) const DEPTH_MAX: usize = if cfg!(loom) {
@@ -85,13 +89,15 @@ impl Shared {
 pub(super) struct Memo {
     pub(super) worker: usize,
     base: usize,
+    /// How many strangers ran there when it began.
+    strangers: usize,
 }
 
 /// What lies below a job that began on top of another.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Below {
     epoch: usize,
-    floor: usize,
+    strangers: usize,
 }
 
 /// What a job is to the one that it begins on top of.
@@ -108,12 +114,15 @@ impl Memo {
         let worker = word & ((1 << WORKER_BITS) - 1);
         (worker != 0).then(|| Self {
             worker: worker - 1,
-            base: word >> WORKER_BITS,
+            base: (word >> WORKER_BITS) & ((1 << POSITION_BITS) - 1),
+            strangers: word >> (WORKER_BITS + POSITION_BITS),
         })
     }
 
     pub(super) fn pack(self) -> usize {
-        (self.worker + 1) | (self.base << WORKER_BITS)
+        (self.worker + 1)
+            | (self.base << WORKER_BITS)
+            | (self.strangers << (WORKER_BITS + POSITION_BITS))
     }
 }
 
@@ -145,8 +154,8 @@ pub(super) struct SplitStack<T> {
     /// asked, until the owner shares. So one comparison answers all questions of a push. Others write only 0.
     limit: Line<AtomicUsize>,
     shared: Line<AtomicUsize>,
-    /// One more than where the newest stranger began that is running; 0 if none is (S6).
-    floor: AtomicUsize,
+    /// How many strangers run (S6).
+    strangers: AtomicUsize,
     /// How often the owner shared. Written before the word.
     shares: AtomicUsize,
 }
@@ -179,7 +188,7 @@ impl<T> SplitStack<T> {
             strained: Cell::new((null(), PATIENCE)),
             limit: Line(AtomicUsize::new(0)),
             shared: Line(AtomicUsize::new(0)),
-            floor: AtomicUsize::new(0),
+            strangers: AtomicUsize::new(0),
             shares: AtomicUsize::new(0),
         }
     }
@@ -414,20 +423,28 @@ impl<T> SplitStack<T> {
     pub(super) fn begin(&self, worker: usize, kin: Kin) -> (Memo, Below) {
         self.fatten();
         let base = self.position(self.top.get().min(self.end));
-        let floor = self.floor.load(Ordering::Relaxed);
-        if kin == Kin::Stranger {
-            self.floor.store(base + 1, Ordering::Relaxed);
-        }
+        let below = self.strangers.load(Ordering::Relaxed);
+        let strangers = below + usize::from(kin == Kin::Stranger);
+        self.strangers.store(strangers, Ordering::Relaxed);
         let drawn = (self.epochs.get() + 1) & ((1 << EPOCH_BITS) - 1);
         self.epochs.set(drawn);
         let epoch = self.set_epoch(drawn);
-        (Memo { worker, base }, Below { epoch, floor })
+        let memo = Memo {
+            worker,
+            base,
+            strangers: strangers.min(STRANGERS_MAX),
+        };
+        let below = Below {
+            epoch,
+            strangers: below,
+        };
+        (memo, below)
     }
 
     /// Owner: the job that [`begin`](Self::begin) told of has ended.
     pub(super) fn end(&self, below: Below) {
         self.set_epoch(below.epoch);
-        self.floor.store(below.floor, Ordering::Release);
+        self.strangers.store(below.strangers, Ordering::Release);
     }
 
     fn set_epoch(&self, epoch: usize) -> usize {
@@ -456,11 +473,17 @@ impl<T> SplitStack<T> {
     pub(super) fn steal_kin(&self, memo: Memo, is_running: impl FnOnce() -> bool) -> Stolen<T> {
         let word = self.shared.0.load(Ordering::Acquire);
         // After the word: then the epoch in it is that of the job or of one on top of it, and while the word stays, all that is so.
-        let only_kin = is_running() && self.floor.load(Ordering::Acquire) <= memo.base;
+        let only_kin = is_running() && self.has_no_stranger_on(memo);
         if !only_kin || Shared::unpack(word).tail < memo.base {
             return Stolen::Nothing;
         }
         self.take(word)
+    }
+
+    /// Whether nothing but descendants runs on top of the job with the memo, which is running.
+    fn has_no_stranger_on(&self, memo: Memo) -> bool {
+        let strangers = self.strangers.load(Ordering::Acquire);
+        strangers == memo.strangers && strangers < STRANGERS_MAX
     }
 
     fn take(&self, word: usize) -> Stolen<T> {
@@ -496,6 +519,11 @@ impl<T> SplitStack<T> {
     pub(super) fn sight(&self) -> Option<usize> {
         let seen = Shared::unpack(self.shared.0.load(Ordering::Acquire));
         (seen.tail < seen.split).then(|| self.shares.load(Ordering::Relaxed))
+    }
+
+    /// Owner: whether no job runs here that others wait for: nothing [began](Self::begin) that has not ended.
+    pub(super) fn is_at_base(&self) -> bool {
+        Shared::unpack(self.shared.0.load(Ordering::Relaxed)).epoch == 0
     }
 
     /// Owner: whether no half is pending: what starts next is a tree of its own.

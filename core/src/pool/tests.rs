@@ -1,7 +1,7 @@
 //! When joins are pushed and when they are lean; and what cannot be seen from outside.
 #![allow(unsafe_code, reason = "surroundings for one thread are a promise")]
 
-use super::split::{SplitStack, WINDOW};
+use super::split::{Kin, Memo, SplitStack, Stolen, WINDOW};
 use super::{Bare, Builder};
 use crate::platform::sim::{Sim, SimOptions};
 
@@ -80,7 +80,7 @@ fn a_question_ends_leanness_and_gets_the_oldest() {
     stack.ask();
     assert!(push(&stack, &young));
     match stack.steal() {
-        super::split::Stolen::Job(job) => assert!(core::ptr::eq(job, &raw const old)),
+        Stolen::Job(job) => assert!(core::ptr::eq(job, &raw const old)),
         other => panic!("{other:?}"),
     }
     assert!(push(&stack, &young), "the window moved on");
@@ -104,6 +104,34 @@ fn halves_that_were_public_are_shared_with_the_rest() {
     let mut shared = 0;
     assert!(stack.share(true, |_| shared += 1));
     assert_eq!(shared, 4);
+}
+
+#[test]
+fn a_half_stolen_by_a_stranger_at_the_same_place_is_helped_with_and_the_one_below_is_not() {
+    let stack = SplitStack::new(true);
+    let (outer, below_outer) = stack.begin(0, Kin::Descendant);
+    // What gave way takes a job of anybody, which is a half that somebody waits for.
+    let (_, below_stranger) = stack.begin(0, Kin::Stranger);
+    let (inner, below_inner) = stack.begin(0, Kin::Descendant);
+    stack.push_anyway(&7);
+    assert!(stack.share(false, |_| {}));
+    let is_job = |stolen| matches!(stolen, Stolen::Job(_));
+    let memo = |memo: Memo| Memo::unpack(memo.pack()).expect("a worker's");
+    assert!(
+        !is_job(stack.steal_kin(memo(outer), || true)),
+        "a stranger's"
+    );
+    assert!(is_job(stack.steal_kin(memo(inner), || true)));
+    assert!(!stack.pop() && !stack.reclaim());
+    stack.hold();
+    stack.release();
+    stack.end(below_inner);
+    stack.end(below_stranger);
+    stack.push_anyway(&8);
+    assert!(stack.share(false, |_| {}));
+    assert!(!is_job(stack.steal_kin(memo(inner), || false)), "has ended");
+    assert!(is_job(stack.steal_kin(memo(outer), || true)));
+    stack.end(below_outer);
 }
 
 #[test]

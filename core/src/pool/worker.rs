@@ -238,6 +238,11 @@ impl<E: Env> State<E> {
         }
     }
 
+    /// Whether a thread without work is awake; out of date at once.
+    pub(super) fn has_searcher(&self) -> bool {
+        self.registry().sleep.has_searcher()
+    }
+
     /// What this worker shares next takes long enough to wake somebody for.
     pub(super) fn expect_long(&self) {
         self.eager.set(true);

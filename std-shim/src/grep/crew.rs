@@ -52,7 +52,7 @@ struct Begun {
 fn pool(threads: usize) -> std::io::Result<ThreadPool> {
     ThreadPoolBuilder::new()
         .num_threads(threads)
-        .thread_name("underpin grep ")
+        .thread_name_prefix("underpin grep ")
         .build()
 }
 

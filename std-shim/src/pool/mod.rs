@@ -17,6 +17,7 @@ mod global;
 pub mod iter;
 mod rayon;
 mod refused;
+mod start;
 mod thread_pool;
 
 pub use env::Std;
@@ -27,10 +28,21 @@ pub use global::{
 };
 // A scope's body runs on the calling thread in any case.
 pub use global::{scope as in_place_scope, scope_fifo as in_place_scope_fifo};
+pub use start::{OwnThreads, SpawnHandler, ThreadBuilder};
 pub use thread_pool::{ThreadPool, ThreadPoolBuilder};
 pub use underpin_core::pool::iter::CancelToken;
 pub use underpin_core::pool::max_num_threads;
 pub use underpin_core::pool::{Event, Payload, Priority, Trace, WorkerMetrics};
+
+/// The traits of parallel iterators and nothing else, for those who write `use rayon::prelude::*`.
+pub mod prelude {
+    pub use super::iter::{
+        FromParallelIterator, IndexedParallelIterator, IntoParallelIterator,
+        IntoParallelRefIterator, IntoParallelRefMutIterator, ParallelBridge, ParallelDrainFull,
+        ParallelDrainRange, ParallelExtend, ParallelIterator, ParallelSlice, ParallelSliceMut,
+        ParallelString,
+    };
+}
 
 /// The right to use a pool as one of its workers, on this thread.
 pub type Worker<'w> = underpin_core::pool::Worker<'w, Std>;

@@ -26,6 +26,9 @@ const REST_NS: u64 = 250;
 /// Blocks grow by this factor until they are long enough.
 const GROWTH: usize = 16;
 
+/// Items of a block that is timed where the one before took some microseconds at most.
+const PROBE: usize = 64;
+
 /// Blocks begin at multiples of this, so that those of an array that begins at an address that vectors like do so too. From a place
 /// between, a sum of numbers that are not in the first-level cache takes 1.4 times as long.
 const GRAIN: usize = 16;
@@ -43,10 +46,10 @@ const BLOCK_MAX: usize = 1 << 16;
 /// So many loops in a row that were split at their start for a thief who did not come in time: those that follow are timed first.
 const VAIN: u32 = 8;
 
-/// Of the loops that follow, one in so many is split at its start all the same.
+/// Of the loops that follow, one in so many is split at its start all the same, while a thief is awake.
 const TRIAL: u32 = 8;
 
-/// Loops of fewer items are always split for a thief: one item may be all the work of a thread.
+/// Loops of fewer items are always split for a thief that is awake: one item may be all the work of a thread.
 const FEW: usize = 8;
 
 /// What is known about a part when it begins.
@@ -86,7 +89,11 @@ impl Start {
     /// Whether thieves did not come in time lately.
     fn in_vain<E: Env>(self, worker: Worker<'_, E>, weight: usize) -> bool {
         let vain = worker.state.vain.get();
-        if !self.alone || weight < FEW || vain < VAIN || vain.is_multiple_of(TRIAL) {
+        if !self.alone || vain < VAIN {
+            return false;
+        }
+        // Those who sleep come only when they are woken, which takes more than a tree that is short: the clock says whether this one is.
+        if worker.state.has_searcher() && (weight < FEW || vain.is_multiple_of(TRIAL)) {
             return false;
         }
         worker.state.vain.set(vain.wrapping_add(1));
@@ -185,12 +192,14 @@ impl Pace {
         let wanted = worker.is_wanted();
         if self.since == 0 && self.price == 0 {
             let timed_from = if self.alone { ALONE } else { SHARED };
-            let next = if wanted {
-                GROWTH.max(self.min)
+            let next = self.block.saturating_mul(GROWTH).min(self.untimed_max);
+            // What cannot be split need not be timed.
+            let whole = if wanted {
+                weight / 2 < self.min
             } else {
-                self.block.saturating_mul(GROWTH).min(self.untimed_max)
+                next >= weight || self.block < timed_from
             };
-            if next >= weight || (!wanted && self.block < timed_from) {
+            if whole {
                 self.block = next;
                 return false;
             }
@@ -215,14 +224,26 @@ impl Pace {
             0 => BLOCK_NS,
             _ => now.saturating_sub(before),
         };
-        // The time since the loop before says something if it is short.
-        let longer = core::mem::take(&mut self.before) && took > SURE_NS;
-        if self.price == 0 && (before == 0 || longer) {
+        if core::mem::take(&mut self.before) {
+            // The time since the loop before looked, which bounds that of this block.
+            if took <= REST_NS {
+                // So short a loop was that one, too.
+                self.block = usize::MAX;
+                return false;
+            }
+            if took > SURE_NS {
+                // The next block is timed. After so long a time the price of another look does not show.
+                let next = if took > SHARE_NS { 1 } else { PROBE };
+                self.block = next.max(self.min);
+                return false;
+            }
+        } else if self.price == 0 && before == 0 {
             // The next block is timed, a short one if somebody waits.
-            let next = if wanted { 1 } else { self.block };
-            self.block = next
-                .saturating_mul(GROWTH)
-                .clamp(self.min, BLOCK_MAX.max(self.min));
+            let next = match wanted {
+                true => 1,
+                false => self.block.saturating_mul(GROWTH).min(BLOCK_MAX),
+            };
+            self.block = next.max(self.min);
             return false;
         }
         if before != 0 {
