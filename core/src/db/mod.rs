@@ -10,7 +10,7 @@
 //! |---|---|
 //! | `commit` | the protocol by which writers share one append and one sync, with its proof |
 //! | `wal` | the log's format, and how a torn tail is told from damage |
-//! | `memtable` | the skip list of new writes |
+//! | `memtable` | new writes in order: a list, and a tree of hints into it |
 //! | `ranges`, `operands` | removed ranges of keys; writes that change a value without reading it |
 //! | `table`, `filter`, `cache` | sorted files, and how little of them a read touches |
 //! | `values` | large values in files of their own, and what becomes of dead ones |

@@ -1,7 +1,7 @@
 //! Memory that is handed out piece by piece and given back all at once.
 //!
 //! # Invariants
-//! - A1: every piece lies in one chunk of `chunks`, is aligned to [`ALIGN`] and overlaps no other piece.
+//! - A1: every piece lies in one chunk of `chunks`, is aligned to [`ALIGN`] (a line piece to [`LINE_BYTES`]) and overlaps no other.
 //! - A2: chunks neither move nor shrink, and are freed only when the arena is dropped.
 //!
 //! # Bounds
@@ -15,6 +15,8 @@ use core::ptr::NonNull;
 
 /// Alignment of every piece: that of the largest field of a node.
 pub(super) const ALIGN: usize = 8;
+/// A line of the processor's caches, on most.
+const LINE_BYTES: usize = 64;
 /// The first chunk; each further one doubles, so that a small memtable stays small.
 const CHUNK_BYTES_MIN: usize = 4 << 10;
 const CHUNK_BYTES_MAX: usize = 1 << 20;
@@ -57,13 +59,26 @@ impl Arena {
         piece
     }
 
+    /// As [`piece`](Self::piece), from the start of a line of memory on.
+    pub(super) fn line_piece(&mut self, bytes: usize) -> NonNull<u8> {
+        let bytes = bytes.next_multiple_of(ALIGN);
+        let gap = self.next.as_ptr().align_offset(LINE_BYTES);
+        if gap.saturating_add(bytes) > self.left {
+            // A chunk begins with a line.
+            self.grow(bytes);
+        } else if gap > 0 {
+            self.piece(gap);
+        }
+        self.piece(bytes)
+    }
+
     #[cold]
     fn grow(&mut self, bytes: usize) {
         let wanted = (CHUNK_BYTES_MIN << self.chunks.len().min(16))
             .min(CHUNK_BYTES_MAX)
             .max(bytes);
         let layout =
-            Layout::from_size_align(wanted, ALIGN).expect("a chunk fits the address space");
+            Layout::from_size_align(wanted, LINE_BYTES).expect("a chunk fits the address space");
         // SAFETY: `wanted` is at least `bytes`, which is not zero.
         let Some(chunk) = NonNull::new(unsafe { alloc(layout) }) else {
             handle_alloc_error(layout)

@@ -73,7 +73,7 @@ impl MemtableCursor {
                         self.node = found;
                         return self.settle();
                     }
-                    self.node = before[0];
+                    self.node = before;
                     return self.settle_back();
                 }
             };
@@ -100,16 +100,12 @@ impl MemtableCursor {
             self.node = self.memtable.find_before(Some(key));
             return self.settle_back();
         }
-        // SAFETY: C1.
-        let prefix = unsafe { (*self.node).prefix };
         let mut node = self.node;
         loop {
             // SAFETY: C1.
             node = unsafe { Node::after(node) };
-            // SAFETY: C1. Another number, and the key's bytes, which lie behind the node, need no look.
-            let is_same =
-                !node.is_null() && unsafe { (*node).prefix == prefix && Node::key(node) == key };
-            if !is_same {
+            // SAFETY: C1.
+            if node.is_null() || unsafe { Node::key(node) } != key {
                 break;
             }
         }
@@ -176,7 +172,7 @@ impl MemtableCursor {
         // SAFETY: C1.
         while let Some(node) = unsafe { self.node.as_ref() } {
             if node.sequence <= self.sequence {
-                self.kind = node.kind;
+                self.kind = node.kind();
                 // SAFETY: C1.
                 let key = unsafe { Node::key(self.node) };
                 if self.kind == Kind::Merge {

@@ -1,27 +1,31 @@
 //! The memtable: new writes in memory, sorted, with one writer and readers that never wait.
 //!
-//! A skip list (Pugh, CACM 1990) over an arena. Every version of a key is its own node, ordered by key and then newest
-//! first, so a reader that knows a sequence number sees the table as it was when that number was the last. A filter of its keys
-//! (`key_filter`) saves most reads of other keys the search.
+//! A linked list over an arena. Every version of a key is its own node, ordered by key and then newest first, so a reader that knows
+//! a sequence number sees the table as it was when that number was the last. A tree of hints (`guide`) says where in the list a key
+//! belongs, and a filter of its keys (`key_filter`) saves most reads of other keys the search.
 //!
 //! # Picture
 //! ```text
-//! head --- 3 ------------------------> [b @7] ----------------------------> nil
-//! head --- 2 ----------> [a @3] -----> [b @7] ----------------> [c @5] ---> nil
-//! head --- 1 -> [a @9] -> [a @3] -----> [b @7] -> [b @2 gone] -> [c @5] --> nil
+//! guide:     |                        |              |
+//! first -> [a @9] -> [a @3] -> [b @7] -> [b @2 gone] -> [c @5] -> nil
 //! ```
 //!
+//! # Why no skip list
+//! A search in one meets a node, and so one or two lines of memory that are not in the processor's caches, at each of some twenty steps.
+//! In the guide it meets a page at each of four or five levels, of which all but the last are small enough to be cached. As
+//! readers check what it says, its pages may change in place, without versions or copies.
+//!
 //! # Invariants
-//! - M1: a node is complete (fields, links, key, value) before the first pointer to it is stored, with release; whoever loads
-//!   that pointer with acquire sees it complete. Nothing but links changes afterwards.
+//! - M1: a node is complete (fields, link, key, value) before the first pointer to it is stored, with release; whoever loads
+//!   that pointer with acquire sees it complete. Nothing but its link changes afterwards.
 //! - M2: nodes live in the arena until the memtable is dropped: no reader can outlive them, as every cursor and
 //!   borrowed value holds the memtable.
-//! - M3: level `h` links a subset of level `h - 1`, each in order; a node enters from the bottom up.
+//! - M3: the list is in order, and a node enters it by the one store that makes the node before it point to it.
 //! - M3b: removed ranges form a list of their own, newest first, of nodes that are as complete before they are linked.
-//! - M4: the arena and the random state are touched only by the thread that holds `inserting`.
+//! - M4: the arena and the path are touched, and the guide is changed, only by the thread that holds `inserting`.
 //!
 //! # Bounds
-//! The caller looks at [`Memtable::bytes`] and freezes the memtable; the height is at most [`HEIGHT_MAX`].
+//! The caller looks at [`Memtable::bytes`] and freezes the memtable.
 #![allow(
     unsafe_code,
     reason = "nodes of varying size in raw memory, read without locks"
@@ -29,25 +33,34 @@
 
 mod arena;
 mod cursor;
+mod guide;
 mod key_filter;
+#[cfg(all(test, loom))]
+mod loom;
 
 pub(super) use cursor::MemtableCursor;
 
 use super::entry::Kind;
 use super::filter;
-use super::prefix::prefix;
+use super::options::KEY_BYTES_MAX;
 use super::ranges::{RemovedRange, RemovedRanges};
 use crate::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 use arena::Arena;
 use core::cell::UnsafeCell;
-use core::cmp;
 use core::fmt;
 use core::marker::PhantomData;
 use core::ptr;
+use guide::{Guide, Path, Target};
 use key_filter::KeyFilter;
 
-/// Levels, with a quarter of each level's nodes in the next: enough for 16 million nodes.
-const HEIGHT_MAX: usize = 12;
+/// Nodes on the way from where the guide points to what is looked for, after which a reader asks the guide again: it changed meanwhile.
+const STEPS_MAX: usize = if cfg!(loom) { 2 } else { 32 };
+/// How often a reader asks the guide.
+const QUESTIONS_MAX: usize = 3;
+/// With so many nodes it is looked how much keys have in common, and the guide is made anew.
+const NODES_LOOKED_AT: usize = 64;
+/// It is again when one node in so many has less in common.
+const STRAYS_SHARE: usize = 8;
 /// Removed ranges in a memtable: each read looks at all of them, so with this many the memtable counts as full.
 pub(super) const RANGES_MAX: usize = 128;
 /// More than the options allow memtables to have.
@@ -55,17 +68,14 @@ const FULL_BYTES: usize = 2 << 30;
 
 type Link = AtomicPtr<Node>;
 
-/// The fixed part of a node; `height` links, the key and the value follow it.
+/// The fixed part of a node; the key and the value follow it.
 #[repr(C)]
 struct Node {
-    /// The key's first eight bytes, most significant first and filled up with zeros: two that differ order the keys, so that
-    /// most comparisons touch no more than this line of the node.
-    prefix: u64,
+    next: Link,
     sequence: u64,
-    key_bytes: u32,
+    /// The key's length, above the byte that has the kind.
+    key_and_kind: u32,
     value_bytes: u32,
-    height: u32,
-    kind: Kind,
 }
 
 /// A removed range; its two keys follow it.
@@ -77,18 +87,22 @@ struct RangeNode {
     end_bytes: usize,
 }
 
-const LINKS_AT: usize = size_of::<Node>().next_multiple_of(align_of::<Link>());
-const _: () = assert!(align_of::<Node>() <= arena::ALIGN && align_of::<Link>() <= arena::ALIGN);
+const _: () = assert!(align_of::<Node>() <= arena::ALIGN && align_of::<Guide>() <= arena::ALIGN);
+const _: () = assert!(KEY_BYTES_MAX < 1 << (u32::BITS - 8));
 
 struct Writer {
     arena: Arena,
-    random: u32,
+    /// Where the last node went, in the guide as it is now.
+    path: Path,
+    /// Nodes whose keys lack what keys had in common when the guide was made.
+    strays: usize,
 }
 
 /// Sorted writes in memory.
 pub(super) struct Memtable {
-    head: [Link; HEIGHT_MAX],
-    height: AtomicUsize,
+    first: Link,
+    /// Null while there are no nodes.
+    guide: AtomicPtr<Guide>,
     bytes: AtomicUsize,
     entries: AtomicUsize,
     ranges: AtomicPtr<RangeNode>,
@@ -110,8 +124,8 @@ impl Memtable {
     /// An empty one that is guessed to get `expected` nodes, as many as the one before it.
     pub(super) fn new(expected: usize) -> Self {
         Self {
-            head: core::array::from_fn(|_| Link::new(ptr::null_mut())),
-            height: AtomicUsize::new(1),
+            first: Link::new(ptr::null_mut()),
+            guide: AtomicPtr::new(ptr::null_mut()),
             bytes: AtomicUsize::new(0),
             entries: AtomicUsize::new(0),
             ranges: AtomicPtr::new(ptr::null_mut()),
@@ -121,7 +135,8 @@ impl Memtable {
             inserting: AtomicBool::new(false),
             writer: UnsafeCell::new(Writer {
                 arena: Arena::new(),
-                random: 0x9e37_79b9,
+                path: Path::new(),
+                strays: 0,
             }),
         }
     }
@@ -162,25 +177,56 @@ impl Memtable {
     /// If another thread is inserting: the database inserts under its commit lock.
     pub(super) fn insert(&self, key: &[u8], sequence: u64, kind: Kind, value: &[u8]) {
         self.with_writer(|writer| {
-            let height = writer.random_height();
-            let (before, _) = self.find(key, sequence);
-            let node = Self::node(writer, key, sequence, kind, value, height);
-            for (level, previous) in before.iter().enumerate().take(height) {
-                let link = self.link(*previous, level);
-                // SAFETY: M1: `node` is complete but for its links, which nobody else can reach yet at this level;
-                // it has `height` links.
-                unsafe {
-                    (*Node::link(node, level))
-                        .store(link.load(Ordering::Relaxed), Ordering::Relaxed)
-                };
+            let target = Target { key, sequence };
+            let mut guide: *const Guide = self.guide.load(Ordering::Relaxed);
+            // SAFETY: M1, M2 and M4: this thread alone changes the list and the guide.
+            unsafe {
+                if guide.is_null() {
+                    guide = Guide::new(&mut writer.arena, ptr::null(), 0);
+                    self.guide.store(guide.cast_mut(), Ordering::Release);
+                }
+                (*guide).find(target, &mut writer.path);
+                let link = self.link(writer.path.before());
+                let next = link.load(Ordering::Relaxed);
+                let node = Self::node(writer, key, sequence, kind, value, next);
                 link.store(node, Ordering::Release);
+                (*guide).add(&mut writer.arena, &mut writer.path, key, node);
+                writer.strays += usize::from((*guide).is_stray(key));
             }
-            // Readers that see the old height miss only a shortcut.
-            self.height.fetch_max(height, Ordering::Relaxed);
             let entries = self.entries.load(Ordering::Relaxed) + 1;
             self.entries.store(entries, Ordering::Relaxed);
             self.note(writer, key, entries);
+            if entries == NODES_LOOKED_AT || writer.strays > entries / STRAYS_SHARE {
+                self.remake_guide(writer);
+            }
         });
+    }
+
+    /// Makes the guide anew if keys have more, or less, in common than it was made for. They have less each time but the first, for which
+    /// so many of them must be new that all in all few nodes are added more than once.
+    #[cold]
+    fn remake_guide(&self, writer: &mut Writer) {
+        let (first, last) = (self.first(), self.find_before(None));
+        let guide: *const Guide = self.guide.load(Ordering::Relaxed);
+        // SAFETY: M1, M2 and M4; there are nodes, so there is a guide.
+        unsafe {
+            let both = Node::key(first).iter().zip(Node::key(last));
+            let common_bytes = both.take_while(|(a, b)| a == b).count();
+            if common_bytes == (*guide).common_bytes() {
+                return;
+            }
+            let fresh: *const Guide = Guide::new(&mut writer.arena, first, common_bytes);
+            writer.path = Path::new();
+            writer.strays = 0;
+            let mut node = first;
+            while !node.is_null() {
+                let (key, sequence) = (Node::key(node), (*node).sequence);
+                (*fresh).find(Target { key, sequence }, &mut writer.path);
+                (*fresh).add(&mut writer.arena, &mut writer.path, key, node);
+                node = Node::after(node);
+            }
+            self.guide.store(fresh.cast_mut(), Ordering::Release);
+        }
     }
 
     /// Has the filter know of a key that is linked, and of all others if it is made anew.
@@ -323,95 +369,83 @@ impl Memtable {
 
     /// The last node whose key is less than `key`, or the very last one for no key; null if there is none.
     fn find_before(&self, key: Option<&[u8]>) -> *const Node {
-        let Some(key) = key else {
-            let mut at: *const Node = ptr::null();
-            for level in (0..self.height.load(Ordering::Relaxed)).rev() {
-                loop {
-                    let next = self.link(at, level).load(Ordering::Acquire);
-                    if next.is_null() {
-                        break;
-                    }
-                    at = next;
-                }
-            }
-            return at;
-        };
-        let (before, _) = self.find(key, u64::MAX);
-        before[0]
-    }
-
-    /// The nodes before (`key`, `sequence`) at each level (null for the head), and the first that is not before it.
-    fn find(&self, key: &[u8], sequence: u64) -> ([*const Node; HEIGHT_MAX], *const Node) {
-        let mut before = [ptr::null(); HEIGHT_MAX];
-        let mut at: *const Node = ptr::null();
-        let mut next: *const Node = ptr::null();
-        let prefix = prefix(key);
-        for level in (0..self.height.load(Ordering::Relaxed)).rev() {
+        if let Some(key) = key {
+            return self.find(key, u64::MAX).0;
+        }
+        let guide: *const Guide = self.guide.load(Ordering::Acquire);
+        // SAFETY: M1 and M2.
+        unsafe {
+            let mut at = guide.as_ref().map_or(ptr::null(), |guide| guide.near_end());
             loop {
-                next = self.link(at, level).load(Ordering::Acquire);
+                let next = self.link(at).load(Ordering::Acquire);
                 if next.is_null() {
-                    break;
-                }
-                // SAFETY: M1 and M2.
-                let order = unsafe {
-                    (*next)
-                        .prefix
-                        .cmp(&prefix)
-                        .then_with(|| Node::key(next).cmp(key))
-                        .then_with(|| sequence.cmp(&(*next).sequence))
-                };
-                if order != cmp::Ordering::Less {
-                    break;
+                    return at;
                 }
                 at = next;
             }
-            before[level] = at;
         }
-        (before, next)
     }
 
-    /// The link at `level` of `node`, or of the head for null. A node passed here was reached at `level` or above, or
-    /// has that level: it has the link (M3).
-    fn link(&self, node: *const Node, level: usize) -> &Link {
-        if node.is_null() {
-            return &self.head[level];
+    /// The node before (`key`, `sequence`), null if there is none, and the first that is not before it.
+    fn find(&self, key: &[u8], sequence: u64) -> (*const Node, *const Node) {
+        let target = Target { key, sequence };
+        let guide: *const Guide = self.guide.load(Ordering::Acquire);
+        let mut questions = 0;
+        loop {
+            questions += 1;
+            // SAFETY: M1 and M2; what the guide names is before the target.
+            unsafe {
+                let mut before = guide
+                    .as_ref()
+                    .map_or(ptr::null(), |guide| guide.near(target));
+                let mut steps = 0;
+                // The last walk goes on however long it is.
+                while steps < STEPS_MAX || questions >= QUESTIONS_MAX {
+                    let next: *const Node = self.link(before).load(Ordering::Acquire);
+                    if next.is_null() || !target.is_behind(next) {
+                        return (before, next);
+                    }
+                    before = next;
+                    steps += 1;
+                }
+            }
         }
-        // SAFETY: M1, M2, and the node has more than `level` links.
-        unsafe { &*Node::link(node, level) }
+    }
+
+    /// The link of `node`, or to the first one for null.
+    ///
+    /// # Safety
+    /// `node` is null or complete (M1).
+    unsafe fn link(&self, node: *const Node) -> &Link {
+        // SAFETY: as the caller says, and M2.
+        unsafe { node.as_ref() }.map_or(&self.first, |node| &node.next)
     }
 
     fn first(&self) -> *const Node {
-        self.head[0].load(Ordering::Acquire)
+        self.first.load(Ordering::Acquire)
     }
 
-    /// A complete node but for its links, which are null.
+    /// A complete node.
     fn node(
         writer: &mut Writer,
         key: &[u8],
         sequence: u64,
         kind: Kind,
         value: &[u8],
-        height: usize,
+        next: *mut Node,
     ) -> *mut Node {
-        let fixed = LINKS_AT + height * size_of::<Link>();
+        let fixed = size_of::<Node>();
         let piece = writer.arena.piece(fixed + key.len() + value.len());
         let node = piece.cast::<Node>().as_ptr();
-        // SAFETY: the piece is fresh, aligned for a node and its links (A1), and as long as all that is
-        // written here; keys and values are shorter than 4 GiB by the batch's limits.
+        // SAFETY: the piece is fresh, aligned for a node (A1), and as long as all that is written here; keys and values are
+        // shorter than the fields say by the batch's limits.
         unsafe {
             node.write(Node {
-                prefix: prefix(key),
+                next: Link::new(next),
                 sequence,
-                key_bytes: key.len() as u32,
+                key_and_kind: (key.len() as u32) << 8 | kind as u32,
                 value_bytes: value.len() as u32,
-                height: height as u32,
-                kind,
             });
-            for level in 0..height {
-                Node::link(node, level)
-                    .cast_mut()
-                    .write(Link::new(ptr::null_mut()));
-            }
             let tail = piece.as_ptr().add(fixed);
             ptr::copy_nonoverlapping(key.as_ptr(), tail, key.len());
             ptr::copy_nonoverlapping(value.as_ptr(), tail.add(key.len()), value.len());
@@ -456,7 +490,8 @@ impl<'a> Iterator for Versions<'a> {
         let at = self.node;
         // SAFETY: as above; `next` is linked too.
         let (value, next) = unsafe { (Node::value(at), Node::after(at)) };
-        if node.kind == Kind::Merge {
+        let kind = node.kind();
+        if kind == Kind::Merge {
             // SAFETY: as above.
             let same = !next.is_null() && unsafe { Node::key(next) == Node::key(at) };
             self.node = if same { next } else { ptr::null() };
@@ -465,31 +500,28 @@ impl<'a> Iterator for Versions<'a> {
         }
         Some(KeyVersion {
             sequence: node.sequence,
-            kind: node.kind,
+            kind,
             value,
         })
     }
 }
 
 impl Node {
-    /// Where link `level` of `node` is.
-    ///
-    /// # Safety
-    /// `node` points to a piece with room for more than `level` links.
-    unsafe fn link(node: *const Self, level: usize) -> *const Link {
-        // SAFETY: within the piece.
-        unsafe { node.cast::<u8>().add(LINKS_AT).cast::<Link>().add(level) }
+    fn kind(&self) -> Kind {
+        Kind::from_bits(u64::from(self.key_and_kind & 0xff)).unwrap_or(Kind::Remove)
+    }
+
+    const fn key_bytes(&self) -> usize {
+        (self.key_and_kind >> 8) as usize
     }
 
     /// # Safety
     /// `node` is complete (M1) and was reached by a pointer to the whole piece.
     unsafe fn key<'a>(node: *const Self) -> &'a [u8] {
-        // SAFETY: M1: the key follows the links.
+        // SAFETY: M1: the key follows the fixed part.
         unsafe {
-            let at = node
-                .cast::<u8>()
-                .add(LINKS_AT + (*node).height as usize * size_of::<Link>());
-            core::slice::from_raw_parts(at, (*node).key_bytes as usize)
+            let at = node.cast::<u8>().add(size_of::<Self>());
+            core::slice::from_raw_parts(at, (*node).key_bytes())
         }
     }
 
@@ -508,18 +540,8 @@ impl Node {
     /// # Safety
     /// As [`Node::key`].
     unsafe fn after(node: *const Self) -> *const Self {
-        // SAFETY: every node has a link at level 0.
-        unsafe { (*Self::link(node, 0)).load(Ordering::Acquire) }
-    }
-}
-
-impl Writer {
-    /// 1 with probability 3/4, 2 with 3/16, and so on. Xorshift (Marsaglia, 2003).
-    fn random_height(&mut self) -> usize {
-        self.random ^= self.random << 13;
-        self.random ^= self.random >> 17;
-        self.random ^= self.random << 5;
-        (1 + self.random.trailing_zeros() as usize / 2).min(HEIGHT_MAX)
+        // SAFETY: as the caller says.
+        unsafe { (*node).next.load(Ordering::Acquire) }
     }
 }
 
