@@ -42,9 +42,13 @@ fn run(arguments: &[&str], input: &[u8]) -> Output {
     child.wait_with_output().unwrap()
 }
 
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
 /// Runs `kv` on `directory`; its exit code, stdout and stderr.
 fn kv(directory: &Path, words: &[&str], input: &[u8]) -> (i32, String, String) {
-    let mut arguments = vec!["kv", directory.to_str().unwrap()];
+    let mut arguments = vec!["kv", text(directory)];
     arguments.extend(words);
     let output = run(&arguments, input);
     (
@@ -176,6 +180,103 @@ fn a_database_that_only_the_command_writes_keeps_opening() {
     let complaint = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{complaint}");
     assert_eq!(kv(&scratch.0, &["scan"], b"").1.lines().count(), 90);
+}
+
+#[test]
+fn errors_are_one_line_that_names_the_place() {
+    let scratch = Scratch::new("places");
+    std::fs::create_dir(&scratch.0).unwrap();
+    let (file, copy) = (scratch.0.join("file"), scratch.0.join("copy"));
+    let db = scratch.0.join("made").join("on the way");
+    std::fs::write(&file, b"no database").unwrap();
+    assert_eq!(kv(&db, &["put", "a", "1"], b"").0, 0);
+    assert_eq!(kv(&db, &["checkpoint", text(&copy)], b"").0, 0);
+    for (directory, words, input, parts) in [
+        (
+            &file,
+            &["get", "a"][..],
+            &b""[..],
+            &["file: not a directory"][..],
+        ),
+        (&file, &["put", "a", "1"], b"", &["file: "]),
+        (
+            &file.join("below"),
+            &["put", "a", "1"],
+            b"",
+            &["file is not a directory"],
+        ),
+        (&scratch.0, &["get", "a"], b"", &["no database", "`put`"]),
+        (
+            &db,
+            &["checkpoint", text(&copy)],
+            b"",
+            &["on the way", "copied to", "copy: "],
+        ),
+        (
+            &db,
+            &["backup", text(&copy)],
+            b"",
+            &["on the way", "copied to", "copy: "],
+        ),
+        (&db, &["load"], b"b\t1\nno tab\n", &["stdin: line 2 "]),
+    ] {
+        let (code, _, complaint) = kv(directory, words, input);
+        assert_eq!(code, 2, "{words:?}: {complaint}");
+        assert_eq!(complaint.lines().count(), 1, "{words:?}: {complaint}");
+        for part in parts {
+            assert!(complaint.contains(part), "{words:?}: {complaint}");
+        }
+    }
+    assert_eq!(
+        kv(&db, &["get", "b"], b"").1,
+        "1\n",
+        "what was before a bad line stays"
+    );
+    assert_eq!(kv(&db, &["del"], b"").0, 2, "a key is needed");
+    for copies in [&file, &db] {
+        let output = run(
+            &[
+                "serve",
+                "--dir",
+                text(&db),
+                "--listen",
+                "192.0.2.1:1", // nobody's: it fails there if not before
+                "--backup-dir",
+                text(copies),
+            ],
+            b"",
+        );
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{complaint}");
+        assert!(complaint.contains("directory"), "{complaint}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_output_that_takes_nothing_is_told_of() {
+    let scratch = Scratch::new("full");
+    assert_eq!(kv(&scratch.0, &["put", "a", "1"], b"").0, 0);
+    for words in [
+        &["kv", text(&scratch.0), "get", "a"][..],
+        &["kv", text(&scratch.0), "dump"],
+        &["info"],
+        &["grep", "name", "Cargo.toml"],
+    ] {
+        let full = std::fs::OpenOptions::new()
+            .write(true)
+            .open("/dev/full")
+            .unwrap();
+        let output = Command::new(env!("CARGO_BIN_EXE_underpin"))
+            .args(words)
+            .stdout(full)
+            .output()
+            .unwrap();
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{words:?}: {complaint}");
+        assert_eq!(complaint.lines().count(), 1, "{words:?}: {complaint}");
+        assert!(complaint.contains("stdout"), "{words:?}: {complaint}");
+    }
 }
 
 #[test]

@@ -19,11 +19,12 @@ impl Failure {
     }
 }
 
+/// Of a write to stdout; whatever else fails must say what it was about.
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::BrokenPipe => Self::BrokenPipe,
-            _ => Self::new(error),
+            _ => Self::new(format_args!("stdout: {error}")),
         }
     }
 }

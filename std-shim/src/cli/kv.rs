@@ -8,12 +8,13 @@ use clap::{Args, Subcommand};
 use std::ffi::OsString;
 use std::io::{self, BufRead as _, Write as _};
 use std::ops::Bound;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::SystemTime;
+use underpin::kv::create_directories;
 use underpin::server::store::Value;
 use underpin::sys::{Native, native, path_bytes, raise_handle_limit};
-use underpin_core::db::{self, Batch, Compaction, Db, Options, WriteLevel};
+use underpin_core::db::{self, Batch, Compaction, Db, Error, Options, WriteLevel};
 
 /// Arguments of `kv`.
 #[derive(Args, Debug)]
@@ -38,7 +39,10 @@ enum Verb {
     /// Give a key a value
     Put { key: OsString, value: OsString },
     /// Remove keys
-    Del { keys: Vec<OsString> },
+    Del {
+        #[arg(required = true)]
+        keys: Vec<OsString>,
+    },
     /// Write keys and values, a tab between them and escaped as in `dump`
     Scan {
         /// First key
@@ -54,7 +58,8 @@ enum Verb {
         #[arg(long)]
         keys: bool,
     },
-    /// Read lines `key<TAB>value` from stdin, escaped as `dump` writes them, and put them; `compact` merges the tables that come of it
+    /// Read lines `key<TAB>value` from stdin, escaped as `dump` writes them, and put them; `compact` merges the tables that come of it.
+    /// At a bad line it stops; those before it stay
     Load,
     /// Write every key and value to stdout; bytes that are not printable ASCII, and `\`, are escaped
     Dump,
@@ -117,7 +122,14 @@ impl Kv {
         options.read_only = self.read_only;
         self.verb
             .choose_compaction(&mut options, raise_handle_limit(HANDLES));
-        let describe = |error| Failure::new(format_args!("{}: {error}", self.dir.display()));
+        if options.create
+            && let Some(parent) = self.dir.parent()
+        {
+            create_directories(parent).map_err(|error| {
+                Failure::new(format_args!("cannot make {}: {error}", parent.display()))
+            })?;
+        }
+        let describe = |error| failure(&self.dir, &error);
         if matches!(self.verb, Verb::Repair) {
             let report = db::repair(native(), path_bytes(&self.dir), &options).map_err(describe)?;
             console::say(&format!("{report:#?}"))?;
@@ -130,38 +142,73 @@ impl Kv {
         let db = Db::open(native(), path_bytes(&self.dir), options).map_err(describe)?;
         let shell = Shell {
             db: &db,
+            dir: &self.dir,
             served: self.served,
             now_ms: SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| {
                 u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
             }),
         };
         let outcome = shell.run(self.verb);
-        db.close().map_err(describe)?;
-        outcome
+        match (outcome, db.close()) {
+            // Why the command gave up says more than that its database could not be closed after that.
+            (Err(Failure::Message(message)), _) => Err(Failure::Message(message)),
+            (outcome, closed) => closed.map_err(describe).and(outcome),
+        }
+    }
+}
+
+/// What is wrong with the database in `dir`, and what the caller of this command can do about it.
+fn failure(dir: &Path, error: &Error) -> Failure {
+    let dir_name = dir.display();
+    match error {
+        Error::NotADatabase if dir.exists() && !dir.is_dir() => Failure::new(format_args!(
+            "{dir_name}: not a directory; name that of a database"
+        )),
+        Error::NotADatabase => Failure::new(format_args!(
+            "{dir_name}: no database in this directory; name another one, or make one by `put` or `load`"
+        )),
+        Error::Locked => Failure::new(format_args!(
+            "{dir_name}: {error}; --read-only reads beside it"
+        )),
+        _ => Failure::new(format_args!("{dir_name}: {error}")),
     }
 }
 
 struct Shell<'a> {
     db: &'a Db<Native>,
+    dir: &'a Path,
     served: bool,
     /// What has expired by then is not there.
     now_ms: u64,
 }
 
 impl Shell<'_> {
+    fn failure(&self, error: &Error) -> Failure {
+        failure(self.dir, error)
+    }
+
+    /// What is wrong with a copy of the database in `to`.
+    fn copy_failure(&self, to: &Path, error: &Error) -> Failure {
+        let (dir, to) = (self.dir.display(), to.display());
+        Failure::new(format_args!("{dir}, copied to {to}: {error}"))
+    }
+
     fn run(&self, verb: Verb) -> Result<ExitCode, Failure> {
         match verb {
             Verb::Get { key } => return self.get(key.as_encoded_bytes()),
             Verb::Put { key, value } => {
                 let mut batch = Batch::new();
                 let value = Value::new(value.as_encoded_bytes());
-                self.add(&mut batch, key.as_encoded_bytes(), value)?;
+                let added = self.add(&mut batch, key.as_encoded_bytes(), value);
+                added.map_err(|error| self.failure(&error))?;
                 self.write(&batch)?;
             }
             Verb::Del { keys } => {
                 let mut batch = Batch::new();
                 for key in &keys {
-                    batch.remove(key.as_encoded_bytes()).map_err(Failure::new)?;
+                    batch
+                        .remove(key.as_encoded_bytes())
+                        .map_err(|error| self.failure(&error))?;
                 }
                 self.write(&batch)?;
             }
@@ -185,17 +232,18 @@ impl Shell<'_> {
             Verb::Dump => self.print(b"", b"", usize::MAX, false)?,
             Verb::Stats => console::say(&format!("{:#?}", self.db.stats()))?,
             Verb::Verify => {
-                let report = self.db.verify().map_err(Failure::new)?;
+                let report = self.db.verify().map_err(|error| self.failure(&error))?;
                 console::say(&format!("{report:#?}"))?;
             }
-            Verb::Compact => self.db.compact().map_err(Failure::new)?,
+            Verb::Compact => self.db.compact().map_err(|error| self.failure(&error))?,
             Verb::Checkpoint { to } => {
-                self.db.checkpoint(path_bytes(&to)).map_err(Failure::new)?;
+                let made = self.db.checkpoint(path_bytes(&to));
+                made.map_err(|error| self.copy_failure(&to, &error))?;
             }
             Verb::Backup { to, base } => {
                 let base = base.as_deref().map(path_bytes);
                 let made = self.db.backup(path_bytes(&to), base);
-                made.map_err(Failure::new)?;
+                made.map_err(|error| self.copy_failure(&to, &error))?;
             }
             Verb::Repair | Verb::Restore { .. } => {}
         }
@@ -203,7 +251,7 @@ impl Shell<'_> {
     }
 
     fn get(&self, key: &[u8]) -> Result<ExitCode, Failure> {
-        let Some(stored) = self.db.get(key).map_err(Failure::new)? else {
+        let Some(stored) = self.db.get(key).map_err(|error| self.failure(&error))? else {
             return Ok(ExitCode::from(1));
         };
         let Some(value) = self.decode(key, &stored)? else {
@@ -230,18 +278,20 @@ impl Shell<'_> {
         Ok((!value.is_expired(self.now_ms)).then_some(value))
     }
 
-    fn add(&self, batch: &mut Batch, key: &[u8], value: Value<'_>) -> Result<(), Failure> {
+    fn add(&self, batch: &mut Batch, key: &[u8], value: Value<'_>) -> Result<(), Error> {
         if self.served {
             let mut stored = Vec::new();
             value.encode(&mut stored);
-            batch.put(key, &stored).map_err(Failure::new)
+            batch.put(key, &stored)
         } else {
-            batch.put(key, value.bytes).map_err(Failure::new)
+            batch.put(key, value.bytes)
         }
     }
 
     fn write(&self, batch: &Batch) -> Result<(), Failure> {
-        self.db.write(batch, WriteLevel::Full).map_err(Failure::new)
+        self.db
+            .write(batch, WriteLevel::Full)
+            .map_err(|error| self.failure(&error))
     }
 
     fn print(&self, from: &[u8], prefix: &[u8], limit: usize, keys: bool) -> Result<(), Failure> {
@@ -249,10 +299,10 @@ impl Shell<'_> {
         let mut scan = self
             .db
             .scan(Bound::Included(from), Bound::Unbounded)
-            .map_err(Failure::new)?;
+            .map_err(|error| self.failure(&error))?;
         let mut left = limit;
         while left > 0
-            && let Some((key, stored)) = scan.next().map_err(Failure::new)?
+            && let Some((key, stored)) = scan.next().map_err(|error| self.failure(&error))?
         {
             if !key.starts_with(prefix) {
                 break;
@@ -274,25 +324,38 @@ impl Shell<'_> {
     }
 
     fn load(&self) -> Result<(), Failure> {
-        let mut input = io::stdin().lock();
         let mut batch = Batch::new();
+        let outcome = self.load_lines(&mut batch);
+        self.write(&batch)?;
+        self.db
+            .sync(WriteLevel::Full)
+            .map_err(|error| self.failure(&error))?;
+        outcome
+    }
+
+    /// Puts each line; the last of them are left in `batch`.
+    fn load_lines(&self, batch: &mut Batch) -> Result<(), Failure> {
+        let mut input = io::stdin().lock();
         let (mut line, mut number, mut bytes) = (Vec::new(), 0u64, 0);
         loop {
             line.clear();
-            // A line is as long as its value; a value that is too long is refused by the batch.
-            if input.read_until(b'\n', &mut line)? == 0 {
-                break;
-            }
             number += 1;
+            // A line is as long as its value; a value that is too long is refused by the batch.
+            let read = input.read_until(b'\n', &mut line);
+            if read.map_err(|error| Failure::new(format_args!("stdin: line {number}: {error}")))?
+                == 0
+            {
+                return Ok(());
+            }
             let text = line.strip_suffix(b"\n").unwrap_or(&line);
             let (key, bytes_of_value, expires_ms) = split(text).ok_or_else(|| {
                 Failure::new(format_args!(
-                    "line {number} is not `key<TAB>value` with escapes as `dump` writes them"
+                    "stdin: line {number} is not `key<TAB>value` with escapes as `dump` writes them"
                 ))
             })?;
             if expires_ms.is_some() && !self.served {
                 return Err(Failure::new(format_args!(
-                    "line {number} says when the value expires, which only values of `underpin serve` do; say --served"
+                    "stdin: line {number} says when the value expires, which only values of `underpin serve` do; say --served"
                 )));
             }
             bytes += key.len() + bytes_of_value.len();
@@ -300,17 +363,16 @@ impl Shell<'_> {
                 bytes: &bytes_of_value,
                 expires_ms,
             };
-            self.add(&mut batch, &key, value)?;
+            self.add(batch, &key, value)
+                .map_err(|error| Failure::new(format_args!("stdin: line {number}: {error}")))?;
             if bytes >= LOAD_BATCH_BYTES {
                 self.db
-                    .write(&batch, WriteLevel::Buffered)
-                    .map_err(Failure::new)?;
+                    .write(batch, WriteLevel::Buffered)
+                    .map_err(|error| self.failure(&error))?;
                 batch.clear();
                 bytes = 0;
             }
         }
-        self.write(&batch)?;
-        self.db.sync(WriteLevel::Full).map_err(Failure::new)
     }
 }
 

@@ -41,7 +41,9 @@ impl Run {
                 Err(error) => Err(Failure::new(format!("{}: {error}", library.display()))),
             };
         }
-        let own = std::env::current_exe()?;
+        let own = std::env::current_exe().map_err(|error| {
+            Failure::new(format_args!("cannot tell where this program lies: {error}"))
+        })?;
         let directory = own.parent().unwrap_or(&own);
         ["../lib", "../dist/lib", "."]
             .iter()

@@ -71,6 +71,15 @@ impl Serve {
             create_directories(path).map_err(|error| {
                 Failure::new(format_args!("cannot make {}: {error}", path.display()))
             })?;
+            // Copies among the database's own files would be taken for them, or removed with them.
+            if let (Ok(copies), Ok(own)) = (path.canonicalize(), self.dir.canonicalize())
+                && copies == own
+            {
+                return Err(Failure::new(format_args!(
+                    "{} is the database's directory; --backup-dir needs another one",
+                    path.display()
+                )));
+            }
             options.backups = Some(path_bytes(path).to_vec());
         }
         options.backups_kept = self.backups_kept;

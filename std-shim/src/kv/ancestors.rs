@@ -3,7 +3,7 @@
 
 use super::error::io_error;
 use crate::sys::{native, path_bytes};
-use std::io;
+use std::io::{self, ErrorKind};
 use std::path::Path;
 use underpin_core::db;
 
@@ -15,7 +15,13 @@ pub fn create_directories(path: &Path) -> io::Result<()> {
     let is_missing = |path: &&Path| !path.as_os_str().is_empty() && !path.is_dir();
     let mut missing: Vec<&Path> = path.ancestors().take_while(is_missing).collect();
     while let Some(path) = missing.pop() {
-        db::create_directory(&native(), path_bytes(path)).map_err(io_error)?;
+        let made = db::create_directory(&native(), path_bytes(path)).map_err(io_error)?;
+        if !made && !path.is_dir() {
+            return Err(io::Error::new(
+                ErrorKind::NotADirectory,
+                format!("{} is not a directory", path.display()),
+            ));
+        }
     }
     Ok(())
 }
