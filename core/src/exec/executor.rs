@@ -473,7 +473,7 @@ impl<P: Reactor, H: Host> Handle<P, H> {
         self.0.poll_budget(cx)
     }
 
-    /// Numbers about the executor, gathered at no cost worth naming.
+    /// Numbers about the executor. The run queue is gone through to count it; the rest is at hand.
     #[must_use]
     pub fn metrics(&self) -> Metrics {
         let scheduler = self.0.scheduler();

@@ -19,11 +19,16 @@ pub type PanicPayload = core::convert::Infallible;
 ///
 /// # Safety
 /// Two calls of [`thread_token`](Self::thread_token) that return the same number never run at the same time, and neither
-/// interrupts the other. A number is never 0.
+/// interrupts the other. A number is never 0, nor `usize::MAX`. [`is_thread`](Self::is_thread) says the same.
 pub unsafe trait Host: 'static {
-    /// A number for the calling thread, or for the calling interrupt level where those are the threads. Cheap: each wake
-    /// asks.
+    /// A number for the calling thread, or for the calling interrupt level where those are the threads.
     fn thread_token() -> usize;
+
+    /// Whether `token`, a number of some thread or `usize::MAX`, is the calling thread's. Cheap: each wake asks.
+    #[inline]
+    fn is_thread(token: usize) -> bool {
+        Self::thread_token() == token
+    }
 
     /// Runs `body` and gives what its panic carried, if it panicked. The default is for machines whose panics do not unwind.
     ///

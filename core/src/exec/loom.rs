@@ -238,6 +238,44 @@ fn loom_exec_closing_while_others_wake_and_drop_frees_all() {
 }
 
 #[test]
+fn loom_exec_a_task_that_ends_in_the_run_queue_is_freed_once() {
+    model(|| {
+        let owner = Owner::new();
+        let released = owner.released.clone();
+        let given = alloc::rc::Rc::new(core::cell::Cell::new(None));
+        let give = given.clone();
+        let ended = Arc::new(AtomicUsize::new(0));
+        let end = ended.clone();
+        let mut polled = false;
+        let handle = owner.spawn(poll_fn(move |cx| {
+            if !core::mem::replace(&mut polled, true) {
+                give.set(Some(cx.waker().clone()));
+                return Poll::Pending;
+            }
+            // Woken in the poll that is its last: it is done while it is queued.
+            cx.waker().wake_by_ref();
+            end.fetch_add(1, Ordering::Relaxed);
+            Poll::Ready(())
+        }));
+        owner.run_ready();
+        let waker = given.take().unwrap();
+        let here = waker.clone();
+        let thread = thread::spawn(move || {
+            waker.wake_by_ref();
+            waker.wake();
+        });
+        here.wake();
+        // SAFETY: the owner's thread.
+        unsafe { owner.scheduler().run_one::<LoomHost>() };
+        drop(handle);
+        owner.close();
+        thread.join().unwrap();
+        assert_eq!(ended.load(Ordering::Relaxed), 1);
+        assert_eq!(released.load(Ordering::Relaxed), 1);
+    });
+}
+
+#[test]
 fn loom_exec_a_waker_that_comes_home_settles_the_debt() {
     model(|| {
         let owner = Owner::new();

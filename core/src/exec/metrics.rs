@@ -13,7 +13,7 @@ pub struct Metrics {
     pub tasks_alive: usize,
     /// Tasks spawned since the start.
     pub tasks_spawned: u64,
-    /// Tasks that want a poll.
+    /// Tasks in the run queue.
     pub tasks_queued: usize,
     /// Timers that wait.
     pub timers: usize,
@@ -35,7 +35,7 @@ pub struct Metrics {
 pub struct TaskInfo {
     /// The type of its future, which names the function that made it.
     pub name: &'static str,
-    /// How often it was polled, modulo 2^25.
+    /// How often it was polled, modulo 2^32.
     pub polls: u32,
     /// Whether it wants a poll now.
     pub queued: bool,

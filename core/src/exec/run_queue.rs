@@ -5,12 +5,11 @@ use super::cell::Cell;
 use super::task::{Header, TaskPtr};
 use core::ptr::{NonNull, null};
 
-/// The queue; the owner's thread alone uses it. A task stands in it at most once (its `SCHEDULED` bit).
+/// The queue; the owner's thread alone uses it. A task stands in it at most once (its `scheduled` flag).
 pub(super) struct RunQueue {
     head: Cell<*const Header>,
     /// The last one, unless it is empty.
     tail: Cell<*const Header>,
-    count: Cell<usize>,
 }
 
 macro_rules! constructor {
@@ -19,7 +18,6 @@ macro_rules! constructor {
             Self {
                 head: Cell::new(null()),
                 tail: Cell::new(null()),
-                count: Cell::new(0),
             }
         }
     };
@@ -31,9 +29,15 @@ impl RunQueue {
     #[cfg(loom)]
     constructor!();
 
-    /// Tasks in the queue.
+    /// Tasks in the queue, which are gone through for it.
     pub(super) fn count(&self) -> usize {
-        self.count.get()
+        let (mut count, mut next) = (0, self.head.get());
+        // SAFETY: what stands in the queue is alive.
+        while let Some(task) = unsafe { next.as_ref() } {
+            count += 1;
+            next = task.queue_next.get();
+        }
+        count
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -54,7 +58,6 @@ impl RunQueue {
             }
         }
         self.tail.set(task.as_ptr());
-        self.count.set(self.count.get() + 1);
     }
 
     /// # Safety
@@ -64,13 +67,6 @@ impl RunQueue {
         let task = NonNull::new(self.head.get().cast_mut())?;
         // SAFETY: a task in the queue is alive.
         self.head.set(unsafe { task.as_ref() }.queue_next.get());
-        self.count.set(self.count.get() - 1);
         Some(task)
-    }
-
-    /// Forgets what is in it.
-    pub(super) fn clear(&self) {
-        self.head.set(null());
-        self.count.set(0);
     }
 }

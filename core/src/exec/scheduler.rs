@@ -4,9 +4,9 @@
 //! that somebody still refers to is gone.
 //!
 //! # Invariants
-//! S1: `owner` is the owner's token while the executor is open, and 0 for ever after.
+//! S1: `owner` is the owner's token while the executor is open, 0 before, and `CLOSED` for ever after. Tasks come only after it was opened.
 //! S2: a task is in the list of all tasks from its adoption until it is freed or made an orphan.
-//! S3: once `closing`, every task has its `SCHEDULED` bit or is done, so the run queue, which is empty from then on, gets no more.
+//! S3: once `closing`, every task is marked as scheduled, so the run queue, which is empty from then on, gets no more.
 #![allow(unsafe_code, reason = "shared by raw pointers")]
 
 #[cfg(feature = "alloc")]
@@ -18,6 +18,9 @@ use super::run_queue::RunQueue;
 use super::task::{self, Header, TaskPtr};
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use core::ptr::{NonNull, null};
+
+/// The token of no thread.
+const CLOSED: usize = usize::MAX;
 
 /// See the [module](self).
 pub(super) struct Scheduler {
@@ -33,9 +36,9 @@ pub(super) struct Scheduler {
     /// Where closing has come to in the list.
     close_cursor: Cell<*const Header>,
     closing: Cell<bool>,
-    /// Tasks that are not done.
-    alive: Cell<usize>,
     spawned: Cell<u64>,
+    /// Tasks that are done.
+    done: Cell<u64>,
     /// In a static executor, while a turn is on.
     turning: Cell<bool>,
     #[cfg(feature = "alloc")]
@@ -59,8 +62,8 @@ impl Scheduler {
             all: Cell::new(null()),
             close_cursor: Cell::new(null()),
             closing: Cell::new(false),
-            alive: Cell::new(0),
             spawned: Cell::new(0),
+            done: Cell::new(0),
             turning: Cell::new(false),
             blocks: BlockPool::new(),
         }
@@ -82,8 +85,8 @@ impl Scheduler {
             all: Cell::new(null()),
             close_cursor: Cell::new(null()),
             closing: Cell::new(false),
-            alive: Cell::new(0),
             spawned: Cell::new(0),
+            done: Cell::new(0),
             turning: Cell::new(false),
             #[cfg(feature = "alloc")]
             blocks: BlockPool::new(),
@@ -110,7 +113,7 @@ impl Scheduler {
         self.owner.store(token, Ordering::Relaxed);
     }
 
-    /// The owner's token, 0 if closed.
+    /// The owner's token; of a closed scheduler no thread's.
     #[inline]
     pub(super) fn owner(&self) -> usize {
         // Relaxed: a thread reads its own token only if it is the owner, which wrote it.
@@ -118,12 +121,12 @@ impl Scheduler {
     }
 
     pub(super) fn is_open(&self) -> bool {
-        self.owner() != 0
+        !matches!(self.owner(), 0 | CLOSED)
     }
 
     /// Tasks that are not done.
     pub(super) fn alive(&self) -> usize {
-        self.alive.get()
+        (self.spawned.get() - self.done.get()) as usize
     }
 
     /// Tasks spawned since the start.
@@ -131,7 +134,7 @@ impl Scheduler {
         self.spawned.get()
     }
 
-    /// Tasks that want a poll.
+    /// Tasks in the run queue, which are gone through for it.
     pub(super) fn queued(&self) -> usize {
         self.queue.count()
     }
@@ -144,7 +147,7 @@ impl Scheduler {
     /// Takes a new task in and lets it be polled; cancels it if the executor is closing.
     ///
     /// # Safety
-    /// The owner's thread; the task is new and `SCHEDULED`.
+    /// The owner's thread; the task is new and marked as scheduled.
     #[inline]
     pub(super) unsafe fn adopt(&self, task: TaskPtr) {
         // SAFETY: the caller's word.
@@ -166,7 +169,6 @@ impl Scheduler {
     /// # Safety
     /// The owner's thread; the task is not in the list.
     unsafe fn link(&self, task: TaskPtr) {
-        self.alive.set(self.alive.get() + 1);
         self.spawned.set(self.spawned.get() + 1);
         // SAFETY: S2: what is in the list is alive.
         unsafe {
@@ -203,16 +205,16 @@ impl Scheduler {
     }
 
     pub(super) fn count_done(&self) {
-        self.alive.set(self.alive.get() - 1);
+        self.done.set(self.done.get() + 1);
     }
 
     /// Puts a task into the run queue.
     ///
     /// # Safety
-    /// The owner's thread; the task's `SCHEDULED` bit was set for this.
+    /// The owner's thread; the task was marked as scheduled for this.
     #[inline]
     pub(super) unsafe fn enqueue(&self, task: TaskPtr) {
-        // SAFETY: the bit says that it is not in the queue; it stays alive since it is not done.
+        // SAFETY: the mark says that it was not in the queue; it stays alive since it has the scheduler's reference until it is taken out.
         unsafe { self.queue.push(task) }
     }
 
@@ -361,7 +363,12 @@ impl Scheduler {
             let scheduler = this.as_ref();
             scheduler.closing.set(true);
             scheduler.receive_taken(scheduler.inbox.close());
-            scheduler.queue.clear();
+            while let Some(task) = scheduler.queue.pop() {
+                if task::is_done(task.as_ref()) {
+                    // Woken in its last poll: the queue had the scheduler's reference.
+                    task::drop_local(task);
+                }
+            }
             scheduler.for_each_alive(task::keep_out);
             // Dropping a future runs foreign code, which may spawn (and is cancelled) or free other tasks (and moves the cursor).
             scheduler.close_cursor.set(scheduler.all.get());
@@ -371,7 +378,7 @@ impl Scheduler {
                     task::cancel(task);
                 }
             }
-            scheduler.owner.store(0, Ordering::Relaxed);
+            scheduler.owner.store(CLOSED, Ordering::Relaxed);
             let mut next = scheduler.all.replace(null());
             while let Some(task) = NonNull::new(next.cast_mut()) {
                 next = task.as_ref().all_next.get();

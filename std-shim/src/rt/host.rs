@@ -33,7 +33,6 @@ fn new_token() -> usize {
 // program's own matter, late in the thread's end) has a new one each time: that of a thread which owns nothing. A signal handler runs on
 // its thread and must not wake (wakers are not made for signal handlers, as `std` says of most things).
 unsafe impl Host for ThreadHost {
-    #[inline]
     fn thread_token() -> usize {
         let token = TOKEN.try_with(|token| {
             if token.get() == 0 {
@@ -42,6 +41,12 @@ unsafe impl Host for ThreadHost {
             token.get()
         });
         token.unwrap_or_else(|_| new_token())
+    }
+
+    #[inline]
+    fn is_thread(token: usize) -> bool {
+        // A thread that never asked for its number has 0, which is no thread's; so has none whose place for it is gone.
+        TOKEN.try_with(|own| own.get() == token).unwrap_or(false)
     }
 
     #[inline]

@@ -27,8 +27,8 @@ mod watch;
 pub use barrier::Barrier;
 pub use broadcast::{Broadcast, BroadcastReceiver, Lagged};
 pub use mpsc::{
-    Receiver, Reserved, SendError, Sender, TrySendError, UnboundedReceiver, UnboundedSender,
-    channel, unbounded,
+    Receiver, Reserved, SendError, Sender, Sending, TrySendError, UnboundedReceiver,
+    UnboundedSender, channel, unbounded,
 };
 pub use mutex::{Mutex, MutexGuard};
 pub use notify::Notify;

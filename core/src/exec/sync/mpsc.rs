@@ -1,23 +1,29 @@
 //! Channels from many senders to one receiver: bounded, with back-pressure, and unbounded.
-#![forbid(unsafe_code)]
+//!
+//! Both kinds count room in a semaphore; an unbounded channel's has more permits than memory can hold values.
+//!
+//! # Invariant
+//! C1: nothing of somebody else's (a waker, a value's drop) runs while the values are borrowed: a borrow ends within `push`, `pop` and `len`,
+//!     which move values and nothing else.
+#![allow(unsafe_code, reason = "a queue that foreign code cannot enter")]
 
-use super::semaphore::{Closed, Semaphore};
+use super::semaphore::{Acquire, Closed, Semaphore};
 use crate::exec::waker_cell::KeptWaker;
 use alloc::collections::VecDeque;
 use alloc::rc::Rc;
-use core::cell::{Cell, RefCell};
+use core::cell::{Cell, UnsafeCell};
 use core::fmt;
 use core::future::poll_fn;
-use core::task::{Context, Poll};
+use core::pin::Pin;
+use core::task::{Context, Poll, ready};
 
 /// Permits of an unbounded channel: more than memory can hold values.
 const UNBOUNDED: usize = usize::MAX >> 1;
 
 struct Channel<T> {
-    values: RefCell<VecDeque<T>>,
+    values: UnsafeCell<VecDeque<T>>,
     /// Room for values; closed when the receiver is gone or refuses more.
     room: Semaphore,
-    bounded: bool,
     /// Places that were given and not used yet.
     reserved: Cell<usize>,
     receiver: KeptWaker,
@@ -25,54 +31,66 @@ struct Channel<T> {
 }
 
 impl<T> Channel<T> {
-    fn new(capacity: usize, bounded: bool) -> Rc<Self> {
+    fn new(capacity: usize) -> Rc<Self> {
         Rc::new(Self {
-            values: RefCell::new(VecDeque::new()),
+            values: UnsafeCell::new(VecDeque::new()),
             room: Semaphore::new(capacity),
-            bounded,
             reserved: Cell::new(0),
             receiver: KeptWaker::new(),
             senders: Cell::new(1),
         })
     }
 
+    /// Sends a value for which there is room.
     #[inline]
     fn push(&self, value: T) {
-        self.values.borrow_mut().push_back(value);
+        // SAFETY: C1, and one thread.
+        unsafe { (*self.values.get()).push_back(value) }
         self.receiver.wake();
     }
 
     #[inline]
     fn pop(&self) -> Option<T> {
-        let value = self.values.borrow_mut().pop_front()?;
-        if self.bounded {
-            self.room.release(1);
-        }
+        // SAFETY: C1, and one thread.
+        let value = unsafe { (*self.values.get()).pop_front() }?;
+        self.room.release(1);
         Some(value)
     }
 
-    fn poll_recv(&self, cx: &mut Context<'_>) -> Poll<Option<T>> {
-        if let Some(end) = self.try_end() {
-            return Poll::Ready(end);
-        }
-        // A waker of somebody else's may have run a sender while it was cloned.
-        if self.receiver.set(cx.waker())
-            && let Some(end) = self.try_end()
-        {
-            return Poll::Ready(end);
-        }
-        Poll::Pending
+    fn len(&self) -> usize {
+        // SAFETY: C1, and one thread.
+        unsafe { (*self.values.get()).len() }
     }
 
-    /// A value, or the end, if there is either.
     #[inline]
-    fn try_end(&self) -> Option<Option<T>> {
-        if let Some(value) = self.pop() {
-            return Some(Some(value));
+    fn poll_recv(&self, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        let polled = self.poll_now();
+        // A waker of somebody else's may have run a sender while it was cloned.
+        if polled.is_pending() && self.receiver.set(cx.waker()) {
+            return self.poll_again();
         }
-        let is_over =
-            self.senders.get() == 0 || (self.room.is_closed() && self.reserved.get() == 0);
-        is_over.then_some(None)
+        polled
+    }
+
+    #[inline]
+    fn poll_now(&self) -> Poll<Option<T>> {
+        match self.pop() {
+            Some(value) => Poll::Ready(Some(value)),
+            None if self.is_over() => Poll::Ready(None),
+            None => Poll::Pending,
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn poll_again(&self) -> Poll<Option<T>> {
+        self.poll_now()
+    }
+
+    /// Whether nothing will come any more; what has come may still be there.
+    #[inline]
+    fn is_over(&self) -> bool {
+        self.senders.get() == 0 || (self.room.is_closed() && self.reserved.get() == 0)
     }
 
     fn close(&self) {
@@ -122,14 +140,14 @@ pub struct Reserved<'a, T>(&'a Channel<T>);
 /// A channel in which at most `capacity` values wait (at least 1).
 #[must_use]
 pub fn channel<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
-    let channel = Channel::new(capacity.max(1), true);
+    let channel = Channel::new(capacity.max(1));
     (Sender(Rc::clone(&channel)), Receiver(channel))
 }
 
 /// A channel without a bound: whoever sends faster than the receiver takes fills memory. Prefer [`channel`].
 #[must_use]
 pub fn unbounded<T>() -> (UnboundedSender<T>, UnboundedReceiver<T>) {
-    let channel = Channel::new(UNBOUNDED, false);
+    let channel = Channel::new(UNBOUNDED);
     (
         UnboundedSender(Rc::clone(&channel)),
         UnboundedReceiver(channel),
@@ -141,18 +159,11 @@ impl<T> Sender<T> {
     ///
     /// # Errors
     /// The value, if the receiver is gone or closed the channel.
-    pub async fn send(&self, value: T) -> Result<(), SendError<T>> {
-        let value = match self.try_send(value) {
-            Ok(()) => return Ok(()),
-            Err(TrySendError::Closed(value)) => return Err(SendError(value)),
-            Err(TrySendError::Full(value)) => value,
-        };
-        match self.reserve().await {
-            Ok(place) => {
-                place.send(value);
-                Ok(())
-            }
-            Err(Closed) => Err(SendError(value)),
+    pub fn send(&self, value: T) -> Sending<'_, T> {
+        Sending {
+            channel: &self.0,
+            value: Some(value),
+            place: None,
         }
     }
 
@@ -162,7 +173,7 @@ impl<T> Sender<T> {
     /// `Closed` if the receiver is gone or closed the channel.
     pub async fn reserve(&self) -> Result<Reserved<'_, T>, Closed> {
         let place = self.0.room.acquire(1).await?;
-        // The place may have been given before the channel was closed, and the receiver have been told since that nothing comes.
+        // As in `Sending::poll_place`.
         if self.0.room.is_closed() {
             return Err(Closed);
         }
@@ -191,6 +202,67 @@ impl<T> Sender<T> {
     pub fn is_closed(&self) -> bool {
         self.0.room.is_closed()
     }
+}
+
+/// Sends a value when there is room; see [`Sender::send`].
+#[must_use = "futures do nothing unless polled"]
+pub struct Sending<'a, T> {
+    channel: &'a Channel<T>,
+    value: Option<T>,
+    /// While it waits.
+    place: Option<Acquire<'a>>,
+}
+
+impl<T> Future for Sending<'_, T> {
+    type Output = Result<(), SendError<T>>;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        // SAFETY: of what is pinned, the place, only a pinned reference is made, and it is overwritten where it is.
+        let this = unsafe { self.get_unchecked_mut() };
+        if this.place.is_none() && this.channel.room.take(1) {
+            this.channel.push(this.take());
+            return Poll::Ready(Ok(()));
+        }
+        this.poll_place(cx)
+    }
+}
+
+impl<'a, T> Sending<'a, T> {
+    #[inline]
+    fn take(&mut self) -> T {
+        match self.value.take() {
+            Some(value) => value,
+            None => polled_again(&self.channel.room),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn poll_place(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendError<T>>> {
+        let room: &'a Semaphore = &self.channel.room;
+        let place = self.place.get_or_insert_with(|| room.acquire(1));
+        // SAFETY: called by `poll`, whose `self` is pinned, and so is what is in it.
+        let acquired = ready!(unsafe { Pin::new_unchecked(place) }.poll(cx));
+        self.place = None;
+        Poll::Ready(match acquired {
+            // The place may have been given before the channel was closed, and the receiver have been told since that nothing comes.
+            Ok(permit) if !room.is_closed() => {
+                permit.forget();
+                self.channel.push(self.take());
+                Ok(())
+            }
+            _ => Err(SendError(self.take())),
+        })
+    }
+}
+
+/// A [`Sending`] was polled after it was ready, and took room for nothing.
+#[cold]
+#[inline(never)]
+fn polled_again(room: &Semaphore) -> ! {
+    room.release(1);
+    panic!("a value was to be sent a second time");
 }
 
 impl<'a, T> Reserved<'a, T> {
@@ -224,7 +296,8 @@ impl<T> UnboundedSender<T> {
     /// # Errors
     /// The value, if the receiver is gone or closed the channel.
     pub fn send(&self, value: T) -> Result<(), SendError<T>> {
-        if self.0.room.is_closed() {
+        // Room is there until it is closed.
+        if !self.0.room.take(1) {
             return Err(SendError(value));
         }
         self.0.push(value);
@@ -259,8 +332,8 @@ macro_rules! receiver {
     ($name:ident) => {
         impl<T> $name<T> {
             /// Waits for a value; `None` when no sender is left, or the channel was closed, and all values were taken. Cancel-safe.
-            pub async fn recv(&mut self) -> Option<T> {
-                poll_fn(|cx| self.0.poll_recv(cx)).await
+            pub fn recv(&mut self) -> impl Future<Output = Option<T>> {
+                poll_fn(|cx| self.0.poll_recv(cx))
             }
 
             /// As [`recv`](Self::recv), for hand-written futures.
@@ -281,7 +354,7 @@ macro_rules! receiver {
             /// Values that wait.
             #[must_use]
             pub fn len(&self) -> usize {
-                self.0.values.borrow().len()
+                self.0.len()
             }
 
             /// Whether no value waits.
@@ -295,7 +368,8 @@ macro_rules! receiver {
             fn drop(&mut self) {
                 self.0.close();
                 self.0.receiver.clear();
-                let values = self.0.values.take();
+                // SAFETY: C1, and one thread: they are dropped when they are out.
+                let values = core::mem::take(unsafe { &mut *self.0.values.get() });
                 drop(values);
             }
         }
@@ -314,6 +388,14 @@ sender!(Sender);
 sender!(UnboundedSender);
 receiver!(Receiver);
 receiver!(UnboundedReceiver);
+
+impl<T> fmt::Debug for Sending<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sending")
+            .field("waits", &self.place.is_some())
+            .finish_non_exhaustive()
+    }
+}
 
 impl<T> fmt::Debug for Reserved<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -94,6 +94,7 @@ impl Semaphore {
     }
 
     /// Gives free permits to those who wait, in turn.
+    #[inline(never)]
     fn grant(&self) {
         while let Some(amount) = self.waiters.first_amount() {
             let Some(left) = self.permits.get().checked_sub(amount) else {

@@ -5,7 +5,8 @@
 )]
 
 use super::header::{Header, Output, TaskPtr, VTable};
-use super::join_handle::{JoinError, JoinHandle};
+use super::join_handle::{JoinError, JoinHandle, Waiting};
+use super::reference::{drop_local, schedule};
 use super::run::{self, run};
 use super::space::TaskSpace;
 use super::state::{HANDLE, OUTPUT};
@@ -150,7 +151,7 @@ unsafe fn stage<F: Future, H>(task: TaskPtr) -> *mut Stage<F> {
 /// Polls the future. True: it is dropped, and its output stands in its place. A panic of the poll passes through, with the future in place.
 ///
 /// # Safety
-/// The task is a `Task<F, H>` that is not done; only the owner's thread is here, and `RUNNING` keeps it from coming twice.
+/// The task is a `Task<F, H>` that is not done; only the owner's thread is here, and not from inside of this.
 #[inline]
 pub(super) unsafe fn poll<F: Future, H: Host>(task: TaskPtr, cx: &mut Context<'_>) -> bool {
     // SAFETY: the task is not done, so the future is in place; it is pinned, since the block never moves.
@@ -205,15 +206,18 @@ pub(super) unsafe fn announce<F: Future, H: Host>(task: TaskPtr) {
     // SAFETY: the caller's word.
     unsafe {
         let header = task.as_ref();
-        let state = header.state.get();
-        if state & HANDLE != 0 {
-            if let Some(joiner) = header.joiner.replace(None, header.vtable.waker)
-                && let Some(joiner) = Wakers::<H>::wake_ours(joiner)
-            {
-                swallow::<H>(|| joiner.wake());
+        let flags = header.flags.get();
+        if flags & HANDLE != 0 {
+            match header.joiner.replace(Waiting::Task(None)) {
+                Waiting::Task(None) => {}
+                Waiting::Task(Some(joiner)) => {
+                    schedule(joiner);
+                    drop_local(joiner);
+                }
+                Waiting::Other(joiner) => swallow::<H>(|| joiner.wake()),
             }
-        } else if state & OUTPUT != 0 {
-            header.state.set(state & !OUTPUT);
+        } else if flags & OUTPUT != 0 {
+            header.flags.set(flags & !OUTPUT);
             swallow::<H>(|| drop_output::<F, H>(task));
         }
     }

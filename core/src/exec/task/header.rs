@@ -3,9 +3,9 @@
 
 use super::join_handle::JoinError;
 use super::joiner::Joiner;
-use super::state::{HANDLE, SCHEDULED};
+use super::state::HANDLE;
 #[cfg(feature = "alloc")]
-use super::state::{NEW, POLL, POSTED, WAKE};
+use super::state::{NEW, POSTED, WAKE};
 use crate::exec::cell::Cell;
 use crate::exec::host::PanicPayload;
 use crate::exec::scheduler::Scheduler;
@@ -49,7 +49,10 @@ pub(in crate::exec) struct Header {
     pub(in crate::exec) all_next: Cell<*const Header>,
     /// Who waits for the output; the owner's.
     pub(super) joiner: Joiner,
-    pub(in crate::exec) state: Cell<u32>,
+    /// How often it was polled, modulo 2^32.
+    pub(super) polls: Cell<u32>,
+    pub(super) scheduled: Cell<bool>,
+    pub(super) flags: Cell<u8>,
     /// References as far as the owner has heard: the true number is this minus the remote word's debt.
     pub(super) local_refs: Cell<i32>,
     pub(super) remote: AtomicU32,
@@ -59,19 +62,20 @@ impl Header {
     /// A task that its own thread is about to schedule, with a handle. Two references: the scheduler's, until the future is gone, and
     /// the handle's.
     pub(super) fn local(vtable: &'static VTable, scheduler: NonNull<Scheduler>) -> Self {
-        Self::with(vtable, scheduler, HANDLE | SCHEDULED, 2, 0)
+        Self::with(vtable, scheduler, true, HANDLE, 2, 0)
     }
 
     /// A task on its way into the inbox of another thread's scheduler, without a handle.
     #[cfg(feature = "alloc")]
     pub(super) fn posted(vtable: &'static VTable, scheduler: NonNull<Scheduler>) -> Self {
-        Self::with(vtable, scheduler, NEW, 1, POSTED | WAKE)
+        Self::with(vtable, scheduler, false, NEW, 1, POSTED | WAKE)
     }
 
     fn with(
         vtable: &'static VTable,
         scheduler: NonNull<Scheduler>,
-        state: u32,
+        scheduled: bool,
+        flags: u8,
         refs: i32,
         remote: u32,
     ) -> Self {
@@ -83,17 +87,19 @@ impl Header {
             inbox_next: Cell::new(null),
             all_previous: Cell::new(null),
             all_next: Cell::new(null),
-            state: Cell::new(state),
+            polls: Cell::new(0),
+            scheduled: Cell::new(scheduled),
+            flags: Cell::new(flags),
             local_refs: Cell::new(refs),
             remote: AtomicU32::new(remote),
             joiner: Joiner::new(),
         }
     }
 
-    /// How often the task was polled, modulo 2^25; for the owner.
+    /// How often the task was polled, modulo 2^32; for the owner.
     #[cfg(feature = "alloc")]
     pub(in crate::exec) fn polls(&self) -> u32 {
-        self.state.get() / POLL
+        self.polls.get()
     }
 
     /// The name of the future's type.

@@ -2,13 +2,14 @@
 #![allow(unsafe_code, reason = "holds a reference to a task")]
 
 use super::header::TaskPtr;
-use super::reference::{abort, drop_local_or_orphan};
+use super::reference::{abort, clone_local, drop_local_or_orphan};
 use super::state::{DONE, HANDLE, OUTPUT};
+use super::waker;
 use crate::exec::host::PanicPayload;
 use core::fmt;
 use core::marker::PhantomData;
 use core::pin::Pin;
-use core::task::{Context, Poll};
+use core::task::{Context, Poll, Waker};
 
 /// Why a task has no output.
 pub struct JoinError(Cause);
@@ -73,6 +74,26 @@ impl fmt::Debug for JoinError {
 
 impl core::error::Error for JoinError {}
 
+/// Who waits for a task's output.
+pub(super) enum Waiting {
+    /// A task of the same executor, one of whose references this is; or nobody.
+    Task(Option<TaskPtr>),
+    Other(Waker),
+}
+
+impl Waiting {
+    /// Gives the reference up, or drops the waker.
+    #[inline]
+    fn let_go(self) {
+        match self {
+            Self::Task(None) => {}
+            // SAFETY: the reference, given up once, on the owner's thread, or on what was that before the executor went.
+            Self::Task(Some(task)) => unsafe { drop_local_or_orphan(task) },
+            Self::Other(waker) => drop(waker),
+        }
+    }
+}
+
 /// Waits for a task's output. Dropping it lets the task go on alone; what it then returns, or panics with, is dropped.
 ///
 /// Cancel-safe: a dropped `&mut handle` loses nothing. Polling again after the output was given panics.
@@ -91,21 +112,21 @@ impl<T> JoinHandle<T> {
         }
     }
 
-    fn state(&self) -> u32 {
+    fn flags(&self) -> u8 {
         // SAFETY: the handle's reference keeps the task alive, and the handle cannot leave the owner's thread.
-        unsafe { self.task.as_ref() }.state.get()
+        unsafe { self.task.as_ref() }.flags.get()
     }
 
     /// The output, if it is in place.
     #[inline]
     fn take_output(&self) -> Option<Result<T, JoinError>> {
-        // SAFETY: as in `state`.
+        // SAFETY: as in `flags`.
         let header = unsafe { self.task.as_ref() };
-        let state = header.state.get();
-        if state & OUTPUT == 0 {
+        let flags = header.flags.get();
+        if flags & OUTPUT == 0 {
             return None;
         }
-        header.state.set(state & !OUTPUT);
+        header.flags.set(flags & !OUTPUT);
         // SAFETY: OUTPUT said that an output of this type is in place, and now says that it is gone.
         Some(unsafe { self.output().read() })
     }
@@ -113,7 +134,7 @@ impl<T> JoinHandle<T> {
     /// Where the output is.
     #[inline]
     fn output(&self) -> *mut Result<T, JoinError> {
-        // SAFETY: as in `state`; the offset leads to a place within the same block.
+        // SAFETY: as in `flags`; the offset leads to a place within the same block.
         unsafe {
             let offset = self.task.as_ref().vtable.output;
             self.task.as_ptr().byte_add(offset).cast()
@@ -123,14 +144,14 @@ impl<T> JoinHandle<T> {
     /// Cancels the task: its future is dropped, by the executor, before it would be polled again. No effect on a task that is
     /// done. Join the handle to know when the future is gone.
     pub fn abort(&self) {
-        // SAFETY: as in `state`.
+        // SAFETY: as in `flags`.
         unsafe { abort(self.task) }
     }
 
     /// Whether the task's output is there, or was taken.
     #[must_use]
     pub fn is_finished(&self) -> bool {
-        self.state() & DONE != 0
+        self.flags() & DONE != 0
     }
 
     /// The task, for comparing.
@@ -141,10 +162,10 @@ impl<T> JoinHandle<T> {
 
     /// A waker of the task.
     #[cfg(feature = "alloc")]
-    pub(in crate::exec) fn waker(&self) -> core::task::Waker {
+    pub(in crate::exec) fn waker(&self) -> Waker {
         // SAFETY: the handle's reference keeps the task alive.
-        let waker = unsafe { super::waker::borrowed(self.task, self.task.as_ref().vtable.waker) };
-        core::task::Waker::clone(&waker)
+        let waker = unsafe { waker::borrowed(self.task, self.task.as_ref().vtable.waker) };
+        Waker::clone(&waker)
     }
 
     /// Lets the task go on alone: the same as dropping the handle, and says so.
@@ -163,22 +184,31 @@ impl<T> Future for JoinHandle<T> {
             return Poll::Ready(output);
         }
         assert!(
-            self.state() & DONE == 0,
+            self.flags() & DONE == 0,
             "a JoinHandle was polled after it gave its task's output"
         );
-        // SAFETY: as in `state`.
+        // SAFETY: as in `flags`.
         let header = unsafe { self.task.as_ref() };
-        let ours = header.vtable.waker;
-        if header.joiner.is(cx.waker(), ours) {
-            return Poll::Pending;
-        }
-        let waker = cx.waker().clone();
-        // A waker of somebody else's may have run the executor meanwhile.
-        if let Some(output) = self.take_output() {
-            return Poll::Ready(output);
-        }
-        // The old waker is dropped after the new one is in place.
-        drop(header.joiner.replace(Some(waker), ours));
+        let waiting = if let Some(task) = waker::task_beside(cx.waker(), header) {
+            if header.joiner.is_task(task) {
+                return Poll::Pending;
+            }
+            // SAFETY: this task is not done, so the executor of both is open, and this is its thread; the waker has a reference.
+            unsafe { clone_local(task) }
+            Waiting::Task(Some(task))
+        } else {
+            if header.joiner.is_other(cx.waker()) {
+                return Poll::Pending;
+            }
+            let waker = cx.waker().clone();
+            // A waker of somebody else's may have run the executor meanwhile.
+            if let Some(output) = self.take_output() {
+                return Poll::Ready(output);
+            }
+            Waiting::Other(waker)
+        };
+        // The old one is let go after the new one is in place.
+        header.joiner.replace(waiting).let_go();
         Poll::Pending
     }
 }
@@ -194,12 +224,12 @@ impl<T> Drop for JoinHandle<T> {
         }
         // Also if dropping the output panics.
         let _release = Release(self.task);
-        // SAFETY: as in `state`.
+        // SAFETY: as in `flags`.
         let header = unsafe { self.task.as_ref() };
-        let state = header.state.get();
-        header.state.set(state & !(HANDLE | OUTPUT));
-        drop(header.joiner.replace(None, header.vtable.waker));
-        if state & OUTPUT != 0 {
+        let flags = header.flags.get();
+        header.flags.set(flags & !(HANDLE | OUTPUT));
+        header.joiner.replace(Waiting::Task(None)).let_go();
+        if flags & OUTPUT != 0 {
             // SAFETY: OUTPUT said that it is in place, and now says that it is gone.
             unsafe { self.output().drop_in_place() }
         }

@@ -1,21 +1,16 @@
 //! Tasks: one block each, counted and woken without atomic operations on their own thread.
 //!
 //! ```text
-//!              spawn                 poll: pending
-//!   (nothing) -------> [SCHEDULED] <------------------ woken while running ---.
-//!                        |    ^  \                                             \
-//!                  poll  |    |   \ aborted: dropped, not polled                \
-//!                        v    |wake v                                            \
-//!                   [RUNNING] |   [DONE | OUTPUT] --- taken, dropped --> [DONE]   |
-//!                     |  |    |         ^                                         |
-//!                     |  '- ready ------'                                         |
-//!                     '-- pending --> [idle]                                      |
-//!                     '-- pending, woken meanwhile -------------------------------'
+//!             spawn                          wake, also while it is polled
+//!   (nothing) -----> [scheduled: in the queue] <---------------------------- [not scheduled]
+//!                      |             |    '------ poll begins: pending ------------^
+//!         aborted:     |             '- poll begins: ready -.
+//!         not polled   '----------------------------------> [DONE | OUTPUT] --- taken, dropped --> [DONE]
 //! ```
 //!
 //! | file | idea |
 //! |---|---|
-//! | `state` | the two words, bit by bit |
+//! | `state` | what is known of a task, bit by bit |
 //! | `header` | what every task begins with |
 //! | `reference` | counting and waking, from the owner's thread and from others |
 //! | `waker` | the choice between the two |
@@ -42,7 +37,7 @@ mod waker;
 pub(super) use body::Task;
 pub(super) use header::{Header, TaskPtr};
 pub use join_handle::{JoinError, JoinHandle};
-pub(super) use reference::{orphan, received, unpost};
+pub(super) use reference::{drop_local, orphan, received, unpost};
 #[cfg(feature = "alloc")]
 pub(super) use run::{begin_main, is_scheduled};
 pub(super) use run::{is_done, keep_out, take_new};

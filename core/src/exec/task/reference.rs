@@ -14,9 +14,7 @@
 #![allow(unsafe_code, reason = "reference counting")]
 
 use super::header::{Header, TaskPtr};
-use super::state::{
-    ABORTED, DONE, ONE, ORPHAN, POSTED, REFERENCES_MAX, RUNNING, SCHEDULED, WAKE, number,
-};
+use super::state::{ABORTED, DONE, ONE, ORPHAN, POSTED, REFERENCES_MAX, WAKE, number};
 use crate::exec::scheduler::Scheduler;
 use crate::sync::atomic::Ordering;
 
@@ -34,13 +32,9 @@ fn too_many() -> ! {
 pub(in crate::exec) unsafe fn schedule(task: TaskPtr) {
     // SAFETY: the caller's word.
     let header = unsafe { task.as_ref() };
-    let state = header.state.get();
-    if state & (SCHEDULED | DONE) != 0 {
-        return;
-    }
-    header.state.set(state | SCHEDULED);
-    if state & RUNNING == 0 {
-        // SAFETY: R2, and the owner's thread.
+    if !header.scheduled.get() {
+        header.scheduled.set(true);
+        // SAFETY: R2, and the owner's thread; the flag said that the task is in no queue and not done.
         unsafe { header.scheduler.as_ref().enqueue(task) }
     }
 }
@@ -52,9 +46,9 @@ pub(in crate::exec) unsafe fn schedule(task: TaskPtr) {
 pub(super) unsafe fn abort(task: TaskPtr) {
     // SAFETY: the caller's word.
     let header = unsafe { task.as_ref() };
-    let state = header.state.get();
-    if state & DONE == 0 {
-        header.state.set(state | ABORTED);
+    let flags = header.flags.get();
+    if flags & DONE == 0 {
+        header.flags.set(flags | ABORTED);
         // SAFETY: the caller's word; a task that is not done has an open executor.
         unsafe { schedule(task) }
     }
@@ -292,7 +286,7 @@ pub(in crate::exec) unsafe fn received(task: TaskPtr) {
     debug_assert!(word & POSTED != 0 && word & ORPHAN == 0);
     let refs = header.local_refs.get() - number(word);
     header.local_refs.set(refs);
-    // SAFETY: a task that has no reference left is not scheduled, since a future that is not done has the scheduler's.
+    // SAFETY: a task that has no reference left is not scheduled, since a task that is not done, or stands in the run queue, has the scheduler's.
     unsafe {
         if word & WAKE != 0 {
             schedule(task);

@@ -1,23 +1,28 @@
-//! The two words of a task, bit by bit.
+//! The state of a task, bit by bit.
 //!
-//! # The owner's word
+//! # The owner's fields
 //!
 //! Plain memory: only the executor's thread reads or writes it, so no step of a task's life on its own thread is an atomic
-//! operation.
+//! operation. Whether a task is scheduled has a byte of its own, which each poll and each wake sets to a constant: nothing has to be read
+//! before it is written, so a task that is woken again and again never waits for its own last store.
+//!
+//! `Header::scheduled`: the task stands in the run queue, or is never to stand there again. Set by a wake, which puts it into the queue in the
+//! same step, also while it is being polled; cleared when a poll begins; set for good when the task is done, aborted tasks are dropped or the
+//! executor closes.
+//!
+//! `Header::flags`:
 //!
 //! | bit | meaning | set | cleared |
 //! |---|---|---|---|
-//! | [`SCHEDULED`] | wants a poll; in the run queue unless `RUNNING` | by a wake, if neither it nor `DONE` is set | when the poll begins |
-//! | [`RUNNING`] | being polled, or its future is being dropped | when the poll begins | when it ends |
 //! | [`DONE`] | the future is gone | once, after it was dropped | never |
 //! | [`OUTPUT`] | the output is in the future's place | with `DONE` | when it is taken or dropped |
 //! | [`HANDLE`] | a `JoinHandle` exists | at the start | when the handle is dropped |
 //! | [`ABORTED`] | the next look at it cancels it | by `abort`, unless `DONE` | never |
 //! | [`NEW`] | spawned by another thread and not yet received | at the start | when the inbox is emptied |
-//! | the rest | how often it was polled, modulo 2^25 | when a poll begins | never |
 //!
-//! Together: `SCHEDULED` and not `RUNNING` means exactly "in the run queue". `OUTPUT` implies `DONE`; `DONE` excludes
-//! `SCHEDULED`. When the executor closes, every task gets `SCHEDULED` and the queue is empty. `ABORTED` without `DONE` implies `SCHEDULED` or `RUNNING`.
+//! Together: `OUTPUT` implies `DONE`, and `DONE` implies `scheduled`. A task that was woken in its last poll is done while it stands in the run
+//! queue: the scheduler's reference is then given up when it is taken out. When the executor closes, every task is `scheduled` and the queue
+//! is empty. `ABORTED` without `DONE` implies `scheduled`, or that the task is being polled or dropped.
 //!
 //! # The remote word
 //!
@@ -31,15 +36,11 @@
 //! | the rest | without `ORPHAN` the debt, a signed number: references dropped minus references made by other threads since the owner last settled; with `ORPHAN` the number of references left |
 #![forbid(unsafe_code)]
 
-pub(super) const SCHEDULED: u32 = 1 << 0;
-pub(super) const RUNNING: u32 = 1 << 1;
-pub(super) const DONE: u32 = 1 << 2;
-pub(super) const OUTPUT: u32 = 1 << 3;
-pub(super) const HANDLE: u32 = 1 << 4;
-pub(super) const ABORTED: u32 = 1 << 5;
-pub(super) const NEW: u32 = 1 << 6;
-/// One poll in the owner's word; what overflows falls off its end.
-pub(super) const POLL: u32 = 1 << 7;
+pub(super) const DONE: u8 = 1 << 0;
+pub(super) const OUTPUT: u8 = 1 << 1;
+pub(super) const HANDLE: u8 = 1 << 2;
+pub(super) const ABORTED: u8 = 1 << 3;
+pub(super) const NEW: u8 = 1 << 4;
 
 pub(super) const POSTED: u32 = 1 << 0;
 pub(super) const WAKE: u32 = 1 << 1;

@@ -30,18 +30,6 @@ impl<H: Host> Wakers<H> {
         // SAFETY: the caller's word.
         unsafe { borrowed(task, Self::VTABLE) }
     }
-
-    /// Wakes through a waker that is one of ours, and so runs no foreign code; gives any other back.
-    #[inline]
-    pub(super) fn wake_ours(waker: Waker) -> Option<Waker> {
-        if !core::ptr::eq(waker.vtable(), Self::VTABLE) {
-            return Some(waker);
-        }
-        let waker = ManuallyDrop::new(waker);
-        // SAFETY: the function of its vtable, called once for a waker that is not used again.
-        unsafe { wake::<H>(waker.data()) }
-        None
-    }
 }
 
 /// A waker that has no reference of its own.
@@ -58,17 +46,31 @@ pub(super) unsafe fn borrowed(
     ManuallyDrop::new(unsafe { Waker::from_raw(RawWaker::new(data, vtable)) })
 }
 
+/// The task that a waker wakes, if it is one of the same executor as `header`'s.
+#[inline]
+pub(super) fn task_beside(waker: &Waker, header: &Header) -> Option<TaskPtr> {
+    if !core::ptr::eq(waker.vtable(), header.vtable.waker) {
+        return None;
+    }
+    // SAFETY: the vtable is that of our wakers, and a waker's task is alive; its scheduler is never written.
+    unsafe {
+        let task = task_of(waker.data());
+        (task.as_ref().scheduler == header.scheduler).then_some(task)
+    }
+}
+
 /// The task behind a waker's data.
 unsafe fn task_of(data: *const ()) -> TaskPtr {
     // SAFETY: the data of every waker with this vtable is a task's pointer, which is not null.
     unsafe { NonNull::new_unchecked(data.cast::<Header>().cast_mut()) }
 }
 
-/// Whether the caller may use the plain fields. The scheduler's token is 0 once it is closed, which is nobody's.
+/// Whether the caller may use the plain fields. The owner of a closed scheduler is no thread.
 #[inline]
 unsafe fn is_local<H: Host>(task: TaskPtr) -> bool {
     // SAFETY: a task that is alive has a live scheduler.
-    unsafe { task.as_ref().scheduler.as_ref() }.owner() == H::thread_token()
+    let owner = unsafe { task.as_ref().scheduler.as_ref() }.owner();
+    H::is_thread(owner)
 }
 
 unsafe fn clone<H: Host>(data: *const ()) -> RawWaker {

@@ -1,7 +1,7 @@
 //! One test for each event of a task's life.
 #![forbid(unsafe_code)]
 
-use super::{Log, executor, yield_now};
+use super::{Log, OnDrop, executor, yield_now};
 use crate::exec::JoinError;
 use alloc::rc::Rc;
 use alloc::string::{String, ToString};
@@ -9,6 +9,7 @@ use alloc::sync::Arc;
 use alloc::task::Wake;
 use core::cell::{Cell, RefCell};
 use core::future::{pending, poll_fn};
+use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
 
 #[test]
@@ -80,6 +81,109 @@ fn a_wake_after_completion_is_nothing() {
     executor.block_on(yield_now());
     drop(executor);
     waker.wake();
+}
+
+/// Wakes itself and is done in the same poll, so that it is done while it stands in the run queue.
+fn ends_queued(log: &Log) -> impl Future<Output = OnDrop> + use<> {
+    let mut output = Some(log.on_drop("output"));
+    let on_drop = log.on_drop("future");
+    poll_fn(move |cx| {
+        let _with_it = &on_drop;
+        cx.waker().wake_by_ref();
+        Poll::Ready(output.take().expect("polled once"))
+    })
+}
+
+#[test]
+fn a_task_that_wakes_itself_in_its_last_poll_ends_once() {
+    let executor = executor();
+    let log = Log::default();
+    let handle = executor.handle().spawn(ends_queued(&log));
+    executor.handle().spawn(ends_queued(&log)).detach();
+    assert_eq!(executor.handle().metrics().tasks_queued, 2);
+    executor.block_on(async {
+        // Both ended before this in the same turn, and stand in the queue again.
+        let metrics = executor.handle().metrics();
+        assert_eq!((metrics.tasks_alive, metrics.tasks_queued), (1, 2));
+    });
+    executor.block_on(async {
+        yield_now().await;
+        assert_eq!(executor.handle().metrics().tasks_queued, 0);
+    });
+    assert_eq!(log.take(), ["future", "future", "output"]);
+    drop(executor.block_on(handle).expect("done"));
+    assert_eq!(log.take(), ["output"]);
+}
+
+#[test]
+fn an_executor_may_go_while_a_task_that_is_done_is_queued() {
+    for keeps_handle in [false, true] {
+        let executor = executor();
+        let log = Log::default();
+        let handle = executor.handle().spawn(ends_queued(&log));
+        let handle = keeps_handle.then_some(handle);
+        executor.block_on(yield_now());
+        drop(executor);
+        assert_eq!(log.0.borrow().len(), if keeps_handle { 1 } else { 2 });
+        drop(handle);
+        assert_eq!(log.take(), ["future", "output"]);
+    }
+}
+
+#[test]
+fn a_task_that_wakes_itself_and_panics_ends_once() {
+    let executor = executor();
+    let mut polls = 0;
+    let handle = executor.handle().spawn(poll_fn(move |cx| -> Poll<()> {
+        polls += 1;
+        cx.waker().wake_by_ref();
+        assert!(polls < 2, "as it should");
+        Poll::Pending
+    }));
+    let error = executor.block_on(handle).expect_err("panicked");
+    assert_eq!(message(error), "as it should");
+    executor.block_on(yield_now());
+    assert_eq!(executor.handle().metrics().tasks_alive, 1, "block_on's own");
+}
+
+#[test]
+fn a_handle_goes_from_one_who_waits_to_another() {
+    let (executor, other) = (executor(), executor());
+    let log = Log::default();
+    let slow = log.on_drop("slow");
+    let task = executor.handle().spawn(async move {
+        for _ in 0..6 {
+            yield_now().await;
+        }
+        drop(slow);
+        7
+    });
+    let task = Rc::new(RefCell::new(task));
+    // A task that waits for a while and ends before.
+    let first = task.clone();
+    let mut polls = 0;
+    let waited = executor.handle().spawn(poll_fn(move |cx| {
+        polls += 1;
+        let polled = Pin::new(&mut *first.borrow_mut()).poll(cx);
+        assert!(polled.is_pending());
+        cx.waker().wake_by_ref();
+        if polls == 3 {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    }));
+    executor.block_on(waited).expect("done");
+    // Somebody of another executor, who is another kind of waker to this one, though of the same type.
+    other.block_on(poll_fn(|cx| {
+        assert!(Pin::new(&mut *task.borrow_mut()).poll(cx).is_pending());
+        assert!(Pin::new(&mut *task.borrow_mut()).poll(cx).is_pending());
+        Poll::Ready(())
+    }));
+    assert_eq!(log.take(), [""; 0]);
+    let output = executor.block_on(poll_fn(|cx| Pin::new(&mut *task.borrow_mut()).poll(cx)));
+    assert_eq!(output.expect("done"), 7);
+    assert_eq!(log.take(), ["slow"]);
 }
 
 #[test]
