@@ -1,6 +1,6 @@
 //! The format on disk: files written long ago stay readable, and the same writes give the same bytes.
 //!
-//! `tests/golden/v1` holds a small database as format version 1 wrote it, and so on, `v3` as what is written now; `FORMAT.md` explains its
+//! `tests/golden/v1` holds a small database as format version 1 wrote it, and so on, `v4` as what is written now; `FORMAT.md` explains its
 //! bytes.
 //! Salt and id come from the
 //! simulator's dice. `UNDERPIN_GOLDEN=write` writes the files anew: only for a format version that has not been released.
@@ -13,12 +13,12 @@
 use core::ops::Bound;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use underpin_core::db::{Batch, Db, FileName, Options, WriteLevel};
+use underpin_core::db::{Batch, Db, FileName, KeyPrefix, Options, WriteLevel};
 use underpin_core::platform::sim::{Sim, SimFaults, SimOptions};
 use underpin_core::platform::{Create, Files, OpenOptions};
 
 /// The format version that is written.
-const NEWEST: u32 = 3;
+const NEWEST: u32 = 4;
 
 fn golden(version: u32) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("golden/v{version}"))
@@ -28,6 +28,9 @@ fn options() -> Options {
     let mut options = Options::default();
     options.log_preallocate_bytes = 0;
     options.separate_from = 16;
+    // So that there is one, however small the table.
+    options.partitioned_from = 0;
+    options.key_prefix = Some(KeyPrefix::UpTo(b'p'));
     options
 }
 

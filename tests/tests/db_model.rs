@@ -10,9 +10,10 @@ use core::ops::Bound;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use underpin_core::db::{
-    Batch, Compaction, Db, Error, KeyspaceId, Maintenance, Options, Scan, Snapshot, Tail,
-    WriteLevel,
+    Batch, Compaction, Db, Error, KeyPrefix, KeyspaceId, Maintenance, Options, Scan, Snapshot,
+    Tail, WriteLevel, repair,
 };
+use underpin_core::platform::Files;
 use underpin_core::platform::sim::{Sim, SimOptions};
 
 type Model = BTreeMap<Vec<u8>, Vec<u8>>;
@@ -48,6 +49,8 @@ enum Step {
     Verify,
     Reopen,
     Drop,
+    /// The manifest goes, or a bit of it, and a repair makes it anew; the logs may be needed for it.
+    LoseManifest(bool, bool),
 }
 
 fn key(number: u8) -> Vec<u8> {
@@ -105,6 +108,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Verify),
         1 => Just(Step::Reopen),
         1 => Just(Step::Drop),
+        1 => (any::<bool>(), any::<bool>()).prop_map(|(gone, flush)| Step::LoseManifest(gone, flush)),
     ]
 }
 
@@ -130,29 +134,37 @@ fn options() -> impl Strategy<Value = Options> {
         any::<bool>(),
         0..3usize,
         0..4usize,
+        0..4usize,
+        any::<bool>(),
     );
-    (shape, 0..3usize, 0..3usize, 0..3usize).prop_map(
-        move |((tables, factor, compressed, caller, kind, separate), block, cache, log)| {
-            let mut options = Options::default();
-            options.memtable_bytes = 16 << 10;
-            options.tables_max = tables;
-            options.level_factor = factor;
-            options.level_bytes = 16 << 10;
-            options.table_bytes = 16 << 10;
-            options.compressed_from = compressed;
-            options.separate_from = [0, 16, 200, 1000][separate];
-            options.block_bytes = [64, 256, 2000][block];
-            options.cache_bytes = [0, 64 << 10, 1 << 20][cache];
-            options.log_buffer_bytes = [0, 2 << 10, 64 << 10][log];
-            options.log_preallocate_bytes = [0, 1000, 1 << 20][log];
-            options.merge_operator = Some(append);
-            options.compaction = kinds[kind];
-            if caller {
-                options.maintenance = Maintenance::Caller;
-            }
-            options
-        },
-    )
+    (shape, 0..3usize, 0..3usize, 0..3usize).prop_map(move |(shape, block, cache, log)| {
+        let (tables, factor, compressed, caller, kind, separate, prefix, partitioned) = shape;
+        let mut options = Options::default();
+        options.memtable_bytes = 16 << 10;
+        options.tables_max = tables;
+        options.level_factor = factor;
+        options.level_bytes = 16 << 10;
+        options.table_bytes = 16 << 10;
+        options.compressed_from = compressed;
+        options.separate_from = [0, 16, 200, 1000][separate];
+        options.block_bytes = [64, 256, 2000][block];
+        options.cache_bytes = [0, 64 << 10, 1 << 20][cache];
+        options.log_buffer_bytes = [0, 2 << 10, 64 << 10][log];
+        options.log_preallocate_bytes = [0, 1000, 1 << 20][log];
+        options.key_prefix = [
+            None,
+            Some(KeyPrefix::Length(5)),
+            Some(KeyPrefix::Length(17)),
+            Some(KeyPrefix::UpTo(b'/')),
+        ][prefix];
+        options.partitioned_from = if partitioned { 0 } else { 1 << 20 };
+        options.merge_operator = Some(append);
+        options.compaction = kinds[kind];
+        if caller {
+            options.maintenance = Maintenance::Caller;
+        }
+        options
+    })
 }
 
 fn range(model: &Model, start: &Bound<Vec<u8>>, end: &Bound<Vec<u8>>) -> Vec<(Vec<u8>, Vec<u8>)> {
@@ -397,6 +409,45 @@ fn run(seed: u64, options: &Options, steps: Vec<Step>) {
                 // Scans hold no lock on the directory: it is free once the last handle is gone.
                 drop(db);
                 db = open();
+            }
+            Step::LoseManifest(gone, flush) => {
+                // What a snapshot holds beyond the close, the next open removes.
+                tails.clear();
+                scans.clear();
+                snapshots.clear();
+                db.close().unwrap();
+                db = open();
+                // A keyspace's name is in its tables alone.
+                if flush || models[1..].iter().any(Option::is_some) {
+                    db.flush().unwrap();
+                }
+                db.close().unwrap();
+                match gone {
+                    true => sim.remove_file(b"/db/MANIFEST").unwrap(),
+                    false => sim.flip_bit(b"/db/MANIFEST", 20, 3).unwrap(),
+                }
+                match repair(sim.clone(), b"/db", options) {
+                    Ok(report) => assert!(report.manifest_rebuilt && report.tables_lost == 0),
+                    Err(Error::NotADatabase) => {
+                        assert!(models.iter().flatten().all(Model::is_empty))
+                    }
+                    Err(error) => panic!("{error}"),
+                }
+                db = open();
+                // Of one that was dropped the logs may still tell.
+                for name in db.keyspace_names().unwrap() {
+                    if name.starts_with("recovered-") {
+                        let dropped = db.keyspace(&name).unwrap().id();
+                        db.drop_keyspace(dropped).unwrap();
+                    }
+                }
+                for (name, model) in NAMES.iter().zip(&models) {
+                    let Some(model) = model else { continue };
+                    let keyspace = db.keyspace(name).unwrap();
+                    let mut scan = keyspace.scan(Bound::Unbounded, Bound::Unbounded).unwrap();
+                    let all = range(model, &Bound::Unbounded, &Bound::Unbounded);
+                    assert_eq!(collect(&mut scan, 0), all);
+                }
             }
         }
         let stats = db.stats();

@@ -13,6 +13,7 @@
 )]
 
 use alloc::vec::Vec;
+use core::ops::Range;
 use xxhash_rust::xxh3::xxh3_64;
 
 const LINE_BYTES: usize = 64;
@@ -41,12 +42,23 @@ impl FilterBuilder {
         }
     }
 
-    /// The filter's bytes; none for no filter.
-    pub(super) fn finish(&mut self) -> Vec<u8> {
-        if self.hashes.is_empty() {
+    /// Keys so far.
+    pub(super) const fn len(&self) -> usize {
+        self.hashes.len()
+    }
+
+    /// How long a filter of so many keys is, roughly.
+    pub(super) const fn bytes_of(&self, keys: usize) -> usize {
+        keys.saturating_mul(self.bits_per_key).div_ceil(8)
+    }
+
+    /// The bytes of a filter of these of the keys; none for no filter.
+    pub(super) fn finish(&self, keys: Range<usize>) -> Vec<u8> {
+        let hashes = self.hashes.get(keys).unwrap_or_default();
+        if hashes.is_empty() {
             return Vec::new();
         }
-        let bits = self.hashes.len().saturating_mul(self.bits_per_key);
+        let bits = hashes.len().saturating_mul(self.bits_per_key);
         let lines = bits.div_ceil(LINE_BYTES.saturating_mul(8));
         // 0.69 (ln 2) bits set a key and bit of memory gives the fewest false positives.
         let probes = self.bits_per_key.saturating_mul(69).div_euclid(100);
@@ -54,7 +66,7 @@ impl FilterBuilder {
             .unwrap_or(PROBES_MAX)
             .clamp(1, PROBES_MAX);
         let mut filter = alloc::vec![0u8; lines.saturating_mul(LINE_BYTES)];
-        for &hash in &self.hashes {
+        for &hash in hashes {
             let start = line(hash, lines).saturating_mul(LINE_BYTES);
             let line = filter.get_mut(start..).unwrap_or_default();
             for (byte, mask) in bits_of(hash, probes) {
@@ -64,7 +76,6 @@ impl FilterBuilder {
             }
         }
         filter.push(probes);
-        self.hashes = Vec::new();
         filter
     }
 }
@@ -114,7 +125,7 @@ mod tests {
         for key in 0..10_000u32 {
             builder.push(&key.to_le_bytes());
         }
-        let filter = builder.finish();
+        let filter = builder.finish(0..builder.len());
         assert!((0..10_000u32).all(|key| may_contain(&filter, hash(&key.to_le_bytes()))));
         let passed = (10_000..110_000u32)
             .filter(|key| may_contain(&filter, hash(&key.to_le_bytes())))
@@ -124,7 +135,7 @@ mod tests {
 
     #[test]
     fn a_missing_or_senseless_filter_excludes_nothing() {
-        assert!(FilterBuilder::new(0).finish().is_empty());
+        assert!(FilterBuilder::new(0).finish(0..0).is_empty());
         for filter in [&b""[..], b"\x06", b"xyz", &[0; 64], &[255; 65]] {
             assert!(may_contain(filter, hash(b"key")));
         }

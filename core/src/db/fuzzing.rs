@@ -66,6 +66,9 @@ pub fn table(bytes: &[u8]) -> Result<()> {
     let _ = table
         .get(b"apple", super::filter::hash(b"apple"))
         .map(|found| found.map(|found| found.value().len()));
+    let (apple, cherry) = (&b"apple"[..], &b"cherry"[..]);
+    let _ = table.may_have(Bound::Included(apple), Bound::Excluded(cherry));
+    let _ = table.may_have(Bound::Excluded(apple), Bound::Included(apple));
     table.verify().map(drop)
 }
 

@@ -12,16 +12,18 @@
 //! flush would make them; so are one or two of them while a merge goes on, and for its end more of them wait.
 #![forbid(unsafe_code)]
 
+use super::batch::Batch;
 use super::compact;
 use super::entry::{Entry, Kind};
 use super::error::{Error, Result};
 use super::keyspace::KeyspaceId;
 use super::maintenance::Guard;
-use super::options::{Compaction, KEY_BYTES_MAX, VALUE_BYTES_MAX};
+use super::options::{Compaction, KEY_BYTES_MAX, VALUE_BYTES_MAX, WriteLevel};
 use super::ranges::RemovedRanges;
+use super::read;
 use super::shared::Shared;
 use super::table::{Table, TableBuilder};
-use super::version::{LEVELS, Manifest, Version};
+use super::version::{LEVELS, Manifest, Version, View};
 use crate::platform::{Files, MutexGuard};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -71,10 +73,12 @@ impl<P: Files> Shared<P> {
         pairs: impl Iterator<Item = (K, V)>,
     ) -> Result<u64> {
         let _ingesting = Ingesting::begin(self)?;
-        let mut made = self.build_ingested(keyspace, pairs)?;
-        if made.0.is_empty() {
+        let mut pairs = pairs.peekable();
+        if pairs.peek().is_none() {
             return Ok(0);
         }
+        let sequence = self.own_sequence(keyspace)?;
+        let mut made = self.build_ingested(keyspace, sequence, pairs)?;
         let (mut state, turn) = loop {
             let Some(mut state) = self.lock_to_flush(|_| true)? else {
                 continue;
@@ -107,18 +111,42 @@ impl<P: Files> Shared<P> {
         Ok(tables.iter().map(|table| table.info().entries).sum())
     }
 
+    /// A sequence number that no other write has, by a write that says nothing: it removes a key that is not there. So also a repair that knows
+    /// no levels can tell that what is ingested is newer than what was there. It ends up in a table of one entry, if there are others.
+    fn own_sequence(&self, keyspace: KeyspaceId) -> Result<u64> {
+        let mut key = Vec::new();
+        loop {
+            let mut own = 0;
+            let is_absent = |view: &View<P>, sequence| {
+                own = sequence + 1;
+                let tree = view.tree(keyspace)?;
+                let operator = self.options.merge_operator;
+                let found = read::get_with(tree, sequence, operator, &key, |_| ());
+                Ok(matches!(found, Ok(None)))
+            };
+            let mut batch = Batch::new();
+            batch.select(keyspace).remove(&key)?;
+            if self.write_if(batch.writes(), WriteLevel::Buffered, Some(is_absent))? {
+                return Ok(own);
+            }
+            key.push(0);
+        }
+    }
+
     fn build_ingested<K: AsRef<[u8]>, V: AsRef<[u8]>>(
         &self,
         keyspace: KeyspaceId,
+        sequence: u64,
         pairs: impl Iterator<Item = (K, V)>,
     ) -> Result<Made<P>> {
-        let (view, sequence) = self.snapshot()?;
+        let (view, _) = self.snapshot()?;
         let leveled = self.options.compaction == Compaction::Leveled;
         // Over other tables it had better be one at level 0, and elsewhere than in levels it is.
         let table_bytes = match leveled && view.tree(keyspace)?.version.is_empty() {
             true => self.options.table_bytes,
             false => u64::MAX,
         };
+        let origin = view.tree(keyspace)?.origin(Vec::new());
         drop(view);
         let level = if leveled { LEVELS - 1 } else { 0 };
         let compressed = level >= self.options.compressed_from;
@@ -158,8 +186,9 @@ impl<P: Files> Shared<P> {
                 Some(table) => table,
                 none => {
                     let number = self.maintenance.lock().number();
-                    let fresh =
-                        TableBuilder::new(&self.directory, number, &self.options, compressed)?;
+                    let (directory, options) = (&self.directory, &self.options);
+                    let origin = origin.clone();
+                    let fresh = TableBuilder::new(directory, number, options, compressed, origin)?;
                     none.insert(fresh)
                 }
             };
@@ -202,7 +231,7 @@ impl<P: Files> Shared<P> {
         level.extend(settled.into_iter().cloned());
         level.sort_unstable_by(|a, b| a.info().smallest.cmp(&b.info().smallest));
         levels[0].splice(..0, above.into_iter().cloned());
-        let version = Version { levels };
+        let version = Version::new(levels);
         let mut manifest = Manifest {
             next_number: state.next_number,
             ..state.manifest.clone()
@@ -213,9 +242,7 @@ impl<P: Files> Shared<P> {
         self.switch_held(state, &mut commit, manifest)?;
         self.publish(|tree| {
             if tree.id == keyspace {
-                tree.version = Arc::new(Version {
-                    levels: version.levels.clone(),
-                });
+                tree.version = Arc::new(Version::new(version.levels.clone()));
             }
         });
         Ok(())

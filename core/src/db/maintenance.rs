@@ -27,7 +27,7 @@ use super::keyspace::KeyspaceId;
 use super::memtable::{Memtable, MemtableCursor};
 use super::options::WriteLevel;
 use super::shared::Shared;
-use super::table::{Table, TableInfo};
+use super::table::{Origin, Table, TableInfo};
 use super::version::{LEVELS, Manifest, StoreError, Tree, Version, View};
 use super::wal::{ActiveLog, SpareLog};
 use crate::platform::{Files, Instant, MutexGuard};
@@ -323,8 +323,10 @@ impl<P: Files> Shared<P> {
                 continue;
             };
             let bottom = tree.version.is_empty();
+            let logs = state.logs.iter().copied();
+            let origin = tree.origin(logs.filter(|&log| log < log_number).collect());
             let built = self
-                .build_flush(memtable, bottom, || state.number())
+                .build_flush(memtable, bottom, origin, || state.number())
                 .and_then(|infos| {
                     let open = |info| Ok((keyspace, self.open_built(info)?));
                     infos.iter().map(open).collect::<Result<Vec<_>>>()
@@ -366,7 +368,7 @@ impl<P: Files> Shared<P> {
             if mine.peek().is_some() {
                 let mut levels = tree.version.levels.clone();
                 levels[0].splice(..0, mine);
-                tree.version = Arc::new(Version { levels });
+                tree.version = Arc::new(Version::new(levels));
             }
         });
         self.remove_logs(state);
@@ -380,6 +382,7 @@ impl<P: Files> Shared<P> {
         &self,
         memtable: Arc<Memtable>,
         bottom: bool,
+        origin: Origin,
         number: impl FnMut() -> u64,
     ) -> Result<Vec<TableInfo>> {
         let cursor = MemtableCursor::new(memtable, u64::MAX, self.options.merge_operator);
@@ -389,9 +392,11 @@ impl<P: Files> Shared<P> {
             sources: alloc::vec![Source::Memtable(cursor)],
             level: 0,
             bottom,
+            by_sequence: false,
             table_bytes: u64::MAX,
             filtered: false,
             rewritten: BTreeSet::new(),
+            origin,
         };
         let go_on = |_| ControlFlow::Continue(());
         Ok(build(parts, number, go_on)?.unwrap_or_default())

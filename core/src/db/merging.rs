@@ -23,7 +23,7 @@ use super::iter::{LevelCursor, LevelTables, Source};
 use super::keyspace::KeyspaceId;
 use super::options::{Compaction, Options};
 use super::shared::Shared;
-use super::table::{Table, TableCursor, TableInfo};
+use super::table::{Origin, Table, TableCursor, TableInfo};
 use super::values::Usage;
 use super::version::{LEVELS, Manifest, Tree, Version};
 use super::watch::Event;
@@ -77,6 +77,7 @@ struct Plan<P: Files> {
     compressed_as: usize,
     /// Values files whose values are written anew.
     rewritten: BTreeSet<u64>,
+    origin: Origin,
 }
 
 impl<P: Files> Plan<P> {
@@ -86,8 +87,10 @@ impl<P: Files> Plan<P> {
         let oldest = options.compaction == Compaction::Tiered
             && job.to == 0
             && last.is_some_and(|table| compact::is_oldest_run(&tree.version, table));
+        let inputs = job.upper.iter().chain(&job.lower);
         Self {
             keyspace: tree.id,
+            origin: tree.origin(inputs.map(|table| table.info().number).collect()),
             compressed_as: if oldest { LEVELS - 1 } else { job.to },
             job,
             rewritten,
@@ -211,6 +214,7 @@ impl<P: Files> Shared<P> {
             sources: plan.sources(),
             level: plan.compressed_as,
             bottom: plan.job.bottom,
+            by_sequence: false,
             // A run of level 0 is one table: it stands for a time, not for a range of keys.
             table_bytes: match plan.job.to {
                 0 => u64::MAX,
@@ -218,6 +222,7 @@ impl<P: Files> Shared<P> {
             },
             filtered: true,
             rewritten: plan.rewritten.clone(),
+            origin: plan.origin.clone(),
         };
         let built = match build(parts, || self.maintenance.lock().number(), go_on) {
             Err(error) if plan.notes_damage(&error) => {
@@ -369,7 +374,7 @@ impl<P: Files> Shared<P> {
             next_number: state.next_number,
             ..state.manifest.clone()
         };
-        let version = Version { levels };
+        let version = Version::new(levels);
         if let Some(keyspace) = manifest.keyspace(plan.keyspace) {
             keyspace.levels = version.infos();
             // Reads search levels below 0 by halves: rather no merge than one that breaks their order.
@@ -395,9 +400,7 @@ impl<P: Files> Shared<P> {
         drop(reads);
         self.publish(|tree| {
             if tree.id == plan.keyspace {
-                tree.version = Arc::new(Version {
-                    levels: version.levels.clone(),
-                });
+                tree.version = Arc::new(Version::new(version.levels.clone()));
             }
         });
         if !moved {

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 use super::error::{Error, Result};
+use super::key_prefix::KeyPrefix;
 use super::operands::MergeOperator;
 use super::watch::EventHook;
 use core::time::Duration;
@@ -112,6 +113,13 @@ pub struct Options {
     pub block_bytes: usize,
     /// Bits for each key in a table's filter, 0 (no filter) to 32. Default 10: about 1 % false positives.
     pub filter_bits_per_key: usize,
+    /// Prefixes that filters know besides whole keys: a walk over keys of one prefix passes by tables without it. Tables that were written with
+    /// another choice are walked as if there were none. Default: none.
+    pub key_prefix: Option<KeyPrefix>,
+    /// Bytes of index and filter from which a table has them in partitions, which are read when needed and lie in the cache, in place of
+    /// memory for as long as the table is open. That costs a read one more look at the cache. 0: every table has. Default 1 MiB, a
+    /// table of some 60 MB.
+    pub partitioned_from: usize,
     /// Memory for table blocks that were read, in bytes. Default 32 MiB; 0 caches nothing.
     pub cache_bytes: usize,
     /// Who flushes and merges. Default: the writers.
@@ -146,6 +154,8 @@ impl Default for Options {
             keep_value: None,
             block_bytes: 4096,
             filter_bits_per_key: 10,
+            key_prefix: None,
+            partitioned_from: 1 << 20,
             cache_bytes: 32 << 20,
             maintenance: Maintenance::Inline,
             timings: false,
@@ -181,6 +191,10 @@ impl Options {
             "block_bytes must be 64 to 1 MiB"
         } else if self.slow_after.is_some() && self.events.is_none() {
             "slow_after needs the option events, which is told of slow calls"
+        } else if self.key_prefix.is_some_and(|prefix| !prefix.is_sensible()) {
+            "key_prefix must have a length of 1 to 64 KiB"
+        } else if self.key_prefix.is_some() && self.filter_bits_per_key == 0 {
+            "key_prefix needs filters: set filter_bits_per_key above 0"
         } else if self.filter_bits_per_key > 32 {
             "filter_bits_per_key must be at most 32"
         } else {

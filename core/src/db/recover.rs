@@ -29,6 +29,7 @@ use super::maintenance::{MaintenanceCounts, MaintenanceState};
 use super::memtable::{Memtable, MemtableCursor};
 use super::options::Options;
 use super::shared::{Reads, Shared};
+use super::table::Origin;
 use super::version::{Manifest, Tree, Version, View};
 use super::wal::{ActiveLog, HEADER_BYTES, LogReader, Record};
 use super::watch::Watch;
@@ -56,7 +57,7 @@ pub(super) fn open<P: Files>(platform: P, path: &[u8], options: Options) -> Resu
     let names = directory.list()?;
     let manifest = match Manifest::load(&directory)? {
         Some(manifest) => manifest,
-        None => new_manifest(&directory, &names)?,
+        None => new_manifest(&directory)?,
     };
     remove_earlier_attempts(&directory, &names, &manifest)?;
     let cache = Arc::new(BlockCache::new(options.cache_bytes, &directory.platform));
@@ -213,9 +214,10 @@ pub(super) fn take_lock<P: Files>(directory: &Directory<P>) -> Result<P::File> {
     }
 }
 
-/// The manifest of a database that does not exist yet. A creation that was cut off leaves at most a log without records.
-fn new_manifest<P: Files>(directory: &Directory<P>, names: &[FileName]) -> Result<Manifest> {
-    for &name in names {
+/// Whether a directory without a manifest is of a database that does not exist yet. A creation that was cut off leaves at most a log without
+/// records.
+pub(super) fn is_new<P: Files>(directory: &Directory<P>) -> Result<bool> {
+    for name in directory.list()? {
         let bytes = match name {
             FileName::Table(_) | FileName::Values(_) => 1,
             FileName::Log(_) => directory
@@ -224,15 +226,22 @@ fn new_manifest<P: Files>(directory: &Directory<P>, names: &[FileName]) -> Resul
             _ => 0,
         };
         if bytes > 0 {
-            let name = FileName::Manifest;
-            return Err(Error::corrupt(
-                name,
-                0,
-                "the file is missing, beside tables or logs",
-                1,
-                0,
-            ));
+            return Ok(false);
         }
+    }
+    Ok(true)
+}
+
+fn new_manifest<P: Files>(directory: &Directory<P>) -> Result<Manifest> {
+    if !is_new(directory)? {
+        let name = FileName::Manifest;
+        return Err(Error::corrupt(
+            name,
+            0,
+            "the file is missing, beside tables or logs: a repair makes it anew",
+            1,
+            0,
+        ));
     }
     Ok(Manifest::new(Manifest::new_id(&directory.platform)))
 }
@@ -293,6 +302,8 @@ struct Recovery<'a, P: Files> {
     manifest: Manifest,
     /// By keyspace, what was replayed and is in no table.
     memtables: Vec<(KeyspaceId, Arc<Memtable>)>,
+    /// The logs so far.
+    replayed: Vec<u64>,
 }
 
 impl<'a, P: Files> Recovery<'a, P> {
@@ -310,6 +321,7 @@ impl<'a, P: Files> Recovery<'a, P> {
         }
         Self {
             memtables: empty_memtables(&manifest),
+            replayed: Vec::new(),
             directory,
             options,
             manifest,
@@ -324,6 +336,7 @@ impl<'a, P: Files> Recovery<'a, P> {
         let mut number = self.manifest.log_number;
         loop {
             let mut reader = LogReader::open(self.directory, number)?;
+            self.replayed.push(number);
             let name = reader.name();
             let next = loop {
                 match reader.next()? {
@@ -424,8 +437,15 @@ impl<'a, P: Files> Recovery<'a, P> {
             if memtable.is_empty() {
                 continue;
             }
-            let levels = self.manifest.keyspace(keyspace).map(|info| &info.levels);
-            let bottom = levels.is_none_or(|levels| levels.iter().all(Vec::is_empty));
+            let Some(info) = self.manifest.keyspace(keyspace) else {
+                continue;
+            };
+            let bottom = info.levels.iter().all(Vec::is_empty);
+            let origin = Origin {
+                keyspace,
+                name: info.name.as_str().into(),
+                made_of: self.replayed.clone(),
+            };
             let cursor = MemtableCursor::new(memtable, u64::MAX, self.options.merge_operator);
             let parts = Build {
                 directory: self.directory,
@@ -433,9 +453,11 @@ impl<'a, P: Files> Recovery<'a, P> {
                 sources: Vec::from([Source::Memtable(cursor)]),
                 level: 0,
                 bottom,
+                by_sequence: false,
                 table_bytes: u64::MAX,
                 filtered: false,
                 rewritten: BTreeSet::new(),
+                origin,
             };
             let built = build(parts, || self.number(), |_| ControlFlow::Continue(()))?;
             if let Some(info) = self.manifest.keyspace(keyspace) {

@@ -58,7 +58,7 @@ pub use scan::{Pair, Scan, Tail, TransactionScan};
 pub use snapshot::Snapshot;
 pub use transaction::Transaction;
 pub use underpin_core::db::{
-    BATCH_BYTES_MAX, Compaction, Error, Event, EventHook, KEY_BYTES_MAX, KeepValue, KeyspaceId,
-    Maintenance, MergeOperator, Operation, Options, RepairReport, Stats, Timing, Timings,
-    VALUE_BYTES_MAX, VerifyReport, WriteLevel,
+    BATCH_BYTES_MAX, Compaction, Error, Event, EventHook, KEY_BYTES_MAX, KeepValue, KeyPrefix,
+    KeyspaceId, Maintenance, MergeOperator, Operation, Options, RepairReport, Stats, Timing,
+    Timings, VALUE_BYTES_MAX, VerifyReport, WriteLevel,
 };

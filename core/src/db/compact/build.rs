@@ -11,7 +11,7 @@ use crate::db::error::Result;
 use crate::db::iter::{MergeCursor, Source};
 use crate::db::options::Options;
 use crate::db::ranges::RemovedRanges;
-use crate::db::table::{Block, TableBuilder, TableInfo};
+use crate::db::table::{Block, Origin, TableBuilder, TableInfo};
 use crate::db::values::Reference;
 use crate::platform::{ClockId, Files};
 use alloc::collections::BTreeSet;
@@ -33,12 +33,16 @@ pub(in crate::db) struct Build<'a, P: Files> {
     pub(in crate::db) level: usize,
     /// There is nothing older.
     pub(in crate::db) bottom: bool,
+    /// Which source is newer, only the entries' sequence numbers say.
+    pub(in crate::db) by_sequence: bool,
     /// Size at which a new table is started, in bytes.
     pub(in crate::db) table_bytes: u64,
     /// Whether the option's filter is asked.
     pub(in crate::db) filtered: bool,
     /// Values files whose values are written anew.
     pub(in crate::db) rewritten: BTreeSet<u64>,
+    /// The keyspace, and what the tables replace.
+    pub(in crate::db) origin: Origin,
 }
 
 /// Builds the tables. `number` gives each its own; `go_on` is asked now and then, with the bytes since it was last asked. `None` if it
@@ -102,6 +106,9 @@ fn write<P: Files>(
     let mut from: Option<Vec<u8>> = None;
     let mut builder: Option<TableBuilder<P>> = None;
     merge.keep_lost();
+    if build.by_sequence {
+        merge.go_by_sequence();
+    }
     merge.seek(Bound::Unbounded, false)?;
     let mut bytes = 0usize;
     while merge.key().is_some() {
@@ -146,7 +153,9 @@ fn write<P: Files>(
             let table = match &mut builder {
                 Some(table) => table,
                 none => {
-                    let mut table = TableBuilder::new(directory, number(), options, compressed)?;
+                    let origin = build.origin.clone();
+                    let mut table =
+                        TableBuilder::new(directory, number(), options, compressed, origin)?;
                     table.may_refer_to(&shares);
                     none.insert(table)
                 }
@@ -166,7 +175,9 @@ fn write<P: Files>(
     }
     let rest = ranges.between(from.as_deref(), None);
     if builder.is_none() && !rest.is_empty() {
-        builder = Some(TableBuilder::new(directory, number(), options, compressed)?);
+        let origin = build.origin;
+        let table = TableBuilder::new(directory, number(), options, compressed, origin)?;
+        builder = Some(table);
     }
     if let Some(table) = builder {
         made.tables.push(table.finish(&rest)?);

@@ -63,6 +63,8 @@ pub(in crate::db) struct MergeCursor<P: Files> {
     complete: bool,
     /// Whether merges over values that cannot be read are kept as refused ones.
     keeps_lost: bool,
+    /// Whether sources stand in no order: sequence numbers say what is newer.
+    by_sequence: bool,
     reverse: bool,
     /// Sources at an entry, in order.
     order: Vec<Head>,
@@ -91,6 +93,7 @@ impl<P: Files> MergeCursor<P> {
             operator,
             complete,
             keeps_lost: false,
+            by_sequence: false,
             reverse: false,
             order: Vec::new(),
             group: 0,
@@ -106,6 +109,12 @@ impl<P: Files> MergeCursor<P> {
     /// Keeps merges over values that cannot be read as refused ones.
     pub(in crate::db) const fn keep_lost(&mut self) {
         self.keeps_lost = true;
+    }
+
+    /// Has entries' sequence numbers say which is newer, not the order of sources. Of several with one number those that came of a merge, which have
+    /// a value, count before those that went into it.
+    pub(in crate::db) const fn go_by_sequence(&mut self) {
+        self.by_sequence = true;
     }
 
     pub(in crate::db) fn sources(&self) -> &[Source<P>] {
@@ -286,6 +295,9 @@ impl<P: Files> MergeCursor<P> {
             next.prefix == first.prefix && self.sources[next.at].key() == Some(key)
         });
         self.group = 1 + same.count();
+        if self.by_sequence {
+            return self.settle_by_sequence();
+        }
         if !self.ranged.is_empty() && self.is_hidden(key, first.at) {
             return Ok(());
         }
@@ -296,12 +308,45 @@ impl<P: Files> MergeCursor<P> {
         Ok(())
     }
 
+    /// As [`settle`](Self::settle), from the group on.
+    fn settle_by_sequence(&mut self) -> Result<()> {
+        let Self {
+            sources,
+            order,
+            group,
+            ..
+        } = self;
+        order[..*group].sort_by_key(|head| {
+            let entry = sources[head.at].entry();
+            let age = entry.map(|entry| (entry.sequence, entry.kind != Kind::Merge));
+            (core::cmp::Reverse(age), head.at)
+        });
+        let first = self.order.first().map(|head| &self.sources[head.at]);
+        let Some(entry) = first.and_then(Source::entry) else {
+            return Ok(());
+        };
+        if self.is_removed(entry.key, entry.sequence) {
+            return Ok(());
+        }
+        if matches!(entry.kind, Kind::Merge | Kind::Refused) {
+            return self.merge();
+        }
+        self.state = State::Entry(entry.kind);
+        Ok(())
+    }
+
+    /// Whether a range with `key` was removed after the write `sequence`.
+    fn is_removed(&self, key: &[u8], sequence: u64) -> bool {
+        let mut ranged = self.ranged.iter();
+        ranged.any(|&at| self.sources[at].covering(key) > sequence)
+    }
+
     /// Whether a source newer than `before` has removed a range with `key`.
     fn is_hidden(&self, key: &[u8], before: usize) -> bool {
         self.ranged
             .iter()
             .take_while(|&&at| at < before)
-            .any(|&at| self.sources[at].covers(key))
+            .any(|&at| self.sources[at].covering(key) > 0)
     }
 
     /// Puts the merges of the current key together.
@@ -318,15 +363,26 @@ impl<P: Files> MergeCursor<P> {
         let mut base = Base::Nothing;
         let mut key = &[][..];
         let mut ended = self.complete;
+        let mut last = u64::MAX;
         for &Head { at, .. } in &order[..self.group] {
             let Some(entry) = sources[at].entry() else {
                 break;
             };
             key = entry.key;
-            let newer = self.ranged.iter().take_while(|&&ranged| ranged < at);
-            if newer.clone().any(|&ranged| sources[ranged].covers(key)) {
+            let mut ranged = self.ranged.iter();
+            let removed = match self.by_sequence {
+                false => ranged
+                    .take_while(|&&ranged| ranged < at)
+                    .any(|&ranged| sources[ranged].covering(key) > 0),
+                true => ranged.any(|&ranged| sources[ranged].covering(key) > entry.sequence),
+            };
+            if removed {
                 ended = true;
                 break;
+            }
+            // Twice the same, in a table and in what it was made of.
+            if self.by_sequence && core::mem::replace(&mut last, entry.sequence) == entry.sequence {
+                continue;
             }
             match entry.kind {
                 Kind::Merge if operands.push_list(entry.value) => {}
@@ -352,7 +408,7 @@ impl<P: Files> MergeCursor<P> {
                 break;
             }
         }
-        ended |= self.ranged.iter().any(|&at| sources[at].covers(key));
+        ended |= self.ranged.iter().any(|&at| sources[at].covering(key) > 0);
         self.merged.clear();
         if ended {
             let kind = operands.resolve(self.operator, key, base, &mut self.merged);

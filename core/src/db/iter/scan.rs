@@ -163,10 +163,10 @@ impl<P: Files> Scan<P> {
     }
 
     fn cursor(&self, reverse: bool) -> Result<MergeCursor<P>> {
-        let sources = self.tree.sources(self.sequence, self.operator);
+        let (start, end) = (borrowed(&self.start), borrowed(&self.end));
+        let sources = self.tree.sources(self.sequence, self.operator, start, end);
         let mut cursor = MergeCursor::new(sources, self.operator, true);
-        let from = if reverse { &self.end } else { &self.start };
-        cursor.seek(borrowed(from), reverse)?;
+        cursor.seek(if reverse { end } else { start }, reverse)?;
         Ok(cursor)
     }
 }

@@ -11,7 +11,7 @@ use crate::db::version::Version;
 use crate::platform::Files;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::ops::{Bound, Deref};
+use core::ops::{Bound, Deref, Range};
 
 /// One sorted source, with each key once.
 #[derive(Debug)]
@@ -110,21 +110,21 @@ impl<P: Files> Source<P> {
         match self {
             Self::Memtable(cursor) => !cursor.ranges().is_empty(),
             Self::Table(cursor) => !cursor.table().ranges().is_empty(),
-            Self::Level(cursor) => cursor.tables.iter().any(|table| !table.ranges().is_empty()),
+            Self::Level(cursor) => cursor.tables.has_ranges(),
         }
     }
 
-    /// Whether it removes `key` from older sources.
-    pub(super) fn covers(&self, key: &[u8]) -> bool {
+    /// The write that removed `key` from older sources, if one of this source did; else 0.
+    pub(super) fn covering(&self, key: &[u8]) -> u64 {
         let ranges = match self {
             Self::Memtable(cursor) => cursor.ranges(),
             Self::Table(cursor) => cursor.table().ranges(),
             Self::Level(cursor) => match candidate(&cursor.tables, key) {
                 Some(table) => table.ranges(),
-                None => return false,
+                None => return 0,
             },
         };
-        ranges.covering(key) > 0
+        ranges.covering(key)
     }
 
     /// Adds its removed ranges to a list.
@@ -151,8 +151,18 @@ pub(in crate::db) fn candidate<'a, P: Files>(
 #[derive(Debug)]
 pub(in crate::db) enum LevelTables<P: Files> {
     Some(Vec<Arc<Table<P>>>),
-    /// A whole level: a scan does not count up each of its tables.
-    Level(Arc<Version<P>>, usize),
+    /// Those of a level that lie next to each other: a scan does not count up each of them.
+    Level(Arc<Version<P>>, usize, Range<usize>),
+}
+
+impl<P: Files> LevelTables<P> {
+    /// Whether any of them, or of the whole level, has removed ranges.
+    fn has_ranges(&self) -> bool {
+        match self {
+            Self::Some(tables) => tables.iter().any(|table| !table.ranges().is_empty()),
+            Self::Level(version, level, _) => version.has_ranges(*level),
+        }
+    }
 }
 
 impl<P: Files> Deref for LevelTables<P> {
@@ -161,7 +171,7 @@ impl<P: Files> Deref for LevelTables<P> {
     fn deref(&self) -> &Self::Target {
         match self {
             Self::Some(tables) => tables,
-            Self::Level(version, level) => &version.levels[*level],
+            Self::Level(version, level, range) => &version.levels[*level][range.clone()],
         }
     }
 }

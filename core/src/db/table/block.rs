@@ -51,21 +51,7 @@ impl Block {
         offset: u64,
         version: u32,
     ) -> Result<Self> {
-        let restarts = bytes.split_last_chunk::<4>().and_then(|(rest, count)| {
-            let count = usize::try_from(u32::from_le_bytes(*count)).ok()?;
-            let end = rest.len().checked_sub(count.checked_mul(4)?)?;
-            // The index of a table with nothing but removed ranges is empty.
-            (count > 0 || end == 0).then_some((count, end))
-        });
-        let Some((restart_count, entries_end)) = restarts else {
-            return Err(Error::corrupt(
-                file,
-                offset,
-                "restart count of a block",
-                1,
-                0,
-            ));
-        };
+        let (restart_count, entries_end) = restarts(&bytes, file, offset)?;
         Ok(Self {
             bytes,
             entries_end,
@@ -76,6 +62,64 @@ impl Block {
             flat: Flat::NONE,
             is_settled: false,
         })
+    }
+
+    /// A partition: the index of some data blocks, their filter, and the filter's length.
+    pub(super) fn of_partition(
+        bytes: Vec<u8>,
+        file: FileName,
+        offset: u64,
+        version: u32,
+    ) -> Result<Self> {
+        let index = bytes.split_last_chunk::<4>().and_then(|(rest, filter)| {
+            let filter = usize::try_from(u32::from_le_bytes(*filter)).ok()?;
+            rest.len().checked_sub(filter)
+        });
+        let index = index
+            .ok_or_else(|| Error::corrupt(file, offset, "length of a partition's filter", 1, 0))?;
+        let (restart_count, entries_end) =
+            restarts(bytes.get(..index).unwrap_or_default(), file, offset)?;
+        Ok(Self {
+            bytes,
+            entries_end,
+            restart_count,
+            file,
+            offset,
+            version,
+            flat: Flat::NONE,
+            is_settled: true,
+        })
+    }
+
+    /// The filter of a partition.
+    pub(super) fn filter(&self) -> &[u8] {
+        let restarts = self.restart_count.saturating_mul(4).saturating_add(4);
+        let start = self.entries_end.saturating_add(restarts);
+        let end = self.bytes.len().saturating_sub(4);
+        self.bytes.get(start..end).unwrap_or_default()
+    }
+
+    /// Which of the entries, all with whole keys, is the first whose key is not less than `key`; their number if none is.
+    pub(super) fn first_not_less(&self, key: &[u8]) -> Result<usize> {
+        let (mut low, mut high) = (0, self.restart_count);
+        while low < high {
+            let middle = low.midpoint(high);
+            match self.whole(middle)?.suffix < key {
+                true => low = middle.saturating_add(1),
+                false => high = middle,
+            }
+        }
+        Ok(low)
+    }
+
+    /// Entry `index` of those with whole keys.
+    pub(super) fn whole(&self, index: usize) -> Result<Parts<'_>> {
+        let at = self.restart(index)?;
+        let entry = self.entry(at)?;
+        match entry.shared {
+            0 => Ok(entry),
+            _ => Err(self.corrupt(at, "key of an index")),
+        }
     }
 
     /// A value as a block, so that it may lie in the cache: one without entries.
@@ -255,6 +299,17 @@ impl Block {
     pub(super) fn slice(&self, range: Range<usize>) -> &[u8] {
         self.bytes.get(range).unwrap_or_default()
     }
+}
+
+/// How many restarts a block has, and where its entries end.
+fn restarts(bytes: &[u8], file: FileName, offset: u64) -> Result<(usize, usize)> {
+    let restarts = bytes.split_last_chunk::<4>().and_then(|(rest, count)| {
+        let count = usize::try_from(u32::from_le_bytes(*count)).ok()?;
+        let end = rest.len().checked_sub(count.checked_mul(4)?)?;
+        // The index of a table with nothing but removed ranges is empty.
+        (count > 0 || end == 0).then_some((count, end))
+    });
+    restarts.ok_or_else(|| Error::corrupt(file, offset, "restart count of a block", 1, 0))
 }
 
 /// A length and what follows it. Most take one byte.

@@ -2,12 +2,17 @@
 #![forbid(unsafe_code)]
 
 use super::block_builder::BlockBuilder;
-use super::layout::{BlockKind, BlockPlace, Footer, compress, push_meta, push_ranges, trailer};
+use super::layout::{
+    About, BlockKind, BlockPlace, Footer, compress, push_meta, push_ranges, trailer,
+};
+use super::origin::Origin;
+use super::partition::{self, IndexBuilder};
 use crate::db::directory::Directory;
 use crate::db::entry::{Entry, Kind};
 use crate::db::error::{Error, Result};
 use crate::db::file_name::FileName;
 use crate::db::filter::FilterBuilder;
+use crate::db::key_prefix::KeyPrefix;
 use crate::db::options::Options;
 use crate::db::ranges::RemovedRanges;
 use crate::db::values::{Reference, Share, ValueWriter};
@@ -81,8 +86,13 @@ pub(in crate::db) struct TableBuilder<P: Files> {
     info: TableInfo,
     block_bytes: usize,
     data: BlockBuilder,
-    index: BlockBuilder,
+    index: IndexBuilder,
     filter: FilterBuilder,
+    origin: Origin,
+    key_prefix: Option<KeyPrefix>,
+    /// The one that the filter was told of last, in this partition.
+    last_prefix: Vec<u8>,
+    partitioned_from: usize,
     compressed: bool,
     scratch: Vec<u8>,
     /// The last block's memory.
@@ -106,6 +116,7 @@ impl<P: Files> TableBuilder<P> {
         number: u64,
         options: &Options,
         compressed: bool,
+        origin: Origin,
     ) -> Result<Self> {
         let name = FileName::Table(number);
         let open = OpenOptions {
@@ -124,8 +135,12 @@ impl<P: Files> TableBuilder<P> {
             },
             block_bytes: options.block_bytes,
             data: BlockBuilder::new(RESTART_INTERVAL),
-            index: BlockBuilder::new(1),
+            index: IndexBuilder::new(options.block_bytes),
             filter: FilterBuilder::new(options.filter_bits_per_key),
+            origin,
+            key_prefix: options.key_prefix,
+            last_prefix: Vec::new(),
+            partitioned_from: options.partitioned_from,
             compressed,
             scratch: Vec::new(),
             block: Vec::new(),
@@ -228,6 +243,13 @@ impl<P: Files> TableBuilder<P> {
         self.info.removes += u64::from(kind == Kind::Remove);
         self.info.sequence_max = self.info.sequence_max.max(sequence);
         self.filter.push(key);
+        if let Some(prefix) = self.key_prefix.and_then(|prefix| prefix.of(key))
+            && *prefix != *self.last_prefix
+        {
+            self.filter.push(prefix);
+            self.last_prefix.clear();
+            self.last_prefix.extend_from_slice(prefix);
+        }
         self.data.push(key, sequence, kind, value);
         Ok(())
     }
@@ -238,13 +260,19 @@ impl<P: Files> TableBuilder<P> {
         self.info.largest = self.data.last_key().into();
         self.finish_data()?;
         self.take_ranges(ranges);
-        let mut block = self.filter.finish();
+        let mut block = Vec::new();
+        let (index_block, partitions) = self.finish_index(&mut block)?;
         let filter = self.push_block(&mut block, BlockKind::Filter as u8)?;
         push_ranges(ranges, &mut block);
         let ranges = self.push_block(&mut block, BlockKind::Ranges as u8)?;
-        self.index.finish(&mut block);
+        block.extend_from_slice(&index_block);
         let index = self.push_block(&mut block, BlockKind::Index as u8)?;
-        push_meta(&self.info, &mut block);
+        let about = About {
+            origin: Some(core::mem::take(&mut self.origin)),
+            key_prefix: self.key_prefix,
+            partitions,
+        };
+        push_meta(&self.info, &about, &mut block);
         let meta = self.push_block(&mut block, BlockKind::Meta as u8)?;
         Footer::new(filter, ranges, index, meta).push(self.info.number, &mut self.buffer);
         self.write()?;
@@ -254,6 +282,34 @@ impl<P: Files> TableBuilder<P> {
         }
         self.file = None;
         Ok(core::mem::take(&mut self.info))
+    }
+
+    /// Writes the partitions, if the table is to have any. Leaves the filter of a table without in `filter`, and returns the index and how many
+    /// partitions it is of.
+    fn finish_index(&mut self, filter: &mut Vec<u8>) -> Result<(Vec<u8>, u64)> {
+        let index = core::mem::take(&mut self.index);
+        let keys = self.filter.len();
+        let bytes = index.bytes().saturating_add(self.filter.bytes_of(keys));
+        let mut block = Vec::new();
+        let parts = index.parts(keys);
+        if index.is_empty() || bytes < self.partitioned_from {
+            *filter = self.filter.finish(0..keys);
+            let blocks = parts.last().map_or(0, |last| last.blocks.end);
+            index.encode(0..blocks, &mut block);
+            return Ok((block, 0));
+        }
+        let mut top = BlockBuilder::new(1);
+        let mut place = Vec::new();
+        for part in &parts {
+            index.encode(part.blocks.clone(), &mut block);
+            partition::push_filter(&self.filter.finish(part.keys.clone()), &mut block);
+            let written = self.push_block(&mut block, BlockKind::Partition as u8)?;
+            place.clear();
+            partition::push_place(written, part.blocks.len(), &mut place);
+            top.push(index.key(part.blocks.end - 1), 0, Kind::Put, &place);
+        }
+        top.finish(&mut block);
+        Ok((block, parts.len() as u64))
     }
 
     /// Makes the values durable before the table that refers to them.
@@ -300,9 +356,12 @@ impl<P: Files> TableBuilder<P> {
         if self.compressed {
             kind |= compress(&mut block, &mut self.scratch);
         }
-        let mut place = Vec::new();
-        self.push_block(&mut block, kind)?.push(&mut place);
-        self.index.push(&last_key, 0, Kind::Put, &place);
+        let place = self.push_block(&mut block, kind)?;
+        self.index.push(&last_key, place);
+        let filter = &self.filter;
+        if self.index.cut(filter.len(), |keys| filter.bytes_of(keys)) {
+            self.last_prefix.clear();
+        }
         self.block = block;
         Ok(())
     }

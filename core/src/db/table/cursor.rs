@@ -19,6 +19,9 @@ use core::ops::Bound;
 #[derive(Debug)]
 pub(in crate::db) struct TableCursor<P: Files> {
     table: Arc<Table<P>>,
+    /// The part of the index that `at` counts in, and it itself unless the index is in one piece.
+    part: usize,
+    part_block: Option<Arc<Block>>,
     /// The data block that `data` is of.
     at: usize,
     data: Option<DataCursor>,
@@ -31,6 +34,8 @@ impl<P: Files> TableCursor<P> {
     pub(in crate::db) const fn new(table: Arc<Table<P>>, cached: bool) -> Self {
         Self {
             table,
+            part: 0,
+            part_block: None,
             at: 0,
             data: None,
             cached,
@@ -49,23 +54,31 @@ impl<P: Files> TableCursor<P> {
 
     /// Goes to the first key at, or after, the bound; in reverse to the last one at, or before, it.
     pub(in crate::db) fn seek(&mut self, from: Bound<&[u8]>, reverse: bool) -> Result<()> {
-        let count = self.table.block_count();
+        let last_part = self.table.part_count().saturating_sub(1);
         match from {
             Bound::Unbounded if reverse => {
-                self.load(count.checked_sub(1))?;
+                self.enter(last_part)?;
+                self.load(self.block_count().checked_sub(1))?;
                 if let Some(data) = &mut self.data {
                     data.seek_last()?;
                 }
             }
             Bound::Unbounded => {
+                self.enter(0)?;
                 self.load(Some(0))?;
                 self.step_in_block(false)?;
             }
             Bound::Included(key) | Bound::Excluded(key) => {
-                let at = self.table.find_block(key);
                 // Past the last key there is nothing, or, in reverse, everything.
+                let last = self.table.find_part(key) > last_part;
+                self.enter(self.table.find_part(key).min(last_part))?;
+                let part = self.part_block.as_deref();
+                let at = match last {
+                    true => self.block_count(),
+                    false => self.table.find_block(part, key)?,
+                };
                 self.load(if reverse {
-                    Some(at.min(count.saturating_sub(1)))
+                    Some(at.min(self.block_count().saturating_sub(1)))
                 } else {
                     Some(at)
                 })?;
@@ -136,24 +149,55 @@ impl<P: Files> TableCursor<P> {
     fn skip_empty(&mut self, reverse: bool) -> Result<()> {
         while self.data.as_ref().is_some_and(|data| !data.is_at_entry()) {
             if reverse {
+                if self.at == 0 && self.part > 0 {
+                    self.enter(self.part.saturating_sub(1))?;
+                    self.at = self.block_count();
+                }
                 self.load(self.at.checked_sub(1))?;
                 if let Some(data) = &mut self.data {
                     data.seek_last()?;
                 }
             } else {
-                self.load(self.at.checked_add(1))?;
+                let next = self.at.saturating_add(1);
+                let part = self.part.saturating_add(1);
+                if next >= self.block_count() && part < self.table.part_count() {
+                    self.enter(part)?;
+                    self.load(Some(0))?;
+                } else {
+                    self.load(Some(next))?;
+                }
                 self.step_in_block(false)?;
             }
         }
         Ok(())
     }
 
-    /// Opens data block `at`, if there is one.
-    fn load(&mut self, at: Option<usize>) -> Result<()> {
-        let place = at.and_then(|at| self.table.place(at));
-        self.at = at.unwrap_or_default();
+    /// Goes to a part of the index.
+    fn enter(&mut self, part: usize) -> Result<()> {
+        if self.part == part && self.part_block.is_some() {
+            return Ok(());
+        }
         // After an error there is no entry here.
         let last = self.data.take();
+        self.part_block = self.table.part(part, self.cached)?;
+        self.part = part;
+        self.data = last;
+        Ok(())
+    }
+
+    fn block_count(&self) -> usize {
+        self.table.block_count(self.part_block.as_deref())
+    }
+
+    /// Opens data block `at`, if there is one.
+    fn load(&mut self, at: Option<usize>) -> Result<()> {
+        // After an error there is no entry here.
+        let last = self.data.take();
+        self.at = at.unwrap_or_default();
+        let place = match at {
+            Some(at) => self.table.place_in(self.part_block.as_deref(), at)?,
+            None => None,
+        };
         let Some(place) = place else {
             return Ok(());
         };

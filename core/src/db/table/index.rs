@@ -28,10 +28,10 @@ pub(super) struct Index {
 }
 
 impl Index {
-    /// Reads an index block. `None` inside for places that make no sense, as `is_place` sees it.
+    /// Reads an index block. `place` reads where a block is, and says `None` if that makes no sense; then so does this.
     pub(super) fn read(
         block: Arc<Block>,
-        is_place: impl Fn(BlockPlace) -> bool,
+        mut place: impl FnMut(&[u8]) -> Option<BlockPlace>,
     ) -> Result<Option<Self>> {
         let mut index = Self::default();
         let bytes_max = block.bytes();
@@ -41,7 +41,7 @@ impl Index {
             let Some(entry) = cursor.entry() else {
                 break;
             };
-            let Some(place) = BlockPlace::read(entry.value).filter(|place| is_place(*place)) else {
+            let Some(place) = place(entry.value) else {
                 return Ok(None);
             };
             let ascends =
@@ -137,7 +137,9 @@ mod tests {
                 let mut bytes = Vec::new();
                 builder.finish(&mut bytes);
                 let block = Block::new(bytes, FileName::Table(1), 0, 3).unwrap();
-                let index = Index::read(Arc::new(block), |_| true).unwrap().unwrap();
+                let index = Index::read(Arc::new(block), BlockPlace::read)
+                    .unwrap()
+                    .unwrap();
                 let strangers = [
                     b"".to_vec(),
                     b"pref".to_vec(),

@@ -6,17 +6,19 @@
 )]
 
 use super::builder::TableInfo;
+use super::origin::Origin;
 use crate::codec::{Crc32c, Reader, crc32c, is_same, varint};
 use crate::db::error::{Error, Result};
 use crate::db::file_name::FileName;
+use crate::db::key_prefix::KeyPrefix;
 use crate::db::options::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
 use crate::db::ranges::{RemovedRange, RemovedRanges};
 use crate::db::values::Share;
 use alloc::vec::Vec;
 
 const MAGIC: [u8; 8] = *b"undrtabl";
-/// What is written; older ones are read too. Version 2 had no references to values.
-const VERSION: u32 = 3;
+/// What is written; older ones are read too. Version 2 had no references to values, version 3 said nothing of keyspaces and had no partitions.
+const VERSION: u32 = 4;
 pub(super) const FOOTER_BYTES: usize = 88;
 /// Version 1 had no block of removed ranges.
 pub(super) const FOOTER_1_BYTES: usize = 72;
@@ -34,6 +36,8 @@ pub(in crate::db) enum BlockKind {
     Ranges = 5,
     /// A value, in a values file.
     Value = 6,
+    /// A part of the index with its filter.
+    Partition = 7,
 }
 
 /// Set in the kind of a data block or value that is compressed.
@@ -293,8 +297,19 @@ impl Footer {
     }
 }
 
+/// What a table says of itself that the manifest does not repeat.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct About {
+    /// `None` before version 4.
+    pub(super) origin: Option<Origin>,
+    /// The prefixes of keys that the filter knows.
+    pub(super) key_prefix: Option<KeyPrefix>,
+    /// Parts of the index; 0: it is in one piece, and so is the filter.
+    pub(super) partitions: u64,
+}
+
 /// Encodes what a table says of itself.
-pub(super) fn push_meta(info: &TableInfo, out: &mut Vec<u8>) {
+pub(super) fn push_meta(info: &TableInfo, about: &About, out: &mut Vec<u8>) {
     for number in [info.entries, info.removes, info.sequence_max, info.ranges] {
         varint::push(out, number);
     }
@@ -303,6 +318,9 @@ pub(super) fn push_meta(info: &TableInfo, out: &mut Vec<u8>) {
         out.extend_from_slice(key);
     }
     Share::push_all(&info.values, out);
+    about.origin.clone().unwrap_or_default().push(out);
+    KeyPrefix::push(about.key_prefix, out);
+    varint::push(out, about.partitions);
 }
 
 /// Reads it back.
@@ -311,7 +329,7 @@ pub(super) fn read_meta(
     number: u64,
     file_bytes: u64,
     bytes: &[u8],
-) -> Option<TableInfo> {
+) -> Option<(TableInfo, About)> {
     let mut reader = Reader::new(bytes);
     let info = TableInfo {
         number,
@@ -327,7 +345,15 @@ pub(super) fn read_meta(
             3.. => Share::read_all(&mut reader)?,
         },
     };
-    reader.is_empty().then_some(info)
+    let about = match version {
+        ..4 => About::default(),
+        4.. => About {
+            origin: Some(Origin::read(&mut reader)?),
+            key_prefix: KeyPrefix::read(&mut reader)?,
+            partitions: reader.varint()?,
+        },
+    };
+    reader.is_empty().then_some((info, about))
 }
 
 /// Encodes removed ranges.

@@ -4,7 +4,8 @@
 //! | data block | data block | ... | filter block | ranges block | index block | meta block | footer 88 |
 //! block: bytes, then kind u8 and crc32c u32
 //! ```
-//! The footer says where the last four blocks are; the index has, per data block, its last key and place.
+//! The footer says where the last four blocks are; the index has, per data block, its last key and place. In a large table these are in
+//! [partitions](partition) between the data and the filter block, which is then empty, and the index has the last key and place of each of those.
 //! Byte-exact grammar: `FORMAT.md`.
 //!
 //! A block that is walked, or found in the cache, is laid out anew, `flat`, for searches and steps both ways; that is in memory alone.
@@ -26,6 +27,8 @@ mod data_cursor;
 mod flat;
 mod index;
 mod layout;
+mod origin;
+mod partition;
 mod read_ahead;
 mod reader;
 mod salvage;
@@ -34,5 +37,6 @@ pub(super) use block::Block;
 pub(super) use builder::{TableBuilder, TableInfo};
 pub(super) use cursor::TableCursor;
 pub(super) use layout::{BlockKind, COMPRESSED, TRAILER_BYTES, check_block, compress_to, trailer};
+pub(super) use origin::Origin;
 pub(super) use reader::Table;
 pub(super) use salvage::Salvaged;

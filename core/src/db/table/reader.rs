@@ -9,8 +9,10 @@ use super::block::Block;
 use super::builder::TableInfo;
 use super::index::Index;
 use super::layout::{
-    BlockKind, BlockPlace, Footer, TRAILER_BYTES, check_block, read_meta, read_ranges,
+    About, BlockKind, BlockPlace, Footer, TRAILER_BYTES, check_block, read_meta, read_ranges,
 };
+use super::origin::Origin;
+use super::partition;
 use super::read_ahead::ReadAhead;
 use crate::db::cache::BlockCache;
 use crate::db::directory::Directory;
@@ -24,7 +26,7 @@ use crate::platform::Files;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::ops::Range;
+use core::ops::{Bound, Range};
 
 /// A table that can be read. Shared by versions, cursors and reads; when the last is gone and the table
 /// [is obsolete](Self::set_obsolete), its file is removed.
@@ -34,10 +36,15 @@ pub(in crate::db) struct Table<P: Files> {
     file: Option<P::File>,
     info: TableInfo,
     version: u32,
+    about: About,
+    /// Of the data blocks, or of the partitions if there are any.
     index: Index,
+    /// Data blocks of each partition.
+    partition_blocks: Vec<u64>,
     ranges: RemovedRanges,
     filter: Vec<u8>,
-    filter_place: BlockPlace,
+    /// Where the data ends.
+    data_bytes: u64,
     /// When the file was made, in nanoseconds since 1970; 0 where the platform does not know.
     made_ns: u64,
     cache: Arc<BlockCache<P>>,
@@ -111,24 +118,45 @@ impl<P: Files> Table<P> {
         let filter = read(footer.filter, BlockKind::Filter)?;
         let senseless =
             |place: BlockPlace, what| Err(Error::corrupt(name, place.offset, what, 1, 0));
+        let meta = read(footer.meta, BlockKind::Meta)?;
+        let meta = read_meta(footer.version, stated.number, bytes, &meta);
+        let meta = meta.filter(|(info, _)| info == stated || stated.is_unknown() || cfg!(fuzzing));
+        let Some((info, about)) = meta else {
+            return senseless(footer.meta, "meta block as in the manifest");
+        };
         let index = read(footer.index, BlockKind::Index)?;
         let index = Block::new(index, name, footer.index.offset, footer.version)?;
-        let is_place = |place: BlockPlace| place.end() <= footer.filter.offset;
-        let Some(index) = Index::read(Arc::new(index), is_place)? else {
+        let is_place = |place: &BlockPlace| place.end() <= footer.filter.offset;
+        let mut partition_blocks = Vec::new();
+        let index = Index::read(Arc::new(index), |bytes| match about.partitions {
+            0 => BlockPlace::read(bytes).filter(is_place),
+            _ => {
+                let (place, blocks) = partition::read_place(bytes)?;
+                partition_blocks.push(blocks);
+                Some(place).filter(is_place)
+            }
+        })?;
+        let Some(index) = index.filter(|_| partition_blocks.len() as u64 == about.partitions)
+        else {
             return senseless(footer.index, "entry of the index");
         };
+        // Partitions follow the data without gaps (T3).
+        let places = || (0..partition_blocks.len()).filter_map(|at| index.place(at));
+        let data_bytes = places().next().unwrap_or(footer.filter).offset;
+        let ends = places().map(BlockPlace::end);
+        let starts = places().skip(1).chain([footer.filter]);
+        if !ends.eq(starts
+            .map(|place| place.offset)
+            .take(partition_blocks.len()))
+        {
+            return senseless(footer.index, "place of a partition");
+        }
         let ranges = match footer.ranges {
             None => RemovedRanges::default(),
             Some(place) => match read_ranges(&read(place, BlockKind::Ranges)?) {
                 Some(ranges) => ranges,
                 None => return senseless(place, "removed ranges"),
             },
-        };
-        let meta = read(footer.meta, BlockKind::Meta)?;
-        let info = read_meta(footer.version, stated.number, bytes, &meta);
-        let info = info.filter(|info| info == stated || stated.is_unknown() || cfg!(fuzzing));
-        let Some(info) = info else {
-            return senseless(footer.meta, "meta block as in the manifest");
         };
         let open_values = directory.values();
         let values = info.values.iter();
@@ -142,10 +170,12 @@ impl<P: Files> Table<P> {
             file: Some(file),
             info,
             version: footer.version,
+            about,
             index,
+            partition_blocks,
             ranges,
             filter,
-            filter_place: footer.filter,
+            data_bytes,
             made_ns,
             cache: cache.clone(),
             values,
@@ -160,6 +190,11 @@ impl<P: Files> Table<P> {
 
     pub(in crate::db) const fn info(&self) -> &TableInfo {
         &self.info
+    }
+
+    /// Where it belongs and what it was made of, if it says so: since version 4.
+    pub(in crate::db) const fn origin(&self) -> Option<&Origin> {
+        self.about.origin.as_ref()
     }
 
     /// Memory that the open table takes besides the cache.
@@ -205,8 +240,15 @@ impl<P: Files> Table<P> {
         if outside || !filter::may_contain(&self.filter, hash) {
             return Ok(None);
         }
-        let Some(place) = self.place(self.index.find(key)) else {
+        let Some(place) = self.index.place(self.index.find(key)) else {
             return Ok(None);
+        };
+        let place = match self.is_partitioned() {
+            false => place,
+            true => match self.find_in_partition(place, key, hash)? {
+                Some(place) => place,
+                None => return Ok(None),
+            },
         };
         let block = self.block(place)?;
         Ok(match block.find(key)? {
@@ -268,24 +310,146 @@ impl<P: Files> Table<P> {
         Ok(block)
     }
 
-    /// Data blocks.
-    pub(super) const fn block_count(&self) -> usize {
-        self.index.len()
+    const fn is_partitioned(&self) -> bool {
+        self.about.partitions > 0
     }
 
-    /// The block that may have `key`, or the number of blocks.
-    pub(super) fn find_block(&self, key: &[u8]) -> usize {
-        self.index.find(key)
+    /// The data block of the partition at `place` that may have `key`.
+    fn find_in_partition(
+        &self,
+        place: BlockPlace,
+        key: &[u8],
+        hash: u64,
+    ) -> Result<Option<BlockPlace>> {
+        let part = self.partition(place, true)?;
+        if !filter::may_contain(part.filter(), hash) {
+            return Ok(None);
+        }
+        let at = part.first_not_less(key)?;
+        self.place_in(Some(&part), at)
     }
 
-    /// Where data block `at` is.
-    pub(super) fn place(&self, at: usize) -> Option<BlockPlace> {
-        self.index.place(at)
+    /// The partition at `place`.
+    fn partition(&self, place: BlockPlace, cached: bool) -> Result<Arc<Block>> {
+        let key = (self.info.number, place.offset);
+        if cached && let Some(block) = self.cache.get(key) {
+            return Ok(block);
+        }
+        let name = FileName::Table(self.info.number);
+        let file = self.file.as_ref().ok_or(Error::Closed)?;
+        let number = self.info.number;
+        let bytes = read_block(&self.directory, file, number, place, BlockKind::Partition)?;
+        let block = Block::of_partition(bytes, name, place.offset, self.version)?;
+        let block = Arc::new(block);
+        if cached {
+            self.cache.insert(key, &block);
+        }
+        Ok(block)
     }
 
-    /// The last key of data block `at`.
-    pub(super) fn last_key(&self, at: usize) -> &[u8] {
-        self.index.key(at)
+    /// Parts of the index: its partitions, or one.
+    pub(super) fn part_count(&self) -> usize {
+        self.partition_blocks.len().max(1)
+    }
+
+    /// Data blocks that the index says part `at` has.
+    pub(super) fn blocks_stated(&self, at: usize) -> u64 {
+        let whole = self.index.len() as u64;
+        self.partition_blocks.get(at).copied().unwrap_or(whole)
+    }
+
+    /// Part `at` of the index; `None` for one in one piece.
+    pub(super) fn part(&self, at: usize, cached: bool) -> Result<Option<Arc<Block>>> {
+        match self.index.place(at) {
+            Some(place) if self.is_partitioned() => self.partition(place, cached).map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    /// The part of the index whose data may have `key`, or the number of parts.
+    pub(super) fn find_part(&self, key: &[u8]) -> usize {
+        match self.is_partitioned() {
+            true => self.index.find(key),
+            false => 0,
+        }
+    }
+
+    /// Data blocks of a part.
+    pub(super) fn block_count(&self, part: Option<&Block>) -> usize {
+        part.map_or(self.index.len(), Block::restart_count)
+    }
+
+    /// The block of a part that may have `key`, or their number.
+    pub(super) fn find_block(&self, part: Option<&Block>, key: &[u8]) -> Result<usize> {
+        match part {
+            None => Ok(self.index.find(key)),
+            Some(part) => part.first_not_less(key),
+        }
+    }
+
+    /// Where data block `at` of a part is.
+    pub(super) fn place_in(&self, part: Option<&Block>, at: usize) -> Result<Option<BlockPlace>> {
+        let Some(part) = part else {
+            return Ok(self.index.place(at));
+        };
+        if at >= part.restart_count() {
+            return Ok(None);
+        }
+        let entry = part.whole(at)?;
+        let place = BlockPlace::read(part.slice(entry.value.clone()));
+        match place.filter(|place| place.end() <= self.data_bytes) {
+            Some(place) => Ok(Some(place)),
+            None => Err(part.corrupt(entry.value.start, "entry of the index")),
+        }
+    }
+
+    /// The last key of data block `at` of a part.
+    pub(super) fn last_key<'a>(&'a self, part: Option<&'a Block>, at: usize) -> Result<&'a [u8]> {
+        match part {
+            None => Ok(self.index.key(at)),
+            Some(part) => part.whole(at).map(|entry| entry.suffix),
+        }
+    }
+
+    /// The last key of part `at`, as the index of a table with partitions has it.
+    pub(super) fn last_key_of_part(&self, at: usize) -> Option<&[u8]> {
+        self.is_partitioned().then(|| self.index.key(at))
+    }
+
+    /// Whether a walk over a range had better look at the table: it has keys around, or removed ranges, and its filter does not deny the prefix.
+    /// What cannot be read, the walk is to come upon.
+    pub(in crate::db) fn may_have(&self, start: Bound<&[u8]>, end: Bound<&[u8]>) -> bool {
+        let before = match start {
+            Bound::Included(key) => *self.info.largest < *key,
+            Bound::Excluded(key) => *self.info.largest <= *key,
+            Bound::Unbounded => false,
+        };
+        let after = match end {
+            Bound::Included(key) => *self.info.smallest > *key,
+            Bound::Excluded(key) => *self.info.smallest >= *key,
+            Bound::Unbounded => false,
+        };
+        if before || after {
+            return false;
+        }
+        let prefix = self.about.key_prefix;
+        let prefix = prefix.and_then(|prefix| prefix.of_range(start, end));
+        let (Some(prefix), Bound::Included(key) | Bound::Excluded(key)) = (prefix, start) else {
+            return true;
+        };
+        if !self.ranges.is_empty() {
+            return true;
+        }
+        let hash = filter::hash(prefix);
+        if !self.is_partitioned() {
+            return filter::may_contain(&self.filter, hash);
+        }
+        // All keys between two of a prefix have it. So if a later partition has one at or after `key`, this one's last key has it.
+        match self.part(self.index.find(key), true) {
+            Ok(Some(part)) => filter::may_contain(part.filter(), hash),
+            Ok(None) => false,
+            Err(_) => true,
+        }
     }
 
     /// A data block to search, from the cache or the file.
@@ -368,7 +532,7 @@ impl<P: Files> Table<P> {
 
     /// Where the data ends.
     pub(super) const fn data_bytes(&self) -> u64 {
-        self.filter_place.offset
+        self.data_bytes
     }
 }
 

@@ -5,8 +5,10 @@
     deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)
 )]
 
+use super::block::Block;
 use super::block_cursor::BlockCursor;
 use super::builder::{TableBuilder, TableInfo};
+use super::origin::Origin;
 use super::reader::Table;
 use crate::db::entry::{Entry, Kind};
 use crate::db::error::{Error, Result};
@@ -14,6 +16,7 @@ use crate::db::operands::{Base, Operands};
 use crate::db::options::Options;
 use crate::platform::Files;
 use alloc::collections::BTreeSet;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 /// What is left of a damaged table.
@@ -39,40 +42,39 @@ impl<P: Files> Table<P> {
         options: &Options,
         compressed: bool,
         damaged: &BTreeSet<u64>,
+        origin: Origin,
     ) -> Result<Salvaged> {
-        let mut builder = TableBuilder::new(self.directory(), number, options, compressed)?;
+        let directory = self.directory();
+        let mut builder = TableBuilder::new(directory, number, options, compressed, origin)?;
         builder.may_refer_to(&self.info().values);
         let (mut blocks_lost, mut values_lost) = (0u64, 0u64);
         let mut last: Option<Vec<u8>> = None;
-        for at in 0..self.block_count() {
-            let Some(place) = self.place(at) else { break };
-            let whole = match self.read_data(place) {
-                Ok(block) => {
-                    let mut data = BlockCursor::new(block);
-                    loop {
-                        match data.advance() {
-                            Ok(()) => {}
-                            Err(Error::Corrupt(_)) => break false,
-                            Err(error) => return Err(error),
-                        }
-                        let Some(entry) = data.entry() else {
-                            break true;
-                        };
-                        if last.as_deref().is_some_and(|last| last >= entry.key) {
-                            break false;
-                        }
-                        last = Some(entry.key.into());
-                        match self.salvage_entry(&mut builder, entry, damaged) {
-                            Ok(Copied::Whole) => {}
-                            Ok(Copied::Lost) => values_lost = values_lost.saturating_add(1),
-                            Err(error) => return Err(error),
-                        }
-                    }
+        for at in 0..self.part_count() {
+            let part = match self.part(at, false) {
+                Ok(part) => part,
+                Err(error) if error.is_lost() => {
+                    // Where its blocks are, nothing else says.
+                    blocks_lost = blocks_lost.saturating_add(self.blocks_stated(at));
+                    continue;
                 }
-                Err(error) if error.is_lost() => false,
                 Err(error) => return Err(error),
             };
-            blocks_lost = blocks_lost.saturating_add(u64::from(!whole));
+            let part = part.as_deref();
+            for block in 0..self.block_count(part) {
+                let copied = self
+                    .place_in(part, block)
+                    .and_then(|place| place.map(|place| self.read_data(place)).transpose());
+                let whole = match copied {
+                    Ok(None) => break,
+                    Ok(Some(block)) => {
+                        let into = (&mut builder, &mut last, &mut values_lost);
+                        self.salvage_block(block, damaged, into)?
+                    }
+                    Err(error) if error.is_lost() => false,
+                    Err(error) => return Err(error),
+                };
+                blocks_lost = blocks_lost.saturating_add(u64::from(!whole));
+            }
         }
         let info = if builder.is_empty() && self.ranges().is_empty() {
             None
@@ -84,6 +86,34 @@ impl<P: Files> Table<P> {
             blocks_lost,
             values_lost,
         })
+    }
+
+    /// Copies a block up to the first entry that makes no sense; whether that was all of it.
+    fn salvage_block(
+        &self,
+        block: Arc<Block>,
+        damaged: &BTreeSet<u64>,
+        (builder, last, values_lost): (&mut TableBuilder<P>, &mut Option<Vec<u8>>, &mut u64),
+    ) -> Result<bool> {
+        let mut data = BlockCursor::new(block);
+        loop {
+            match data.advance() {
+                Ok(()) => {}
+                Err(Error::Corrupt(_)) => return Ok(false),
+                Err(error) => return Err(error),
+            }
+            let Some(entry) = data.entry() else {
+                return Ok(true);
+            };
+            if last.as_deref().is_some_and(|last| last >= entry.key) {
+                return Ok(false);
+            }
+            *last = Some(entry.key.into());
+            match self.salvage_entry(builder, entry, damaged)? {
+                Copied::Whole => {}
+                Copied::Lost => *values_lost = values_lost.saturating_add(1),
+            }
+        }
     }
 
     /// Copies an entry, with the value that it refers to if that is in a damaged file. Only what cannot be read is lost: an error of a write

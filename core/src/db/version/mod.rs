@@ -19,11 +19,12 @@ use super::iter::{LevelCursor, LevelTables, Source};
 use super::keyspace::KeyspaceId;
 use super::memtable::{Memtable, MemtableCursor};
 use super::operands::MergeOperator;
-use super::table::{Table, TableCursor, TableInfo};
+use super::table::{Origin, Table, TableCursor, TableInfo};
 use crate::platform::Files;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::ops::{Bound, Range};
 
 /// Levels: with each ten times the one above, enough for any disk.
 pub(super) const LEVELS: usize = 7;
@@ -35,13 +36,19 @@ pub(super) type Levels<T> = [Vec<T>; LEVELS];
 #[derive(Debug)]
 pub(super) struct Version<P: Files> {
     pub(super) levels: Levels<Arc<Table<P>>>,
+    /// Whether a table of the level has removed ranges: a scan does not ask each of them.
+    ranged: [bool; LEVELS],
 }
 
 impl<P: Files> Version<P> {
+    pub(super) fn new(levels: Levels<Arc<Table<P>>>) -> Self {
+        let has_ranges = |table: &Arc<Table<P>>| !table.ranges().is_empty();
+        let ranged = core::array::from_fn(|at| levels[at].iter().any(has_ranges));
+        Self { levels, ranged }
+    }
+
     pub(super) fn empty() -> Self {
-        Self {
-            levels: core::array::from_fn(|_| Vec::new()),
-        }
+        Self::new(core::array::from_fn(|_| Vec::new()))
     }
 
     pub(super) fn open(
@@ -49,13 +56,38 @@ impl<P: Files> Version<P> {
         levels: &Levels<TableInfo>,
         cache: &Arc<BlockCache<P>>,
     ) -> Result<Self> {
-        let mut version = Self::empty();
-        for (tables, infos) in version.levels.iter_mut().zip(levels) {
+        let mut opened: Levels<Arc<Table<P>>> = core::array::from_fn(|_| Vec::new());
+        for (tables, infos) in opened.iter_mut().zip(levels) {
             for info in infos {
                 tables.push(Arc::new(Table::open(directory, info, cache)?));
             }
         }
-        Ok(version)
+        Ok(Self::new(opened))
+    }
+
+    /// Whether a table of the level has removed ranges.
+    pub(super) fn has_ranges(&self, level: usize) -> bool {
+        self.ranged[level]
+    }
+
+    /// The tables of a level other than 0 that a walk over a range is to look at.
+    fn overlapping(&self, level: usize, start: Bound<&[u8]>, end: Bound<&[u8]>) -> Range<usize> {
+        let tables = &self.levels[level];
+        let from = match start {
+            Bound::Unbounded => 0,
+            Bound::Included(key) => tables.partition_point(|table| *table.info().largest < *key),
+            Bound::Excluded(key) => tables.partition_point(|table| *table.info().largest <= *key),
+        };
+        let to = match end {
+            Bound::Unbounded => tables.len(),
+            Bound::Included(key) => tables.partition_point(|table| *table.info().smallest <= *key),
+            Bound::Excluded(key) => tables.partition_point(|table| *table.info().smallest < *key),
+        };
+        // A filter may deny the range: most are in one table.
+        match tables.get(from..to) {
+            Some([table]) if !table.may_have(start, end) => from..from,
+            _ => from..to.max(from),
+        }
     }
 
     /// Tables of level 0 that are newer than any that merges leave alone: those that flushes add to.
@@ -118,12 +150,27 @@ impl<P: Files> Tree<P> {
         }
     }
 
+    /// What a table of the keyspace says of itself.
+    pub(super) fn origin(&self, made_of: Vec<u64>) -> Origin {
+        Origin {
+            keyspace: self.id,
+            name: self.name.clone(),
+            made_of,
+        }
+    }
+
     pub(super) fn memtables(&self) -> impl Iterator<Item = &Arc<Memtable>> {
         core::iter::once(&self.active).chain(&self.frozen)
     }
 
-    /// All sources as of `sequence`, newest first.
-    pub(super) fn sources(&self, sequence: u64, operator: Option<MergeOperator>) -> Vec<Source<P>> {
+    /// All sources of a range as of `sequence`, newest first.
+    pub(super) fn sources(
+        &self,
+        sequence: u64,
+        operator: Option<MergeOperator>,
+        start: Bound<&[u8]>,
+        end: Bound<&[u8]>,
+    ) -> Vec<Source<P>> {
         let mut sources: Vec<Source<P>> = self
             .memtables()
             // What comes into an empty one is newer.
@@ -134,11 +181,15 @@ impl<P: Files> Tree<P> {
             .collect();
         for (level, tables) in self.version.levels.iter().enumerate() {
             if level == 0 {
-                let tables = tables.iter().cloned();
-                sources.extend(tables.map(|table| Source::Table(TableCursor::new(table, true))));
+                let tables = tables.iter().filter(|table| table.may_have(start, end));
+                let cursor = |table: &Arc<_>| TableCursor::new(Arc::clone(table), true);
+                sources.extend(tables.map(|table| Source::Table(cursor(table))));
             } else if !tables.is_empty() {
-                let tables = LevelTables::Level(self.version.clone(), level);
-                sources.push(Source::Level(LevelCursor::new(tables, true)));
+                let range = self.version.overlapping(level, start, end);
+                if !range.is_empty() {
+                    let tables = LevelTables::Level(self.version.clone(), level, range);
+                    sources.push(Source::Level(LevelCursor::new(tables, true)));
+                }
             }
         }
         sources

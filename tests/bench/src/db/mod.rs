@@ -3,6 +3,8 @@
 mod child;
 mod embedded;
 mod resp;
+#[cfg(all(target_os = "linux", not(feature = "rocksdb")))]
+mod rocks_library;
 mod served;
 mod store;
 mod subjects;

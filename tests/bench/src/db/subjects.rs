@@ -11,7 +11,7 @@ use underpin::kv::{Batch, Db, OpenOptions, WriteLevel};
 
 /// A store's name, its version, and how to open it; ours first.
 pub(super) fn all() -> Vec<(&'static str, String, Open)> {
-    vec![
+    let known = vec![
         ("underpin", locked_version("underpin-core"), open_ours),
         ("fjall", locked_version("fjall"), open_fjall),
         ("redb", locked_version("redb"), open_redb),
@@ -19,7 +19,21 @@ pub(super) fn all() -> Vec<(&'static str, String, Open)> {
         ("sled", locked_version("sled"), open_sled),
         #[cfg(feature = "rocksdb")]
         ("rocksdb", locked_version("rocksdb"), rocks::open),
-    ]
+    ];
+    with_system(known)
+}
+
+/// With RocksDB as the system has it, where it was not built.
+#[cfg(all(target_os = "linux", not(feature = "rocksdb")))]
+fn with_system(mut known: Vec<(&'static str, String, Open)>) -> Vec<(&'static str, String, Open)> {
+    let system = super::rocks_library::version();
+    known.extend(system.map(|version| ("rocksdb", version, super::rocks_library::open as Open)));
+    known
+}
+
+#[cfg(not(all(target_os = "linux", not(feature = "rocksdb"))))]
+fn with_system(known: Vec<(&'static str, String, Open)>) -> Vec<(&'static str, String, Open)> {
+    known
 }
 
 fn text(error: impl core::fmt::Display) -> String {
