@@ -30,7 +30,7 @@ use underpin_core::{Error, Kind, Operation, Result};
 const SLICES_MAX: usize = 64;
 
 /// The largest offset of a file, as the kernel counts.
-const OFFSET_MAX: u64 = i64::MAX.unsigned_abs();
+pub(crate) const OFFSET_MAX: u64 = i64::MAX.unsigned_abs();
 
 /// An open file.
 #[derive(Debug)]
@@ -97,8 +97,29 @@ fn metadata(stat: &Stat) -> Metadata {
     )
 }
 
+/// What new files may be used for, before the process's mask.
+pub(crate) const OPEN_MODE: Mode = Mode::from_raw_mode(0o666);
+
+/// The kernel's word for a manner of opening.
+pub(crate) fn open_flags(options: &OpenOptions) -> OFlags {
+    let mut flags = OFlags::CLOEXEC | OFlags::NOCTTY;
+    flags |= match options.access {
+        Access::Read => OFlags::RDONLY,
+        Access::Write => OFlags::WRONLY,
+        Access::ReadWrite => OFlags::RDWR,
+    };
+    flags |= match options.create {
+        Create::Existing => OFlags::empty(),
+        Create::IfMissing => OFlags::CREATE,
+        Create::New => OFlags::CREATE | OFlags::EXCL,
+    };
+    flags.set(OFlags::TRUNC, options.truncate);
+    flags.set(OFlags::APPEND, options.append);
+    flags
+}
+
 /// `EINVAL` from a sync says that the file system has no such call.
-fn sync_error(operation: Operation, errno: Errno) -> Error {
+pub(crate) fn sync_error(operation: Operation, errno: Errno) -> Error {
     if errno == Errno::INVAL {
         return error_as(operation, Kind::Unsupported, errno);
     }
@@ -134,22 +155,10 @@ unsafe impl Files for Linux {
         if !options.is_valid() {
             return Err(Error::new(OP, Kind::InvalidInput));
         }
-        let mut flags = OFlags::CLOEXEC | OFlags::NOCTTY;
-        flags |= match options.access {
-            Access::Read => OFlags::RDONLY,
-            Access::Write => OFlags::WRONLY,
-            Access::ReadWrite => OFlags::RDWR,
-        };
-        flags |= match options.create {
-            Create::Existing => OFlags::empty(),
-            Create::IfMissing => OFlags::CREATE,
-            Create::New => OFlags::CREATE | OFlags::EXCL,
-        };
-        flags.set(OFlags::TRUNC, options.truncate);
-        flags.set(OFlags::APPEND, options.append);
-        let mode = Mode::from_raw_mode(0o666);
+        let flags = open_flags(options);
         with_path(OP, path, |path| {
-            retry_on_intr(|| rustix::fs::open(path, flags, mode)).map_err(|errno| error(OP, errno))
+            retry_on_intr(|| rustix::fs::open(path, flags, OPEN_MODE))
+                .map_err(|errno| error(OP, errno))
         })
         .map(|fd| File {
             fd,

@@ -82,6 +82,13 @@ impl Ring for LinuxRing {
         }
     }
 
+    fn let_go(&mut self) {
+        match self {
+            Self::Epoll(ring) => ring.let_go(),
+            Self::Uring(ring) => ring.let_go(),
+        }
+    }
+
     #[inline]
     fn pending(&self) -> usize {
         match self {

@@ -4,7 +4,7 @@
 //! descriptor leaves the queue by itself. The waker is an event of the user's own (`EVFILT_USER`).
 //!
 //! # Quirks
-//! - `kevent` fails a whole list at its first bad change unless the changes ask for receipts, so the two filters are added by
+//! - `kevent` fails a whole list at its first bad change unless the changes ask for receipts, so the filters are added by
 //!   a call each.
 //! - Timeouts above some 10^8 seconds are `EINVAL`; longer ones are cut, and the ring waits again.
 //!
@@ -164,6 +164,14 @@ impl Poller for KqueuePoller {
             let add = change(number_of(socket), filter, flags, 0);
             apply(&self.queue, Operation::Submit, &add)?;
         }
+        // Tells of urgent bytes, at whose mark a receive stops. Not every descriptor, nor every release, knows it.
+        let add = change(
+            number_of(socket),
+            libc::EVFILT_EXCEPT,
+            flags,
+            libc::NOTE_OOB,
+        );
+        let _ = apply(&self.queue, Operation::Submit, &add);
         Ok(())
     }
 
@@ -200,13 +208,14 @@ impl Poller for KqueuePoller {
                 waked = true;
                 continue;
             }
-            let read = filter == libc::EVFILT_READ;
+            let urgent = filter == libc::EVFILT_EXCEPT;
+            let read = urgent || filter == libc::EVFILT_READ;
             out.push(Event {
                 key: ident,
                 readable: read,
                 writable: !read,
                 ended: read && flags & (libc::EV_EOF | libc::EV_ERROR) != 0,
-                urgent: false,
+                urgent,
             });
         }
         Ok(waked)

@@ -116,6 +116,10 @@ fn rings_of_completions_keep_the_contracts() {
     let mut datagrams = ledger("datagrams");
     conformance::run_datagrams(&NATIVE, &mut datagrams);
     datagrams.settle();
+    let directory = Directory::new("files-completions");
+    let mut files = ledger("files");
+    conformance::run_ring_files(&NATIVE, directory.as_bytes(), &mut files);
+    files.settle();
     let directory = Directory::new("local-completions");
     let mut local = ledger("local sockets");
     conformance::run_local_sockets(&NATIVE, directory.as_bytes(), &mut local);

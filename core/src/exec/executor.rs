@@ -123,6 +123,13 @@ impl<P: Reactor, H: Host> Shared<P, H> {
         polled
     }
 
+    /// Nobody waits for the operation of this slot any more. Its waker and what it brought are dropped when `io` is free again: E2.
+    pub(super) fn abandon(&self, slot: u32) {
+        // In use only while a wake runs inside of the ring, which drops no socket.
+        let dropped = self.io.borrow_mut().abandon(slot);
+        drop(dropped);
+    }
+
     /// The executor goes: whoever waits from outside of it for its ring or its clock is woken, and told by his next poll.
     fn let_go(&self) {
         let mut woken = self.woken.take();
@@ -356,10 +363,12 @@ impl<P: Reactor, H: Host> Executor<P, H> {
     /// # Panics
     /// From inside a task or `block_on` of the same executor: the outer one could not go on. A panic of `future` passes through.
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
-        struct Stop<'a>(&'a Cell<bool>);
-        impl Drop for Stop<'_> {
+        struct Stop<'a, P: Reactor, H: Host>(&'a Shared<P, H>);
+        impl<P: Reactor, H: Host> Drop for Stop<'_, P, H> {
             fn drop(&mut self) {
-                self.0.set(false);
+                self.0.running.set(false);
+                // Nobody knows when the ring is looked at again, and what was dropped is to be closed.
+                self.0.io.borrow_mut().let_go();
             }
         }
         let shared = &*self.0.0;
@@ -367,7 +376,7 @@ impl<P: Reactor, H: Host> Executor<P, H> {
             !shared.running.replace(true),
             "block_on was called from inside the same executor"
         );
-        let _stop = Stop(&shared.running);
+        let _stop = Stop(shared);
         let (main, waker) = shared.main.get_or_init(|| {
             let handle = self.0.spawn(Main);
             let waker = handle.waker();

@@ -12,8 +12,8 @@
 
 use crate::error::{Error, Kind, Operation, Result};
 use crate::platform::{
-    Buffer, Completion, Instant, Interest, Net, Op, OpId, Outcome, Reactor, Ring, RingBackend,
-    RingOptions,
+    Buffer, Completion, Instant, Interest, Net, Op, OpId, Outcome, Reactor, Rejected, Ring,
+    RingBackend, RingOptions,
 };
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
@@ -39,14 +39,20 @@ enum Phase {
 }
 
 /// What an operation came to.
-pub(super) struct Completed<S> {
-    pub(super) result: Result<Outcome<S>>,
-    /// Dropped with the rest: no operation that is submitted here lends one.
-    _buffer: Option<Buffer>,
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Performed<S> {
+    /// What it brought, or why it did not.
+    pub result: Result<Outcome<S>>,
+    /// The buffer that was lent, if one was.
+    pub buffer: Option<Buffer>,
 }
 
 /// A finished operation; `None` stands for `Ok(Outcome::Ready)`.
-pub(super) type Brought<P> = Option<Box<Completed<<P as Net>::Socket>>>;
+pub(super) type Brought<P> = Option<Box<Performed<<P as Net>::Socket>>>;
+
+/// A slot, or the operation that was not taken.
+type Submitted<P> = core::result::Result<u32, Rejected<<P as Net>::Socket>>;
 
 /// A slot, as small as can be: an idle connection has one.
 struct Slot {
@@ -71,7 +77,7 @@ pub(super) struct Io<P: Reactor> {
     slots: Vec<Slot>,
     free: u32,
     /// Results that are not taken yet, by slot; few at a time.
-    brought: BTreeMap<u32, Box<Completed<P::Socket>>>,
+    brought: BTreeMap<u32, Box<Performed<P::Socket>>>,
     used: usize,
     /// Whether the ring knows [`Op::NextReady`].
     knows_next: bool,
@@ -114,8 +120,11 @@ impl<P: Reactor> Io<P> {
     ///
     /// # Errors
     /// As the ring's submit; `Limit`.
-    pub(super) fn submit(&mut self, op: Op<P::Socket>, waker: &mut Option<Waker>) -> Result<u32> {
-        let index = self.reserve()?;
+    pub(super) fn submit(&mut self, op: Op<P::Socket>, waker: &mut Option<Waker>) -> Submitted<P> {
+        let index = match self.reserve() {
+            Ok(index) => index,
+            Err(error) => return Err(Rejected { error, op }),
+        };
         let slot = &mut self.slots[index as usize];
         let token = u64::from(slot.generation) << 32 | u64::from(index);
         match self.ring.submit(op, token) {
@@ -128,7 +137,7 @@ impl<P: Reactor> Io<P> {
                 self.used += 1;
                 Ok(index)
             }
-            Err(rejected) => Err(rejected.error),
+            Err(rejected) => Err(rejected),
         }
     }
 
@@ -141,14 +150,16 @@ impl<P: Reactor> Io<P> {
         socket: P::Socket,
         interest: Interest,
         waker: &mut Option<Waker>,
-    ) -> Result<u32> {
+    ) -> Submitted<P> {
         if self.knows_next {
             let op = Op::NextReady {
                 socket: socket.clone(),
                 interest,
             };
             match self.submit(op, waker) {
-                Err(error) if error.kind() == Kind::Unsupported => self.knows_next = false,
+                Err(rejected) if rejected.error.kind() == Kind::Unsupported => {
+                    self.knows_next = false;
+                }
                 result => return result,
             }
         }
@@ -226,6 +237,11 @@ impl<P: Reactor> Io<P> {
         }
     }
 
+    /// Tells the system what was abandoned, which it hears of otherwise when the ring is waited in.
+    pub(super) fn let_go(&mut self) {
+        self.ring.let_go();
+    }
+
     /// What the operation of a slot came to, which frees the slot.
     fn take(&mut self, index: u32) -> Brought<P> {
         let brought = match self.slots[index as usize].phase {
@@ -274,11 +290,11 @@ impl<P: Reactor> Io<P> {
                     slot.phase = match completion.result {
                         Ok(Outcome::Ready) if completion.buffer.is_none() => Phase::Ready,
                         result => {
-                            let completed = Box::new(Completed {
+                            let performed = Box::new(Performed {
                                 result,
-                                _buffer: completion.buffer,
+                                buffer: completion.buffer,
                             });
-                            self.brought.insert(index, completed);
+                            self.brought.insert(index, performed);
                             Phase::Brought
                         }
                     };

@@ -19,7 +19,7 @@
 //! | `static_executor` | the same tasks and timers in static memory ([`StaticExecutor`]), for firmware |
 //! | `sync` | locks, semaphores, channels between the tasks of one executor |
 //! | `combine` | several futures at once: join, select, sets, scopes of tasks that borrow |
-//! | `io`, `net` | operations that somebody waits for; TCP |
+//! | `io`, `perform`, `net` | operations that somebody waits for; one of them as a future; TCP |
 //! | `loom` | the shared words under the model checker |
 //!
 //! # Which thread
@@ -57,6 +57,8 @@ mod loom;
 mod metrics;
 #[cfg(feature = "alloc")]
 pub mod net;
+#[cfg(feature = "alloc")]
+mod perform;
 mod run_queue;
 mod scheduler;
 #[cfg(not(loom))]
@@ -80,7 +82,11 @@ pub use combine::{Either, FutureSet, MaybeDone, Scope, ScopedJoin, TaskSet, scop
 pub use executor::{Executor, Handle, OPERATIONS_PER_POLL, Remote, TASKS_PER_TURN};
 pub use host::{Host, PanicPayload};
 #[cfg(feature = "alloc")]
+pub use io::Performed;
+#[cfg(feature = "alloc")]
 pub use metrics::{Metrics, SlowPolls, TaskInfo};
+#[cfg(feature = "alloc")]
+pub use perform::Perform;
 #[cfg(not(loom))]
 pub use static_executor::{Next, Started, StaticExecutor};
 pub use task::{JoinError, JoinHandle, TaskSpace};

@@ -44,6 +44,7 @@ mod clock;
 mod datagram;
 mod entropy;
 mod file;
+mod file_op;
 mod local;
 mod lock;
 mod map;
@@ -67,6 +68,7 @@ pub use entropy::Entropy;
 pub use file::{
     Access, Create, DirectoryEntry, Durability, FileKind, Files, LockKind, Metadata, OpenOptions,
 };
+pub use file_op::FileOp;
 pub use local::LocalSockets;
 pub use lock::{Condvar, Mutex, MutexGuard};
 pub use map::{Map, MapAccess, MappedBytes};

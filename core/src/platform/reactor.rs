@@ -8,13 +8,15 @@
 //! 1. Every operation that was accepted completes exactly once, also after [`Ring::cancel`]. Its socket and buffer are the
 //!    ring's from submission to completion, so nobody can free what the system still writes to.
 //! 2. A completion is delivered by [`Ring::wait`] alone, never from inside `submit` or `cancel`.
-//! 3. Operations on one socket and one direction complete in the order of submission.
+//! 3. Operations on one socket and one direction complete in the order of submission; those on files in no order.
 //! 4. Dropping a ring cancels what is pending, waits for the system to let go, and drops sockets and buffers.
 //! 5. A ring belongs to one thread at a time; only its wakers may be used from elsewhere.
 #![forbid(unsafe_code)]
 
 use super::buffer::Buffer;
 use super::clock::Instant;
+use super::file::Durability;
+use super::file_op::FileOp;
 use super::net::Net;
 use crate::error::{Error, Result};
 use core::net::SocketAddr;
@@ -74,6 +76,19 @@ pub enum Op<S> {
         /// Index of the first byte to send.
         start: usize,
     },
+    /// An operation on a file. Rings of readiness refuse it as `Unsupported`; then use [`Files`](super::Files) on another thread.
+    File(FileOp<S>),
+}
+
+impl<S> Op<S> {
+    /// The buffer that is lent, if one is.
+    pub fn into_buffer(self) -> Option<Buffer> {
+        match self {
+            Self::Receive { buffer, .. } | Self::Send { buffer, .. } => Some(buffer),
+            Self::File(op) => op.into_buffer(),
+            _ => None,
+        }
+    }
 }
 
 /// What a completed operation brought.
@@ -98,6 +113,16 @@ pub enum Outcome<S> {
     Transferred {
         /// How many.
         bytes: usize,
+    },
+    /// The file is open.
+    Opened {
+        /// The file, closed with the last of its clones.
+        file: S,
+    },
+    /// The file is durable.
+    Synced {
+        /// How durable; perhaps more than was asked for.
+        level: Durability,
     },
 }
 
@@ -205,8 +230,12 @@ pub trait Ring: Send + core::fmt::Debug {
         token: u64,
     ) -> core::result::Result<OpId, Rejected<Self::Socket>>;
 
-    /// Asks for an operation to be given up.
+    /// Asks for an operation to be given up. The system may hear of it with the next [`wait`](Self::wait), all cancellations at once.
     fn cancel(&mut self, id: OpId) -> Cancel;
+
+    /// Tells the system what was cancelled, if it does not know yet, so that sockets and files which only cancelled operations still have
+    /// are closed now, where the system can give them up at once.
+    fn let_go(&mut self) {}
 
     /// Operations accepted and not yet delivered.
     fn pending(&self) -> usize;

@@ -7,14 +7,14 @@
 //! | `Ready`, `NextReady` | `POLL_ADD`, once |
 //! | `Receive`, `Send` | `RECV`, `SEND`; after `EAGAIN`, which kernels that go by `O_NONBLOCK` give, `POLL_ADD` and then again |
 //! | `Accept`, `Connect` | `POLL_ADD`, then the call itself, which does not wait |
+//! | `File` | `OPENAT`, `READ`, `WRITE`, `FSYNC`, each for itself |
 //! | `cancel` | `ASYNC_CANCEL`, if the kernel has the operation already |
 //! | the waker | `READ` of an `eventfd` |
 //!
-//! Nothing but a cancellation, with all that has gathered by then, is given to the kernel outside of [`wait`](Ring::wait): one
-//! `io_uring_enter` submits what has gathered, waits, with the deadline as its timeout, and lets the kernel finish what is due. A wait that finds completions, has nothing to submit and sees that
+//! Nothing is given to the kernel outside of [`wait`](Ring::wait) and [`let_go`](Ring::let_go): one `io_uring_enter` submits what has gathered, waits, with the deadline as its timeout, and lets the kernel finish what is due. A wait that finds completions, has nothing to submit and sees that
 //! the kernel holds none back makes no system call.
 //!
-//! Not yet: multishot operations, buffers that the kernel picks, registered files and buffers, zero-copy sends, files.
+//! Not yet: multishot operations, buffers that the kernel picks, registered files and buffers, zero-copy sends.
 //!
 //! # Why nothing is lost
 //!
@@ -32,11 +32,12 @@
 //! |---|---|
 //! | `queue.rs` | the memory that is shared with the kernel |
 //! | `slab.rs` | the operations and the order they keep |
-//! | `work.rs` | one operation's entry and answer |
+//! | `work.rs`, `file_work.rs` | one operation's entry and answer |
 //! | `bell.rs` | the waker |
 #![allow(unsafe_code, reason = "entries point to buffers")]
 
 mod bell;
+mod file_work;
 mod queue;
 mod slab;
 #[cfg(test)]
@@ -87,6 +88,8 @@ pub struct UringRing {
     waker: UringWaker,
     /// Whether a waker called since the last wait.
     waked: bool,
+    /// Whether something was cancelled since the last wait that the kernel has.
+    cancels: bool,
     /// Whether the kernel has the read of the bell, which writes to `count`.
     is_listening: bool,
     /// Why the bell could not be read, until a wait has told.
@@ -133,6 +136,7 @@ impl UringRing {
             pending_max: options.pending_max.min(u32::MAX as usize - 1),
             waker,
             waked: false,
+            cancels: false,
             is_listening: false,
             deaf: None,
             count: ManuallyDrop::new(Box::new(core::cell::UnsafeCell::new(0))),
@@ -145,10 +149,12 @@ impl UringRing {
         if self.slab.count() >= self.pending_max {
             return Err(Error::new(OP, Kind::Limit));
         }
-        if let Op::Send { buffer, start, .. } = op
-            && *start > buffer.as_slice().len()
-        {
-            return Err(Error::new(OP, Kind::InvalidInput));
+        match op {
+            Op::Send { buffer, start, .. } if *start > buffer.as_slice().len() => {
+                return Err(Error::new(OP, Kind::InvalidInput));
+            }
+            Op::File(op) => file_work::check(op)?,
+            _ => {}
         }
         self.slab
             .reserve()
@@ -169,13 +175,6 @@ impl UringRing {
         self.queue
             .enter(timeout_ns)
             .map_err(|errno| error_as(Operation::RingWait, Kind::Io, errno))
-    }
-
-    /// Gives the kernel the cancellations that are listed, so that it lets go of a socket before its user goes on: one that is dropped is
-    /// closed then. What does not succeed is tried again by the next wait, which also tells of errors.
-    fn cancel_now(&mut self) {
-        let _ = self.push_todo().and_then(|()| self.enter(Some(0)));
-        self.waked |= self.reap();
     }
 
     /// Gives the kernel what is listed. What finds no room stays so.
@@ -199,7 +198,9 @@ impl UringRing {
                     }
                 },
                 Phase::CancelDue => (cancellation(id.as_raw()), Phase::CancelSubmitted),
-                Phase::Queued | Phase::Submitted | Phase::CancelSubmitted => continue,
+                Phase::Queued | Phase::Submitted | Phase::CancelSubmitted | Phase::CancelMissed => {
+                    continue;
+                }
             };
             // SAFETY: the entry's buffer is the slab's, which keeps it until the answer (S3, W1), also when the ring is dropped.
             if !unsafe { self.queue.push(&entry) } {
@@ -274,16 +275,20 @@ impl UringRing {
         }
     }
 
-    /// The kernel's answer to a cancellation: one that met nothing is tried again, unless the operation is answered.
+    /// The kernel's answer to a cancellation: one that met nothing is tried again, unless the operation is answered. At once where nothing
+    /// else would end it; with the next wait where a thread of the kernel's is at work on a file, which asking without pause would not hurry.
     fn cancel_again(&mut self, done: Done) {
         let id = OpId::from_raw(done.user_data & !CANCELLATION);
         if done.result >= 0 {
             return;
         }
         if let Some(index) = self.slab.find(id)
-            && let Some((_, phase)) = self.slab.waiting(index)
+            && let Some((work, phase)) = self.slab.waiting(index)
             && *phase == Phase::CancelSubmitted
         {
+            if work.is_file() {
+                return self.slab.miss(index);
+            }
             *phase = Phase::CancelDue;
             self.slab.list(index);
         }
@@ -351,7 +356,10 @@ impl Ring for UringRing {
                 Err(error) => return Err(Rejected { error, op }),
             },
             op => Work::new(op).map_err(|op| Rejected {
-                error: Error::unsupported(Operation::Submit),
+                error: match op {
+                    Op::File(_) => Error::new(Operation::Submit, Kind::OutOfMemory),
+                    _ => Error::unsupported(Operation::Submit),
+                },
                 op,
             })?,
         };
@@ -374,11 +382,19 @@ impl Ring for UringRing {
             Some(phase @ Phase::Submitted) => {
                 *phase = Phase::CancelDue;
                 self.slab.list(index);
-                self.cancel_now();
+                self.cancels = true;
             }
-            Some(Phase::CancelDue | Phase::CancelSubmitted) | None => {}
+            Some(Phase::CancelDue | Phase::CancelSubmitted | Phase::CancelMissed) | None => {}
         }
         Cancel::Requested
+    }
+
+    /// What does not succeed is tried again by the next wait, which also tells of errors.
+    fn let_go(&mut self) {
+        if core::mem::take(&mut self.cancels) {
+            let _ = self.push_todo().and_then(|()| self.enter(Some(0)));
+            self.waked |= self.reap();
+        }
     }
 
     fn pending(&self) -> usize {
@@ -390,6 +406,8 @@ impl Ring for UringRing {
         until: Option<Instant>,
         out: &mut E,
     ) -> Result<usize> {
+        self.slab.list_missed();
+        self.cancels = false;
         loop {
             self.push_todo()?;
             self.listen()?;
@@ -421,6 +439,7 @@ impl Ring for UringRing {
 impl Drop for UringRing {
     fn drop(&mut self) {
         loop {
+            self.slab.list_missed();
             let submitted = self.slab.cancel_all();
             if submitted == 0 && !self.is_listening {
                 break;

@@ -2,8 +2,9 @@
 //!
 //! # Invariants
 //!
-//! S1: an entry is free, waiting or done. A waiting one is in the lane of its work's place, and in no other.
-//! S2: only the oldest entry of a lane is with the kernel or on its way there; so operations of a lane complete in order.
+//! S1: an entry is free, waiting or done. A waiting one is in the lane of its work's place, if that has one, and in no other.
+//! S2: only the oldest entry of a lane, and each that has none, is with the kernel or on its way there; so operations of a lane complete
+//!     in order.
 //! S3: an entry that is with the kernel is neither completed nor freed before the kernel's answer. Its generation, which is part of
 //!     what the kernel was told, changes when it is freed, so an answer or a cancellation never meets another operation.
 //! S4: `ready` and `todo` hold each entry at most once and have room for all, so that completing never grows them.
@@ -47,6 +48,8 @@ pub(super) enum Phase {
     CancelDue,
     /// With the kernel, and so is its cancellation.
     CancelSubmitted,
+    /// With the kernel, where its cancellation met nothing that it could stop; listed in `missed`.
+    CancelMissed,
 }
 
 /// What an operation came to, and the buffer that was lent.
@@ -83,6 +86,8 @@ pub(super) struct Slab {
     lanes: Vec<[Lane; 2]>,
     ready: VecDeque<u32>,
     todo: VecDeque<u32>,
+    /// What may be asked to stop once more.
+    missed: Vec<OpId>,
 }
 
 impl Slab {
@@ -94,6 +99,7 @@ impl Slab {
             lanes: Vec::new(),
             ready: VecDeque::new(),
             todo: VecDeque::new(),
+            missed: Vec::new(),
         }
     }
 
@@ -127,9 +133,11 @@ impl Slab {
     /// Makes sure that there is a lane for the place.
     pub(super) fn reserve_lane(
         &mut self,
-        (fd, _): (usize, usize),
+        place: Option<(usize, usize)>,
     ) -> core::result::Result<(), TryReserveError> {
-        if fd >= self.lanes.len() {
+        if let Some((fd, _)) = place
+            && fd >= self.lanes.len()
+        {
             let more = fd + 1 + fd / 4 - self.lanes.len();
             self.lanes.try_reserve_exact(more)?;
             self.lanes.resize(self.lanes.capacity(), [EMPTY; 2]);
@@ -139,8 +147,12 @@ impl Slab {
 
     /// Appends an operation to its lane. [`reserve`](Self::reserve) and [`reserve_lane`](Self::reserve_lane) came before.
     pub(super) fn insert(&mut self, token: u64, work: Work) -> OpId {
-        let (fd, direction) = work.place();
+        let place = work.place();
         let index = self.allocate(token, State::Waiting(work));
+        let Some((fd, direction)) = place else {
+            self.make_due(index);
+            return self.id(index);
+        };
         let tail = core::mem::replace(&mut self.lanes[fd][direction].tail, index);
         self.entries[index as usize].previous = tail;
         if tail == NONE {
@@ -235,6 +247,29 @@ impl Slab {
         Some(index)
     }
 
+    /// The cancellation of an entry that will end by itself met nothing that it could stop: it is asked again in due time.
+    pub(super) fn miss(&mut self, index: u32) {
+        let entry = &mut self.entries[index as usize];
+        if self.missed.try_reserve(1).is_err() {
+            entry.phase = Phase::CancelDue;
+            return self.list(index);
+        }
+        entry.phase = Phase::CancelMissed;
+        self.missed.push(self.id(index));
+    }
+
+    /// Lists what was missed to be cancelled once more.
+    pub(super) fn list_missed(&mut self) {
+        while let Some(id) = self.missed.pop() {
+            if let Some(index) = self.find(id)
+                && let Some((_, phase @ Phase::CancelMissed)) = self.waiting(index)
+            {
+                *phase = Phase::CancelDue;
+                self.list(index);
+            }
+        }
+    }
+
     /// The entry is to be submitted (again).
     pub(super) fn make_due(&mut self, index: u32) {
         self.entries[index as usize].phase = Phase::Due;
@@ -249,12 +284,15 @@ impl Slab {
             return;
         };
         let (previous, next) = (entry.previous, entry.next);
-        let (fd, direction) = work.place();
+        let place = work.place();
         let buffer = work.into_buffer();
         if result.as_ref().is_err() || buffer.is_some() || !matches!(result, Ok(Outcome::Ready)) {
             entry.state = State::Done(Some(Box::new((result, buffer))));
         }
         self.ready.push_back(index);
+        let Some((fd, direction)) = place else {
+            return;
+        };
         if next == NONE {
             self.lanes[fd][direction].tail = previous;
         } else {
@@ -324,7 +362,9 @@ impl Slab {
                     self.list(index);
                     submitted += 1;
                 }
-                Some(Phase::CancelDue | Phase::CancelSubmitted) => submitted += 1,
+                Some(Phase::CancelDue | Phase::CancelSubmitted | Phase::CancelMissed) => {
+                    submitted += 1;
+                }
             }
         }
         submitted

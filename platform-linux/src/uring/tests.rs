@@ -281,3 +281,27 @@ fn a_bell_that_cannot_be_read_is_told_once() {
     assert_eq!(error.raw(), Errno::NOMEM.raw_os_error());
     ring.wait(Some(Instant::ZERO), &mut done).unwrap();
 }
+
+#[test]
+fn cancellations_are_given_to_the_kernel_all_at_once() {
+    const COUNT: usize = 20;
+    let Some(mut ring) = ring(8, 64) else { return };
+    let mut others = Vec::new();
+    let mut ids = Vec::new();
+    for token in 0..COUNT {
+        let other = pair(&mut ring);
+        ids.push(ring.submit(receive(&other.1), token as u64).unwrap());
+        others.push(other);
+    }
+    submit_all(&mut ring);
+    for &id in &ids {
+        assert_eq!(ring.cancel(id), Cancel::Requested);
+    }
+    assert_eq!(ring.slab.todo_count(), COUNT, "some were given one by one");
+    ring.let_go();
+    assert_eq!(ring.slab.todo_count(), 0);
+    assert!(ring.slab.has_ready(), "the kernel was not told");
+    for done in collect(&mut ring, COUNT) {
+        assert_eq!(done.result.unwrap_err().kind(), Kind::Cancelled);
+    }
+}

@@ -6,6 +6,7 @@
 //!     looks at its bytes: the ring only moves the box that holds the buffer, whose bytes stay where they are.
 #![allow(unsafe_code, reason = "received bytes initialise a buffer")]
 
+use super::file_work::{FileWork, length};
 use super::queue::Entry;
 use crate::Linux;
 use crate::error::error;
@@ -27,6 +28,7 @@ const WRITE: usize = 1;
 pub(super) enum Work {
     Ready { socket: Socket, interest: Interest },
     Other(Box<Other>),
+    File(Box<FileWork>),
 }
 
 #[derive(Debug)]
@@ -61,10 +63,10 @@ pub(super) enum Answer {
 }
 
 impl Work {
-    /// The work of an operation that has a socket.
+    /// The work of an operation that has a socket, or is one on a file that was checked.
     ///
     /// # Errors
-    /// The operation itself, if it is a connect or one that the ring does not know.
+    /// The operation itself, if it is a connect or one that the ring does not know, or there is no memory for a path.
     pub(super) fn new(op: Op<Socket>) -> core::result::Result<Self, Op<Socket>> {
         let (socket, kind) = match op {
             Op::Ready { socket, interest } | Op::NextReady { socket, interest } => {
@@ -77,6 +79,11 @@ impl Work {
                 buffer,
                 start,
             } => (socket, OtherKind::Send(buffer, start)),
+            Op::File(op) => {
+                return FileWork::new(op)
+                    .map(|work| Self::File(Box::new(work)))
+                    .map_err(Op::File);
+            }
             op => return Err(op),
         };
         Ok(Self::other(socket, kind))
@@ -99,6 +106,7 @@ impl Work {
     pub(super) fn into_op(self) -> Op<Socket> {
         match self {
             Self::Ready { socket, interest } => Op::Ready { socket, interest },
+            Self::File(work) => Op::File(work.into_op()),
             Self::Other(other) => {
                 let Other { socket, kind, .. } = *other;
                 match kind {
@@ -115,37 +123,34 @@ impl Work {
         }
     }
 
-    /// The lane that it waits in: its socket's descriptor number and its direction.
-    pub(super) fn place(&self) -> (usize, usize) {
-        let socket = match self {
-            Self::Ready { socket, .. } => socket,
-            Self::Other(other) => &other.socket,
+    /// The lane that it waits in: its socket's descriptor number and its direction. Those on files wait for no others.
+    pub(super) fn place(&self) -> Option<(usize, usize)> {
+        let (socket, interest) = match self {
+            Self::Ready { socket, interest } => (socket, *interest),
+            Self::Other(other) => (&other.socket, other.interest()),
+            Self::File(_) => return None,
         };
         let fd = usize::try_from(socket.raw_fd()).unwrap_or(0);
-        match self.interest() {
+        Some(match interest {
             Interest::Read => (fd, READ),
             Interest::Write => (fd, WRITE),
-        }
+        })
     }
 
     pub(super) fn is_ready(&self) -> bool {
         matches!(self, Self::Ready { .. })
     }
 
-    fn interest(&self) -> Interest {
-        match self {
-            Self::Ready { interest, .. } => *interest,
-            Self::Other(other) => match other.kind {
-                OtherKind::Accept | OtherKind::Receive(_) => Interest::Read,
-                OtherKind::Connect(_) | OtherKind::Send(..) => Interest::Write,
-            },
-        }
+    /// Whether the system ends it in bounded time by itself, also where it cannot be given up.
+    pub(super) fn is_file(&self) -> bool {
+        matches!(self, Self::File(_))
     }
 
     /// What errors name as having failed.
     pub(super) fn operation(&self) -> Operation {
         match self {
             Self::Ready { .. } => Operation::Ready,
+            Self::File(work) => work.operation(),
             Self::Other(other) => match other.kind {
                 OtherKind::Accept => Operation::Accept,
                 OtherKind::Connect(_) => Operation::Connect,
@@ -159,6 +164,7 @@ impl Work {
     pub(super) fn into_buffer(self) -> Option<Buffer> {
         match self {
             Self::Ready { .. } => None,
+            Self::File(work) => work.into_op().into_buffer(),
             Self::Other(other) => match other.kind {
                 OtherKind::Receive(buffer) | OtherKind::Send(buffer, _) => Some(buffer),
                 OtherKind::Accept | OtherKind::Connect(_) => None,
@@ -168,16 +174,19 @@ impl Work {
 
     /// What to ask the kernel for, now that the work is the oldest of its lane. From here to the answer W1 holds.
     pub(super) fn start(&mut self, user_data: u64) -> Start {
-        let interest = self.interest();
         match self {
-            Self::Ready { socket, .. } => Start::Submit(poll(socket, interest, user_data)),
-            Self::Other(other) => other.start(interest, user_data),
+            Self::Ready { socket, interest } => Start::Submit(poll(socket, *interest, user_data)),
+            Self::Other(other) => other.start(user_data),
+            Self::File(work) => Start::Submit(work.start(user_data)),
         }
     }
 
     /// What the kernel's answer to the entry of [`start`](Self::start) means.
     pub(super) fn answer(&mut self, result: i32) -> Answer {
         let operation = self.operation();
+        if let Self::File(work) = self {
+            return work.answer(result);
+        }
         let count = match usize::try_from(result) {
             Ok(count) => count,
             Err(_) => match Errno::from_raw_os_error(-result) {
@@ -193,21 +202,28 @@ impl Work {
             },
         };
         match self {
-            Self::Ready { .. } => Answer::Done(Ok(Outcome::Ready)),
             Self::Other(other) => other.answer(count),
+            Self::Ready { .. } | Self::File(_) => Answer::Done(Ok(Outcome::Ready)),
         }
     }
 }
 
 impl Other {
+    fn interest(&self) -> Interest {
+        match self.kind {
+            OtherKind::Accept | OtherKind::Receive(_) => Interest::Read,
+            OtherKind::Connect(_) | OtherKind::Send(..) => Interest::Write,
+        }
+    }
+
     /// Whether the entry is a transfer of bytes, and not a poll.
     fn is_transfer(&self) -> bool {
         !self.poll_first && matches!(self.kind, OtherKind::Receive(_) | OtherKind::Send(..))
     }
 
-    fn start(&mut self, interest: Interest, user_data: u64) -> Start {
+    fn start(&mut self, user_data: u64) -> Start {
         const NOTHING: Start = Start::Done(Ok(Outcome::Transferred { bytes: 0 }));
-        let transfer = self.is_transfer();
+        let (interest, transfer) = (self.interest(), self.is_transfer());
         let (opcode, address, len, op_flags) = match &mut self.kind {
             OtherKind::Receive(buffer) => {
                 let spare = buffer.spare_mut();
@@ -236,8 +252,7 @@ impl Other {
             opcode: opcode as u8,
             fd: self.socket.raw_fd(),
             address: address as u64,
-            // More than the kernel moves at once in any case.
-            len: len.min(i32::MAX as usize) as u32,
+            len: length(len),
             op_flags,
             user_data,
             ..Entry::default()

@@ -33,7 +33,8 @@
 //!
 //! Sockets wait in epoll. With `UNDERPIN_RING=io_uring` in the environment, and a kernel (5.11 or later) and sandbox that allow it, they
 //! wait in an io_uring: one system call submits and waits. Bytes are moved by the same calls as over epoll. [Files](fs) do
-//! at once what memory has at hand and go to [`blocking`] for the rest either way.
+//! at once what memory has at hand either way; what must wait is the io_uring's, or else goes to [`blocking`].
+//! [`Runtime::with_ring`] chooses in the program.
 //!
 //! # Streams, processes, the console
 //!

@@ -3,7 +3,7 @@
 
 use super::host::ThreadHost;
 use super::{JoinHandle, MissedTick, Sleep, Timeout};
-use crate::sys::{Instant, Native, io_error, native, ring_backend};
+use crate::sys::{Instant, Native, RingBackend, io_error, native, ring_backend};
 use core::cell::RefCell;
 use core::future::poll_fn;
 use core::pin::Pin;
@@ -34,7 +34,15 @@ impl Runtime {
     /// # Errors
     /// No handle or memory left; a system without a reactor.
     pub fn new() -> io::Result<Self> {
-        Executor::with_ring(native(), ring_backend())
+        Self::with_ring(ring_backend())
+    }
+
+    /// As [`new`](Self::new), over this kind of ring where the system has and allows it, whatever the environment says.
+    ///
+    /// # Errors
+    /// As `new`.
+    pub fn with_ring(backend: RingBackend) -> io::Result<Self> {
+        Executor::with_ring(native(), backend)
             .map(Self)
             .map_err(io_error)
     }

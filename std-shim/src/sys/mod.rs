@@ -17,11 +17,11 @@
 
 pub(crate) mod events;
 mod file_facts;
-pub(crate) mod file_now;
 mod handle_limit;
 mod io_error;
 #[cfg(feature = "grep")]
 pub(crate) mod listing;
+pub(crate) mod open_file;
 mod path;
 pub(crate) mod process;
 mod ring;

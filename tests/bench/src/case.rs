@@ -91,6 +91,12 @@ impl Subject {
         }
     }
 
+    /// The same under another name.
+    pub(crate) fn called(mut self, name: &'static str) -> Self {
+        self.name = name;
+        self
+    }
+
     /// One whose rounds tell the most memory that they had, in KiB.
     pub(crate) fn with_peak(
         name: &'static str,

@@ -24,6 +24,7 @@ const SOURCES: &[(&str, &str)] = sources![
     "thread.rs",
     "thread_slot.rs",
     "file.rs",
+    "file_op.rs",
     "local.rs",
     "map.rs",
     "net.rs",

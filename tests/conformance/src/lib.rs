@@ -238,6 +238,14 @@ pub fn run_local_sockets<P: LocalSockets + Reactor>(
     net::local::run(&cx, report);
 }
 
+/// Checks operations on files by a ring that does them, with names in `directory` as for [`run_files`]. That the others refuse them is in
+/// [`run_net`].
+#[cfg(feature = "alloc")]
+pub fn run_ring_files<P: Reactor>(platform: &P, directory: &[u8], report: &mut dyn Report) {
+    let cx = Context::new(platform, directory, report.effort());
+    reactor::files::run(&cx, report);
+}
+
 /// Checks the reactor's wakers from other threads.
 pub fn run_net_with_threads<P: Reactor + Threads>(platform: &P, report: &mut dyn Report) {
     let cx = Context::new(platform, b"", report.effort());

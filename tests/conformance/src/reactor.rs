@@ -3,6 +3,7 @@
 
 mod cancel;
 pub(crate) mod concurrent;
+pub(crate) mod files;
 mod operation;
 mod rules;
 mod storm;
@@ -30,4 +31,5 @@ pub(crate) const NAMES: &[&[&str]] = &[
     wait::NAMES,
     storm::NAMES,
     concurrent::NAMES,
+    files::NAMES,
 ];

@@ -2,6 +2,7 @@
 
 extern crate alloc;
 
+mod calls;
 mod cancel;
 mod contract;
 mod echo;

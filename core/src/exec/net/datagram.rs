@@ -115,8 +115,8 @@ impl<P: Reactor + Datagrams, H: Host> UdpSocket<P, H> {
 
 impl<P: Reactor, H: Host> Drop for UdpSocket<P, H> {
     fn drop(&mut self) {
-        self.read.close(&self.handle.0);
-        self.write.close(&self.handle.0);
+        self.read.close_now(&self.handle.0);
+        self.write.close_now(&self.handle.0);
     }
 }
 

@@ -101,7 +101,7 @@ impl<P: Reactor, H: Host> TcpListener<P, H> {
 
 impl<P: Reactor, H: Host> Drop for TcpListener<P, H> {
     fn drop(&mut self) {
-        self.readiness.close(&self.handle.0);
+        self.readiness.close_now(&self.handle.0);
     }
 }
 

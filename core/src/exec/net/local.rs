@@ -74,7 +74,7 @@ impl<P: Reactor + LocalSockets, H: Host> TcpStream<P, H> {
 
 impl<P: Reactor, H: Host> Drop for LocalListener<P, H> {
     fn drop(&mut self) {
-        self.readiness.close(&self.handle.0);
+        self.readiness.close_now(&self.handle.0);
     }
 }
 

@@ -113,7 +113,7 @@ impl Readiness {
                 self.set_slot(slot);
                 Poll::Pending
             }
-            Err(error) => Poll::Ready(Err(error)),
+            Err(rejected) => Poll::Ready(Err(rejected.error)),
         }
     }
 
@@ -140,20 +140,26 @@ impl Readiness {
         self.set_drained(false);
     }
 
-    /// The socket goes: nobody waits any more.
+    /// The socket goes, and its address must be free before its user goes on.
+    pub(super) fn close_now<P: Reactor, H: Host>(&self, shared: &Shared<P, H>) {
+        if self.slot() != NONE {
+            self.close(shared);
+            shared.io.borrow_mut().let_go();
+        }
+    }
+
+    /// The socket goes: nobody waits any more. The system may have it until the turn's end.
     pub(super) fn close<P: Reactor, H: Host>(&self, shared: &Shared<P, H>) {
         let slot = self.slot();
         if slot != NONE {
             self.set_slot(NONE);
-            // In use only while a wake runs inside of the ring, which drops no socket.
-            let dropped = shared.io.borrow_mut().abandon(slot);
-            drop(dropped);
+            shared.abandon(slot);
         }
     }
 }
 
 /// The error of an operation whose executor was dropped: nobody would ever wake it.
-pub(super) fn gone() -> Error {
+pub(in crate::exec) fn gone() -> Error {
     Error::new(Operation::Submit, Kind::Cancelled)
 }
 

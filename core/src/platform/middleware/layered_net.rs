@@ -181,6 +181,9 @@ impl<R: Ring, L: Layer + core::fmt::Debug> Ring for LayeredRing<R, L> {
     fn cancel(&mut self, id: OpId) -> Cancel {
         self.0.inner_mut().cancel(id)
     }
+    fn let_go(&mut self) {
+        self.0.inner_mut().let_go();
+    }
     fn pending(&self) -> usize {
         self.0.inner().pending()
     }

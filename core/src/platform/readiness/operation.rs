@@ -94,7 +94,7 @@ pub(super) enum Attempt<S> {
     WouldBlock,
 }
 
-/// The socket and direction of an operation; `None` for a connect, which has no socket yet.
+/// The socket and direction of an operation; `None` for a connect, which has no socket yet, and for files, which rings of readiness refuse.
 pub(super) fn place<S>(op: &Op<S>) -> Option<(&S, usize)> {
     match op {
         Op::Ready {
@@ -116,7 +116,7 @@ pub(super) fn place<S>(op: &Op<S>) -> Option<(&S, usize)> {
             interest: Interest::Write,
         }
         | Op::Send { socket, .. } => Some((socket, WRITE)),
-        Op::Connect { .. } => None,
+        Op::Connect { .. } | Op::File(_) => None,
     }
 }
 
@@ -147,6 +147,7 @@ impl<S> Work<S> {
             Self::Op(Op::Receive { .. }) => Operation::Receive,
             Self::Op(Op::Send { .. }) => Operation::Send,
             Self::Op(Op::Connect { .. }) | Self::Connect(..) => Operation::Connect,
+            Self::Op(Op::File(_)) => Operation::Submit,
         }
     }
 
@@ -161,8 +162,8 @@ impl<S> Work<S> {
     /// The buffer that was lent, if one was.
     pub(super) fn into_buffer(self) -> Option<Buffer> {
         match self {
-            Self::Op(Op::Receive { buffer, .. } | Op::Send { buffer, .. }) => Some(buffer),
-            _ => None,
+            Self::Op(op) => op.into_buffer(),
+            Self::Connect(..) => None,
         }
     }
 }
@@ -201,7 +202,7 @@ pub(super) fn attempt<P: Poller>(
         }) => net
             .try_send(socket, buffer.as_slice().get(*start..).unwrap_or_default())
             .map(|bytes| Outcome::Transferred { bytes }),
-        Work::Op(Op::Connect { .. }) => Err(Error::unsupported(Operation::Submit)),
+        Work::Op(Op::Connect { .. } | Op::File(_)) => Err(Error::unsupported(Operation::Submit)),
     };
     match result {
         Err(error) if error.kind() == Kind::WouldBlock => Attempt::WouldBlock,

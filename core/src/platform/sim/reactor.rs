@@ -23,8 +23,8 @@ use super::scheduler::On;
 use crate::error::{Error, Kind, Operation, Result};
 use crate::limits::RING_COMPLETIONS_MAX;
 use crate::platform::{
-    Buffer, Cancel, Completion, Instant, Interest, Op, OpId, Outcome, Reactor, Rejected, Ring,
-    RingOptions, RingWaker,
+    Cancel, Completion, Instant, Interest, Op, OpId, Outcome, Reactor, Rejected, Ring, RingOptions,
+    RingWaker,
 };
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
@@ -94,6 +94,7 @@ fn lane(op: &Op<SimSocket>) -> (Option<(SocketId, Interest)>, Operation) {
         Op::Receive { socket, .. } => (Some((socket.id(), Interest::Read)), Operation::Receive),
         Op::Send { socket, .. } => (Some((socket.id(), Interest::Write)), Operation::Send),
         Op::Connect { .. } => (None, Operation::Connect),
+        Op::File(_) => (None, Operation::Submit),
     }
 }
 
@@ -140,6 +141,7 @@ impl Pending {
                 let bytes = buffer.as_slice().get(*start..).unwrap_or_default();
                 state.send(socket.id(), bytes).map(Brought::Transferred)
             }
+            Op::File(_) => Err(Error::unsupported(operation)),
         };
         match result {
             Err(error) if error.kind() == Kind::WouldBlock => Tried::NotYet,
@@ -149,10 +151,7 @@ impl Pending {
 
     /// The completion, once the state is unlocked (I1).
     fn complete(self, sim: &Sim, result: Result<Brought>) -> Completion<SimSocket> {
-        let buffer: Option<Buffer> = match self.op {
-            Op::Receive { buffer, .. } | Op::Send { buffer, .. } => Some(buffer),
-            _ => None,
-        };
+        let buffer = self.op.into_buffer();
         Completion {
             token: self.token,
             result: result.map(|brought| match brought {
@@ -275,11 +274,13 @@ impl Ring for SimRing {
             Op::Accept { listener } => {
                 !listener.is_of(&self.sim) || !state.network.is_listener(listener.id())
             }
-            Op::Connect { .. } => false,
+            Op::Connect { .. } | Op::File(_) => false,
         };
         let refused = match state.alive(Operation::Submit) {
             Err(error) => Some(error),
             Ok(()) if foreign => Some(Error::new(Operation::Submit, Kind::InvalidInput)),
+            // Its machines' files are there at once, by `Files`.
+            Ok(()) if matches!(op, Op::File(_)) => Some(Error::unsupported(Operation::Submit)),
             Ok(()) if self.pending.len() >= self.pending_max => {
                 Some(Error::new(Operation::Submit, Kind::Limit))
             }

@@ -9,8 +9,50 @@ use std::time::Duration;
 /// Bytes of a message.
 pub(super) const MESSAGE_BYTES: usize = 100;
 
+/// What a page is asked for with.
+const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+
+/// What is sent, and what is an answer to it.
+#[derive(Clone, Copy)]
+pub(super) enum Traffic {
+    /// Numbered messages that come back as they were.
+    Echo,
+    /// Requests for a page.
+    Http,
+}
+
+impl Traffic {
+    fn send(self, number: u64, stream: &mut TcpStream) -> io::Result<()> {
+        let message = message(number);
+        let bytes = match self {
+            Self::Echo => &message[..],
+            Self::Http => REQUEST,
+        };
+        match stream.write(bytes)? {
+            count if count == bytes.len() => Ok(()),
+            _ => Err(io::Error::other("a short write of one message")),
+        }
+    }
+
+    fn receive(self, number: u64, stream: &mut TcpStream) -> io::Result<()> {
+        let mut bytes = [0; 512];
+        let count = stream.read(&mut bytes)?;
+        let got = &bytes[..count];
+        let is_right = match self {
+            Self::Echo => got == message(number),
+            Self::Http => got.starts_with(b"HTTP/1.1 200 OK") && got.ends_with(b"Hello, world!"),
+        };
+        if is_right {
+            Ok(())
+        } else {
+            Err(io::Error::other(format!("a wrong answer of {count} bytes")))
+        }
+    }
+}
+
 /// Open connections.
 pub(super) struct Load {
+    traffic: Traffic,
     epoll: rustix::fd::OwnedFd,
     streams: Vec<TcpStream>,
     /// The number in the message that is under way on each connection.
@@ -32,16 +74,10 @@ const PER_ADDRESS: usize = 20_000;
 const AHEAD_MAX: usize = 64;
 
 /// One message and its answer on a connection that still blocks. Whoever answers has accepted all before it.
-fn round_trip(stream: &mut TcpStream) -> io::Result<()> {
-    let (sent, mut got) = (message(0), [0; MESSAGE_BYTES]);
+fn round_trip(traffic: Traffic, stream: &mut TcpStream) -> io::Result<()> {
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;
-    stream.write_all(&sent)?;
-    stream.read_exact(&mut got)?;
-    if got == sent {
-        Ok(())
-    } else {
-        Err(io::Error::other("a wrong answer"))
-    }
+    traffic.send(0, stream)?;
+    traffic.receive(0, stream)
 }
 
 /// After a failure the server may still wait for connections: gives it some, until it has ended.
@@ -54,7 +90,7 @@ pub(super) fn let_go<T>(server: &ScopedJoinHandle<'_, ()>, port: u16, sample: &R
 
 impl Load {
     /// Connects to a server that listens at a port of all of the loopback network's addresses.
-    pub(super) fn connect(port: u16, connections: usize) -> io::Result<Self> {
+    pub(super) fn connect(traffic: Traffic, port: u16, connections: usize) -> io::Result<Self> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         let mut streams = Vec::with_capacity(connections);
         for index in 0..connections {
@@ -62,7 +98,7 @@ impl Load {
             let mut stream = TcpStream::connect((host, port))?;
             stream.set_nodelay(true)?;
             if index % AHEAD_MAX == AHEAD_MAX - 1 {
-                round_trip(&mut stream)?;
+                round_trip(traffic, &mut stream)?;
             }
             stream.set_nonblocking(true)?;
             let data = epoll::EventData::new_u64(index as u64);
@@ -70,6 +106,7 @@ impl Load {
             streams.push(stream);
         }
         Ok(Self {
+            traffic,
             epoll,
             streams,
             sent: vec![0; connections],
@@ -83,15 +120,10 @@ impl Load {
     }
 
     fn send(&mut self, index: usize) -> io::Result<()> {
-        let bytes = message(self.next);
         self.sent[index] = self.next;
         self.next += 1;
-        let count = self.streams[index].write(&bytes)?;
-        if count == bytes.len() {
-            Ok(())
-        } else {
-            Err(io::Error::other("a short write of one message"))
-        }
+        self.traffic
+            .send(self.sent[index], &mut self.streams[index])
     }
 
     /// Sends `messages` messages, a new one on each connection that was answered, and checks every answer.
@@ -119,11 +151,8 @@ impl Load {
             }
             for event in &events {
                 let index = event.data.u64() as usize;
-                let mut bytes = [0; MESSAGE_BYTES + 1];
-                let count = self.streams[index].read(&mut bytes)?;
-                if bytes[..count] != message(self.sent[index]) {
-                    return Err(io::Error::other(format!("a wrong answer of {count} bytes")));
-                }
+                self.traffic
+                    .receive(self.sent[index], &mut self.streams[index])?;
                 answered += 1;
                 if to_send > 0 {
                     to_send -= 1;

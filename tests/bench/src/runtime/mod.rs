@@ -1,4 +1,4 @@
-//! The runtime against tokio (one thread), smol, monoio and compio, and against bare loops over the system's own queues.
+//! The runtime against tokio (one thread), smol, monoio, compio and libuv, and against bare loops over the system's own queues.
 //!
 //! Figures are processor time: of the thread that runs the tasks or, where a load generator is needed, of the process without the
 //! generator's thread. It is steadier than wall time, and it is what a server pays.
@@ -6,8 +6,11 @@
 //! Equal for all: the same futures where the case is about the scheduler; each runtime's own timers, channels and sockets where it is
 //! about those; the C library's allocator.
 
+mod bare;
 mod echo;
 mod files;
+mod http;
+mod libuv;
 mod load;
 mod memory;
 mod subject;
@@ -22,6 +25,7 @@ pub(crate) fn cases(settings: &Settings) -> Result<Vec<Case>, String> {
     let mut cases = tasks::cases(settings);
     cases.extend(timers::cases(settings));
     cases.extend(echo::cases(settings));
+    cases.extend(http::cases(settings));
     cases.extend(files::cases(settings));
     cases.extend(memory::cases(settings));
     Ok(cases)

@@ -6,6 +6,7 @@ use core::task::Poll;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::mpsc::Sender;
 use std::time::Duration;
+use underpin::sys::RingBackend;
 
 /// A runtime on one thread.
 pub(super) trait Runtime: 'static {
@@ -74,7 +75,7 @@ impl Runtime for Underpin {
     const PACKAGE: &'static str = "";
 
     fn block_on<F: Future>(future: F) -> F::Output {
-        underpin::rt::block_on(future).expect("a ring")
+        with_ring(RingBackend::Readiness, future)
     }
 
     fn spawn<T: 'static>(
@@ -89,27 +90,68 @@ impl Runtime for Underpin {
     }
 
     async fn serve(where_it_is: Sender<SocketAddr>, connections: usize, _: usize) {
-        let mut listener =
-            underpin::rt::net::TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).expect("a port");
-        let address = listener.local_addr().expect("an address");
-        where_it_is.send(address).expect("somebody asks");
-        let mut tasks = Vec::with_capacity(connections);
-        for _ in 0..connections {
-            let (mut stream, _) = listener.accept().await.expect("a connection");
-            stream.set_nodelay(true).expect("set");
-            tasks.push(underpin::rt::spawn(async move {
-                loop {
-                    let bytes = stream.receive().await.expect("received");
-                    if bytes.is_empty() {
-                        return;
-                    }
-                    stream.write_all(&bytes).await.expect("sent");
+        underpin_serves(where_it_is, connections).await;
+    }
+}
+
+/// Us over io_uring.
+pub(super) struct UnderpinUring;
+
+impl Runtime for UnderpinUring {
+    const NAME: &'static str = "underpin";
+    const PACKAGE: &'static str = "";
+
+    fn block_on<F: Future>(future: F) -> F::Output {
+        with_ring(RingBackend::Completion, future)
+    }
+
+    fn spawn<T: 'static>(
+        future: impl Future<Output = T> + 'static,
+    ) -> impl Future<Output = T> + 'static {
+        Underpin::spawn(future)
+    }
+
+    fn sleep(time: Duration) -> impl Future<Output = ()> + 'static {
+        Underpin::sleep(time)
+    }
+
+    async fn serve(where_it_is: Sender<SocketAddr>, connections: usize, _: usize) {
+        underpin_serves(where_it_is, connections).await;
+    }
+}
+
+/// Runs `future` on us over this kind of ring.
+pub(super) fn with_ring<F: Future>(backend: RingBackend, future: F) -> F::Output {
+    let runtime = underpin::rt::Runtime::with_ring(backend).expect("a ring");
+    assert_eq!(
+        runtime.handle().ring_backend(),
+        backend,
+        "another kind of ring"
+    );
+    runtime.block_on(future)
+}
+
+async fn underpin_serves(where_it_is: Sender<SocketAddr>, connections: usize) {
+    let mut listener =
+        underpin::rt::net::TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).expect("a port");
+    let address = listener.local_addr().expect("an address");
+    where_it_is.send(address).expect("somebody asks");
+    let mut tasks = Vec::with_capacity(connections);
+    for _ in 0..connections {
+        let (mut stream, _) = listener.accept().await.expect("a connection");
+        stream.set_nodelay(true).expect("set");
+        tasks.push(underpin::rt::spawn(async move {
+            loop {
+                let bytes = stream.receive().await.expect("received");
+                if bytes.is_empty() {
+                    return;
                 }
-            }));
-        }
-        for task in tasks {
-            task.await.expect("no panic");
-        }
+                stream.write_all(&bytes).await.expect("sent");
+            }
+        }));
+    }
+    for task in tasks {
+        task.await.expect("no panic");
     }
 }
 

@@ -5,8 +5,11 @@ use super::operation::{buffer, ensure_waits, transferred};
 use crate::case::{Context, Verdict};
 use crate::net::wire::{Wire, expect_bytes, listen, receive, send_all};
 use alloc::vec::Vec;
+use underpin_core::Kind;
 use underpin_core::limits::RING_COMPLETIONS_MAX;
-use underpin_core::platform::{Interest, Op, Outcome, Reactor, Ring, RingBackend};
+use underpin_core::platform::{
+    FileOp, Interest, Op, OpenOptions, Outcome, Reactor, Ring, RingBackend,
+};
 
 cases!("reactor::rules", Reactor:
     each_operation_completes_once,
@@ -24,6 +27,7 @@ cases!("reactor::rules", Reactor:
     completions_over_the_limit_come_later,
     rings_are_apart_from_each_other,
     ring_of_any_kind_is_made,
+    operation_on_a_file_is_known_or_comes_back_whole,
 );
 
 /// Rule 1: "Every operation that was accepted completes exactly once".
@@ -228,10 +232,7 @@ fn operation_keeps_its_socket_alive<P: Reactor>(cx: &Context<'_, P>) -> Verdict 
     let mut byte = [0];
     match receive(cx, &client, &mut byte) {
         Ok(bytes) => ensure!(bytes.is_empty()),
-        Err(error) => ensure!(
-            error.kind() == underpin_core::Kind::ConnectionReset,
-            "{error}"
-        ),
+        Err(error) => ensure!(error.kind() == Kind::ConnectionReset, "{error}"),
     }
     Ok(())
 }
@@ -483,5 +484,30 @@ fn ring_of_any_kind_is_made<P: Reactor>(cx: &Context<'_, P>) -> Verdict {
         send_all(cx, &client, b"x")?;
         ensure_eq!(transferred(wire.complete(1)?)?.0, 1);
     }
+    Ok(())
+}
+
+/// "Rings of readiness refuse it as `Unsupported`". This one nobody can do.
+fn operation_on_a_file_is_known_or_comes_back_whole<P: Reactor>(cx: &Context<'_, P>) -> Verdict {
+    let mut wire = Wire::new(cx)?;
+    let path = buffer(0, b"a\0b");
+    let options = OpenOptions::read();
+    match wire
+        .ring
+        .submit(Op::File(FileOp::Open { path, options }), 1)
+    {
+        Ok(_) => fail!("no file can have this name"),
+        Err(rejected) => {
+            let kind = rejected.error.kind();
+            ensure!(
+                matches!(kind, Kind::Unsupported | Kind::InvalidInput),
+                "{}",
+                rejected.error
+            );
+            let path = rejected.op.into_buffer();
+            ensure!(path.is_some_and(|path| path.as_slice() == b"a\0b"));
+        }
+    }
+    ensure_eq!(wire.ring.pending(), 0);
     Ok(())
 }
