@@ -279,6 +279,35 @@ fn an_output_that_takes_nothing_is_told_of() {
     }
 }
 
+/// After the write that failed the database refuses the rest, and its close; what is told is the first.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_load_that_the_disk_cuts_short_says_why() {
+    let scratch = Scratch::new("short");
+    let mut lines = String::new();
+    for number in 0..60_000 {
+        lines.push_str(&format!("key{number}\t{:0>60}\n", number));
+    }
+    let mut child = Command::new("sh")
+        .args([
+            "-c",
+            "trap '' XFSZ; ulimit -f 2048; exec \"$0\" kv \"$1\" load",
+        ])
+        .args([env!("CARGO_BIN_EXE_underpin"), text(&scratch.0)])
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let _ = child.stdin.take().unwrap().write_all(lines.as_bytes());
+    let output = child.wait_with_output().unwrap();
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{complaint}");
+    assert_eq!(complaint.lines().count(), 1, "{complaint}");
+    assert!(complaint.contains(".log: "), "{complaint}");
+    let (code, _, complaint) = kv(&scratch.0, &["verify"], b"");
+    assert_eq!(code, 0, "what came before is whole: {complaint}");
+}
+
 #[test]
 fn a_damaged_file_is_named() {
     let scratch = Scratch::new("damaged");

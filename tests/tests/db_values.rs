@@ -5,7 +5,7 @@
     reason = "a test on a host"
 )]
 
-use core::ops::Bound;
+use core::ops::{Bound, Range};
 use std::collections::BTreeMap;
 use underpin_core::db::{self, Compaction, Db, Error, FileName, Options, WriteLevel};
 use underpin_core::platform::middleware::{Call, Layer, Layered, Verdict};
@@ -57,7 +57,7 @@ fn value(stamp: u32) -> Vec<u8> {
 }
 
 /// Puts over keys in an order without order.
-fn overwrite(db: &Db<Sim>, model: &mut Model, stamps: core::ops::Range<u32>) {
+fn overwrite(db: &Db<Sim>, model: &mut Model, stamps: Range<u32>) {
     for stamp in stamps {
         let key = format!("key{:03}", stamp.wrapping_mul(997) % KEYS).into_bytes();
         db.put(&key, &value(stamp), WriteLevel::Buffered).unwrap();
@@ -75,6 +75,15 @@ fn value_files(sim: &Sim) -> Vec<FileName> {
 
 fn path(name: FileName) -> Vec<u8> {
     format!("/db/{name}").into_bytes()
+}
+
+/// A machine whose database has the values of these stamps.
+fn filled(stamps: Range<u32>) -> (Sim, Db<Sim>, Model) {
+    let sim = machine(None);
+    let db = open(&sim);
+    let mut model = Model::new();
+    overwrite(&db, &mut model, stamps);
+    (sim, db, model)
 }
 
 #[test]
@@ -132,10 +141,7 @@ fn merges_leave_values_alone_and_dead_ones_go() {
 
 #[test]
 fn garbage_collection_under_a_snapshot_and_a_scan_keeps_old_values() {
-    let sim = machine(None);
-    let db = open(&sim);
-    let mut old = Model::new();
-    overwrite(&db, &mut old, 0..KEYS);
+    let (sim, db, old) = filled(0..KEYS);
     db.flush().unwrap();
     let snapshot = db.snapshot().unwrap();
     let mut scan = db.scan(Bound::Unbounded, Bound::Unbounded).unwrap();
@@ -170,10 +176,7 @@ fn garbage_collection_under_a_snapshot_and_a_scan_keeps_old_values() {
 
 #[test]
 fn a_failure_at_any_call_of_a_flush_or_merge_loses_nothing_and_leaves_nothing() {
-    let sim = machine(None);
-    let db = open(&sim);
-    let mut model = Model::new();
-    overwrite(&db, &mut model, 0..2 * KEYS);
+    let (sim, db, model) = filled(0..2 * KEYS);
     db.close().unwrap();
     let disk = sim.disk_snapshot();
     let mut failures = 0u32;
@@ -227,10 +230,7 @@ fn a_failure_at_any_call_of_a_flush_or_merge_loses_nothing_and_leaves_nothing() 
 
 #[test]
 fn damage_to_a_value_is_found_named_and_kept_to_its_key() {
-    let sim = machine(None);
-    let db = open(&sim);
-    let mut model = Model::new();
-    overwrite(&db, &mut model, 0..KEYS);
+    let (sim, db, mut model) = filled(0..KEYS);
     db.compact().unwrap();
     db.close().unwrap();
     let file = value_files(&sim)[0];
@@ -344,10 +344,7 @@ fn merge_operands_over_a_damaged_value_stop_no_merge_and_are_kept() {
 
 #[test]
 fn a_value_that_the_disk_does_not_give_back_stops_no_merge() {
-    let sim = machine(None);
-    let db = open(&sim);
-    let mut model = Model::new();
-    overwrite(&db, &mut model, 0..KEYS);
+    let (sim, db, mut model) = filled(0..KEYS);
     db.compact().unwrap();
     db.close().unwrap();
     let broken = Layered::new(sim.clone(), Unreadable);
@@ -391,10 +388,7 @@ impl Layer for Unreadable {
 
 #[test]
 fn a_file_that_another_file_took_the_place_of_is_found() {
-    let sim = machine(None);
-    let db = open(&sim);
-    let mut model = Model::new();
-    overwrite(&db, &mut model, 0..KEYS);
+    let (sim, db, model) = filled(0..KEYS);
     db.close().unwrap();
     let disk = sim.disk_snapshot();
     for name in value_files(&sim) {

@@ -326,11 +326,10 @@ impl Shell<'_> {
     fn load(&self) -> Result<(), Failure> {
         let mut batch = Batch::new();
         let outcome = self.load_lines(&mut batch);
-        self.write(&batch)?;
-        self.db
-            .sync(WriteLevel::Full)
-            .map_err(|error| self.failure(&error))?;
-        outcome
+        let sync = |()| self.db.sync(WriteLevel::Full);
+        let kept = self.db.write(&batch, WriteLevel::Full).and_then(sync);
+        // After a write that failed the database refuses all others, which says less.
+        outcome.and(kept.map_err(|error| self.failure(&error)))
     }
 
     /// Puts each line; the last of them are left in `batch`.

@@ -11,21 +11,14 @@ pub(super) fn run(job: &mut Job<'_>) -> Result<(), String> {
         Ok(ripgrep) => {
             job.note(&format!("beside ripgrep {VERSION}"));
             let mut test = job.cargo("test");
-            test.args([
-                "--package",
-                "underpin",
-                "--test",
-                "grep",
-                "--",
-                "--nocapture",
-            ])
-            .env("UNDERPIN_RIPGREP", ripgrep);
+            test.args(["--workspace", "--test", "grep", "--", "--nocapture"])
+                .env("UNDERPIN_RIPGREP", ripgrep);
             job.run(&mut test)
         }
         Err(why) => {
             // The rest is worth running; the table says what was not.
             job.note(&format!("NOT compared with ripgrep: {why}"));
-            host::integration_test(job, "underpin", "grep", &[])
+            host::integration_test(job, "grep", &[])
         }
     }
 }

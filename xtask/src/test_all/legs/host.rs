@@ -67,7 +67,8 @@ pub(super) fn bench_smoke(job: &mut Job<'_>) -> Result<(), String> {
     let mut lint = job.cargo("clippy");
     lint.args(["--manifest-path", "tests/bench/Cargo.toml", "--target-dir"])
         .arg(job.workspace.target.join("bench"));
-    job.run(lint.args(["--all-targets", "--", "-D", "warnings"]))?;
+    // In the profile of the run: the peers in C are then compiled once.
+    job.run(lint.args(["--release", "--all-targets", "--", "-D", "warnings"]))?;
     let json = job.workspace.target.join("test-all/bench-smoke.json");
     let mut bench = own(
         job,
@@ -151,27 +152,27 @@ fn integration_tests(job: &Job<'_>) -> BTreeSet<String> {
 }
 
 pub(super) fn conformance_linux(job: &mut Job<'_>) -> Result<(), String> {
-    integration_test(job, "underpin-tests", "conformance_native", &[])
+    integration_test(job, "conformance_native", &[])
 }
 
 pub(super) fn conformance_sim(job: &mut Job<'_>) -> Result<(), String> {
-    integration_test(job, "underpin-tests", "conformance_sim", &[])
+    integration_test(job, "conformance_sim", &[])
 }
 
 pub(super) fn crash_sim(job: &mut Job<'_>) -> Result<(), String> {
     long_mode(job, "UNDERPIN_CRASHES", "1000000 crash points");
     long_mode(job, "UNDERPIN_SOAK_SECONDS", "1800 s of mixed load");
-    integration_test(job, "underpin-tests", "db_crash", &["--nocapture"])?;
-    integration_test(job, "underpin-tests", "db_soak", &["--nocapture"])
+    integration_test(job, "db_crash", &["--nocapture"])?;
+    integration_test(job, "db_soak", &["--nocapture"])
 }
 
 pub(super) fn server(job: &mut Job<'_>) -> Result<(), String> {
-    integration_test(job, "underpin", "server", &["--skip", "crash::"])
+    integration_test(job, "server", &["--skip", "crash::"])
 }
 
 pub(super) fn kill_nine(job: &mut Job<'_>) -> Result<(), String> {
     long_mode(job, "UNDERPIN_KILLS", "200 kills");
-    integration_test(job, "underpin", "server", &["crash::", "--nocapture"])
+    integration_test(job, "server", &["crash::", "--nocapture"])
 }
 
 /// Gives the leg an hour more if its long mode was asked for, or tells how to.
@@ -184,15 +185,15 @@ fn long_mode(job: &mut Job<'_>, variable: &str, what: &str) {
     }
 }
 
-/// One integration test by its name; none at all is a failure, not a pass.
+/// One integration test by its name; none at all is a failure, not a pass. It is one of all packages, as in the leg `unit`: for a package
+/// alone cargo chooses fewer features, and builds the core and all above it again.
 pub(super) fn integration_test(
     job: &mut Job<'_>,
-    package: &str,
     name: &str,
     arguments: &[&str],
 ) -> Result<(), String> {
     let mut test = job.cargo("test");
-    test.args(["--package", package, "--test", name, "--"]);
+    test.args(["--workspace", "--test", name, "--"]);
     job.run(test.args(arguments))?;
     if job.output().contains("running 0 tests") {
         return Err(format!("{name} has no test that {arguments:?} chooses"));

@@ -339,7 +339,7 @@ pub(super) const LEGS: &[Leg] = &[
     },
     Leg {
         name: "macos-x86_64",
-        proves: "the same for Intel processors",
+        proves: "the program and the tests for macOS on Intel processors link, and the platform's numbers are those of its headers",
         how: How::CompiledOnly,
         lane: Lane::Apart,
         quick: false,

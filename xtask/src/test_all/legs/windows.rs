@@ -39,22 +39,18 @@ pub(super) fn wine(job: &mut Job<'_>) -> Result<(), String> {
         "--lib",
         "--tests",
     ]))?;
+    // The two together, for one choice of features and so one build of what is below them.
+    const BOTH: &[&str] = &["--package", "underpin-tests", "--package", "underpin"];
     let mut contracts = WINDOWS.cargo(job, "test");
     job.run(
         contracts
             .env("WINEPREFIX", &prefix)
             .env("UNDERPIN_ROUNDS", WINE_ROUNDS)
-            .args([
-                "--package",
-                "underpin-tests",
-                "--test",
-                "conformance_native",
-            ]),
+            .args(BOTH)
+            .args(["--test", "conformance_native"]),
     )?;
     let mut server = WINDOWS.cargo(job, "test");
-    job.run(server.env("WINEPREFIX", &prefix).args([
-        "--package",
-        "underpin",
+    job.run(server.env("WINEPREFIX", &prefix).args(BOTH).args([
         "--lib",
         "--",
         "server::event_loop",
