@@ -29,6 +29,9 @@ use core::time::Duration;
 /// A tree that took longer than this is worth a wake-up, which costs the waker some 10 us: so are the next ones.
 const LONG_NS: u64 = 20_000;
 
+/// A tree that shared first while nobody slept: how long it had run already when somebody does is not known.
+const UNTIMED: u64 = 1;
+
 /// While trees are short, only one in so many is timed: reading the clock costs as much as several joins.
 const SHORT_SAMPLE: u32 = 8;
 
@@ -48,7 +51,7 @@ pub(super) struct State<E: Env> {
     pub(super) stack: SplitStack<Half<E>>,
     /// Wake at once for what is shared: this tree is expected to last.
     eager: Cell<bool>,
-    /// When this tree was first shared while others slept, in ns; 0 if not.
+    /// When this tree was first shared while others slept, in ns; 0 if not, or [`UNTIMED`].
     started_ns: Cell<u64>,
     trees: Cell<u32>,
     /// How many loops in a row were split at their start for nobody, or would have been.
@@ -208,8 +211,12 @@ impl<E: Env> State<E> {
         if self.eager.get() {
             fence(Ordering::SeqCst);
             self.wake_for_halves();
-            if self.started_ns.get() == 0 && registry.sleep.has_parked() {
-                self.started_ns.set(self.now_ns());
+            if self.started_ns.get() == 0 {
+                let started = match registry.sleep.has_parked() {
+                    true => self.now_ns(),
+                    false => UNTIMED,
+                };
+                self.started_ns.set(started);
             }
         } else if self.started_ns.get() == 0 && registry.sleep.has_parked() {
             self.trees.set(self.trees.get().wrapping_add(1));
@@ -257,16 +264,15 @@ impl<E: Env> State<E> {
         }
         self.stack.ask();
         let started = self.started_ns.get();
-        if !self.eager.get() && started != 0 && self.now_ns() - started > LONG_NS {
+        if !self.eager.get() && started > UNTIMED && self.now_ns() - started > LONG_NS {
             self.eager.set(true);
         }
     }
 
     /// A tree ended, or nearly: learns whether trees here last.
     pub(super) fn end_tree(&self) {
-        let started = self.started_ns.get();
-        if started != 0 {
-            self.started_ns.set(0);
+        let started = self.started_ns.replace(0);
+        if started > UNTIMED {
             self.eager
                 .set(self.now_ns().saturating_sub(started) > LONG_NS);
         }
