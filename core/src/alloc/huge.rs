@@ -1,7 +1,8 @@
 //! Large blocks: runs of whole slices, with sizes kept to the page.
 //!
-//! Growing takes free slices behind the block if there are any; else the block moves, by moving its pages where the system can
-//! ([`Memory::move_pages`](crate::platform::Memory::move_pages)), so that no byte of a big block is copied.
+//! Growing takes free slices behind the block if there are any, and some for the next time, up to [`SLACK_SLICES`]; else the block moves,
+//! by moving its pages where the system can ([`Memory::move_pages`](crate::platform::Memory::move_pages)), so that no byte of a big block
+//! is copied.
 //!
 //! # Growing blocks
 //! A block that `realloc` makes larger will often grow again. From [`GROWING_BYTES_MIN`] on it gets a run of a whole slice, in which
@@ -26,6 +27,9 @@ pub(super) const GROWING_BYTES_MIN: usize = 2048;
 /// So many slices may be runs of the flag `GROWING`, or the share of those in use that follows.
 const GROWING_SLICES: usize = 16;
 const GROWING_SHARE: usize = 32;
+
+/// A block that grows gets so many slices more than it needs, at most: a megabyte.
+const SLACK_SLICES: u32 = 16;
 
 /// A request in units of the range.
 #[derive(Clone, Copy, Debug)]
@@ -221,11 +225,15 @@ pub(super) fn resize_in_place<P: Platform>(space: &Space<P>, run: &Slab, size: u
             space.cut(&mut state, index, slices, extent.slices);
             true
         } else {
-            space.extend(&mut state, index, slices, extent.slices - slices)
+            let extra = extent.slices - slices;
+            let slack = (extent.slices / 2).min(SLACK_SLICES);
+            space.extend(&mut state, index, slices, extra + slack)
+                || space.extend(&mut state, index, slices, extra)
         }
     };
     if fits {
-        run.run_bytes().store(extent.bytes, Relaxed);
+        // The size itself, so that the same again is found to fit.
+        run.run_bytes().store(size.max(1), Relaxed);
     }
     fits
 }

@@ -887,41 +887,56 @@ impl<P: Platform, W: ThreadWords> Allocator<P, W> {
     #[inline(never)]
     pub unsafe fn realloc_slow(&self, address: *mut u8, size: usize, align: usize) -> *mut u8 {
         let line = self.space.line_for(address.addr());
+        if !line.is(kind::SLAB) || !self.space.is_block_of(line, address) {
+            // SAFETY: the caller's promise.
+            return unsafe { self.realloc_other(line, address, size, align) };
+        }
+        let old = line.block_bytes() as usize;
+        // Shrinking moves a block when that frees half of it.
+        if size <= old && (size >= old / 2 || old <= 4 * BLOCK_ALIGN) {
+            return address;
+        }
+        let new = self.resized(old, size, align);
+        if !new.is_null() {
+            // SAFETY: two live blocks of the caller's, large enough for what is copied.
+            unsafe {
+                new.copy_from_nonoverlapping(address, old.min(size));
+                self.free(address);
+            }
+        }
+        new
+    }
+
+    /// The same for what is no slab's block.
+    #[inline(never)]
+    unsafe fn realloc_other(
+        &self,
+        line: &Slab,
+        address: *mut u8,
+        size: usize,
+        align: usize,
+    ) -> *mut u8 {
         // The address of a block's start says that the line is its own.
         let is_run = line.is(kind::RUN) && self.space.start(line).addr() == address.addr();
         let old = if is_run {
             self.space.bytes_of_run(line)
-        } else if line.is(kind::SLAB) && self.space.is_block_of(line, address) {
-            line.block_bytes() as usize
         } else {
             self.size_for_realloc(line, address)
         };
-        if is_run {
-            // Growing blocks begin in runs early; shrinking moves such a block when that frees half of it.
-            let stays = size > MEDIUM_BYTES_MAX || (huge::is_growing(line) && size >= old / 2);
-            if stays {
-                if size > old && self.is_careful() && self.is_due(line, size - old) {
-                    let new = self.sampled_copy(address, old, size, align);
-                    if !new.is_null() {
-                        return new;
-                    }
-                }
-                if huge::resize_in_place(&self.space, line, size) {
-                    self.resize_sample(line, address, size);
-                    return address;
+        // Growing blocks begin in runs early; shrinking moves such a block when that frees half of it.
+        if is_run && (size > MEDIUM_BYTES_MAX || (huge::is_growing(line) && size >= old / 2)) {
+            if size > old && self.is_careful() && self.is_due(line, size - old) {
+                let new = self.sampled_copy(address, old, size, align);
+                if !new.is_null() {
+                    return new;
                 }
             }
-        } else if size <= old && line.is(kind::SLAB) {
-            // Shrinking moves a block when that frees half of it.
-            if size >= old / 2 || old <= 4 * BLOCK_ALIGN {
+            if huge::resize_in_place(&self.space, line, size) {
+                self.resize_sample(line, address, size);
                 return address;
             }
         }
-        let new = if size > old {
-            self.grown(old, size, align)
-        } else {
-            self.aligned(align.max(1), size)
-        };
+        let new = self.resized(old, size, align);
         if new.is_null() {
             return null_mut();
         }
@@ -937,9 +952,18 @@ impl<P: Platform, W: ThreadWords> Allocator<P, W> {
         new
     }
 
-    /// A block of `size` bytes for what a block of `old` bytes holds, which grows: where it can go on growing, if possible.
+    /// A block of `size` bytes for what a block of `old` bytes holds.
+    #[inline(always)]
+    fn resized(&self, old: usize, size: usize, align: usize) -> *mut u8 {
+        if size > old && size > huge::GROWING_BYTES_MIN {
+            return self.grown(old, size, align);
+        }
+        self.aligned(align.max(1), size)
+    }
+
+    /// The same for a block that grows to more than [`huge::GROWING_BYTES_MIN`]: where it can go on growing, if possible.
     fn grown(&self, old: usize, size: usize, align: usize) -> *mut u8 {
-        if size > huge::GROWING_BYTES_MIN && align <= SLICE_BYTES && !self.is_careful() {
+        if align <= SLICE_BYTES && !self.is_careful() {
             // SAFETY: nothing below enters the allocator again.
             let heap = unsafe { self.heap() }.map(|heap| &*heap);
             if let Some(heap) = heap

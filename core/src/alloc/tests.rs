@@ -3,11 +3,12 @@
 
 use super::heap::Heap;
 use super::home::Home;
+use super::huge;
 use super::options::Options;
 use super::outgoing::{push_ready, send};
 use super::size_class::{CLASSES, class_of};
 use super::slab::{Block, SLICE_BYTES, Slab, flag, kind};
-use super::space::{Space, age};
+use super::space::{Space, age, slices_for};
 use crate::platform::Instant;
 use crate::platform::sim::{Sim, SimOptions};
 use crate::{Kind, Operation};
@@ -302,4 +303,28 @@ fn no_clock_is_read_for_a_purger_that_is_not_wanted() {
         let reads = CLOCK_READS.load(Relaxed) - before;
         assert_eq!(reads, usize::from(background));
     }
+}
+
+#[test]
+fn a_block_that_grows_gets_room_and_gives_it_back_when_it_shrinks() {
+    let Owner { space, .. } = Owner::new();
+    let (block, _) = huge::allocate(&space, None, 100_000, 1).unwrap();
+    let run = space.line_for(block.addr());
+    let slices = || run.slices().load(Relaxed) as usize;
+    assert_eq!(slices(), slices_for(100_000));
+    assert!(!huge::has_grown(run, 200_000));
+    assert!(huge::resize_in_place(&space, run, 200_000));
+    assert!(slices() > slices_for(200_000));
+    assert!(huge::has_grown(run, 250_000 + SLICE_BYTES));
+    assert!(huge::resize_in_place(&space, run, 200_000));
+    assert_eq!(slices(), slices_for(200_000));
+    assert_eq!(
+        space.bytes_of_run(run),
+        200_000_usize.next_multiple_of(4096)
+    );
+    // A large one gets no more than so much.
+    assert!(huge::resize_in_place(&space, run, 6 << 20));
+    assert!(slices() <= slices_for(7 << 20));
+    huge::give(&space, run);
+    assert!(space.check(&space.lock()).is_ok());
 }

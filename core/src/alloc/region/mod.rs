@@ -15,20 +15,26 @@
 //! ```
 //!
 //! Algorithm: two-level segregated fit (Masmano, Ripoll, Crespo, Real: "TLSF: a new dynamic memory allocator for real-time
-//! systems", 2004). Free blocks are in lists by size: a power of two, cut in [`STEPS`] equal steps. Two levels of bitmaps find in
-//! a few instructions the smallest list all of whose blocks are large enough. A free block merges with both neighbours at once.
+//! systems", 2004). Free blocks are in lists by size: a power of two, cut in [`STEPS`] equal steps. A bit for each finds in a few
+//! instructions the smallest list all of whose blocks are large enough. A free block merges with both neighbours at once.
+//!
+//! There is no second level of bits: the lists' fit into three words of 64 bits, and looking through these takes less than keeping up
+//! to date which of them are empty. Twice as many steps would use one or two in a hundred bytes more of the memory before a request
+//! fails, and take that much of a small region for the lists.
 //!
 //! # A block
 //! ```text
 //! | word: size, bit 0 this block is free, bit 1 the one before is | payload ...                             |
 //! | the same                                                      | next | previous | ... | size, last word | free
 //! ```
+//! The first block of a list has the list's place where others have the previous block, so that who takes it out need not compute it.
+//!
 //! One word per block in use. The end of a region is a block of size zero that is in use.
 //!
 //! # Invariants
 //! - I1: sizes are multiples of [`UNIT`], the header included; headers lie a word before a multiple of it.
 //! - I2: no two free blocks touch; a free block's last word is its size, and the block after it says that it is free.
-//! - I3: a free block is in the list of its size; a bit is set where a list is not empty.
+//! - I3: a free block is in the list of its size; a bit is set where a list is not empty, and behind the lists' bits.
 //!
 //! # Bounds
 //! `allocate` and `free` run no loop for alignments up to [`UNIT`]; larger alignments split off a block in front. Neither depends on how
@@ -56,15 +62,16 @@ pub const UNIT: usize = 2 * WORD;
 /// Room for header, links and the size at the end.
 const BLOCK_BYTES_MIN: usize = 4 * WORD;
 /// log2 of [`STEPS`].
-const STEPS_LOG2: u32 = 4;
+const STEPS_LOG2: u32 = 3;
 /// Lists per power of two.
 pub const STEPS: usize = 1 << STEPS_LOG2;
 /// Sizes below `UNIT * STEPS` have a list each: they are the first level's row 0.
 const LINEAR_LOG2: u32 = UNIT.ilog2() + STEPS_LOG2;
 /// Powers of two up to the largest block: 2^(ROWS - 1 + LINEAR_LOG2) bytes, 256 MiB with words of 8 bytes.
-const ROWS: usize = 21;
+const ROWS: usize = 22;
 const LISTS: usize = ROWS * STEPS;
 const BITS: usize = usize::BITS as usize;
+const WORDS: usize = LISTS.div_ceil(BITS);
 /// Largest block, header included.
 const BLOCK_BYTES_MAX: usize = (1 << (ROWS as u32 - 1 + LINEAR_LOG2)) - UNIT;
 
@@ -99,10 +106,8 @@ pub struct RegionStats {
 /// A heap over given memory.
 #[derive(Debug)]
 pub struct Region {
-    /// A bit for each of `words` that is not zero.
-    filled: u32,
-    /// A bit for each list that is not empty.
-    words: [usize; LISTS.div_ceil(BITS)],
+    /// A bit for each list that is not empty, and one behind them, where each search ends.
+    words: [usize; WORDS + 1],
     lists: [*mut Header; LISTS],
     total_bytes: usize,
     used_bytes: usize,
@@ -116,9 +121,10 @@ impl Region {
     /// A heap without memory.
     #[must_use]
     pub const fn new() -> Self {
+        let mut words = [0; WORDS + 1];
+        words[WORDS] = 1;
         Self {
-            filled: 0,
-            words: [0; LISTS.div_ceil(BITS)],
+            words,
             lists: [null_mut(); LISTS],
             total_bytes: 0,
             used_bytes: 0,
@@ -165,8 +171,8 @@ impl Region {
             return self.allocate_aligned(bytes, align);
         }
         let block = self.take_fitting(bytes)?;
-        // SAFETY: taken just now, of at least `bytes`.
-        unsafe { self.cut(block, bytes) };
+        // SAFETY: taken just now, of at least `bytes`; what is before a free block is in use (I2).
+        unsafe { self.cut(block, (*block).size - FREE, bytes, 0) };
         // SAFETY: never null.
         Some(unsafe { NonNull::new_unchecked(payload(block)) })
     }
@@ -185,16 +191,16 @@ impl Region {
             if skip != 0 && skip < BLOCK_BYTES_MIN {
                 skip += align;
             }
-            let mut aligned = block;
+            let size = (*block).size - FREE;
+            let aligned: *mut Header = block.byte_add(skip);
+            let mut before = 0;
             if skip != 0 {
-                let size = (*block).size & !FLAGS;
-                aligned = block.byte_add(skip);
-                (*aligned).size = size - skip;
-                (*block).size = skip | (*block).size & BEFORE_FREE;
+                (*block).size = skip + FREE;
+                aligned.cast::<usize>().sub(1).write(skip);
                 self.insert(block, skip);
-                mark_free(block, skip);
+                before = BEFORE_FREE;
             }
-            self.cut(aligned, bytes);
+            self.cut(aligned, size - skip, bytes, before);
             Some(NonNull::new_unchecked(payload(aligned)))
         }
     }
@@ -205,17 +211,17 @@ impl Region {
         // The smallest list all of whose blocks fit.
         let place = place_above(bytes);
         let mut index = place / BITS;
-        let mut word = *self.words.get(index)? & (usize::MAX << (place % BITS));
-        if word == 0 {
-            let words = self.filled & (u32::MAX << index << 1);
-            if words == 0 {
-                return None;
-            }
-            index = words.trailing_zeros() as usize;
-            // SAFETY: I3: bits stand for lists that are there.
+        // SAFETY: places are `LISTS` at most, so that there is a word; the bit behind the lists' is always set.
+        let mut word = unsafe { *self.words.get_unchecked(index) } & (usize::MAX << (place % BITS));
+        while word == 0 {
+            index += 1;
+            // SAFETY: as above.
             word = unsafe { *self.words.get_unchecked(index) };
         }
         let place = index * BITS + word.trailing_zeros() as usize;
+        if place >= WORDS * BITS {
+            return None;
+        }
         // SAFETY: I3: the bit is set, so the list is there and has a block.
         unsafe {
             let list = self.list(place);
@@ -225,7 +231,7 @@ impl Region {
             if next.is_null() {
                 self.clear(place);
             } else {
-                (*next).previous = null_mut();
+                (*next).previous = first_of(place);
             }
             Some(block)
         }
@@ -246,42 +252,37 @@ impl Region {
     /// As for [`list`](Self::list).
     #[inline]
     unsafe fn clear(&mut self, place: usize) {
-        let index = place / BITS;
         // SAFETY: the caller's promise.
-        let word = unsafe { self.words.get_unchecked_mut(index) };
-        let rest = *word & !(1 << (place % BITS));
-        *word = rest;
-        if rest == 0 {
-            self.filled &= !(1 << index);
-        }
+        unsafe { *self.words.get_unchecked_mut(place / BITS) &= !(1 << (place % BITS)) };
     }
 
-    /// Makes the first `bytes` of a taken block a block in use, and the rest, if it can be one, a free block.
+    /// Makes the first `bytes` of a taken block of `size` a block in use, and the rest, if it can be one, a free block; `before` is the flag
+    /// that says what is before it.
     ///
     /// # Safety
     /// The block is in no list and has at least `bytes`.
     #[inline]
-    unsafe fn cut(&mut self, block: *mut Header, bytes: usize) {
+    unsafe fn cut(&mut self, block: *mut Header, size: usize, bytes: usize, before: usize) {
         // SAFETY: the caller's promise; I1 puts the rest and the block after inside the region.
         unsafe {
-            let word = (*block).size;
-            let size = word & !FLAGS;
             let rest = size - bytes;
             let mut used = size;
             if rest >= BLOCK_BYTES_MIN {
                 used = bytes;
                 // The block after it knows already that what is before it is free.
                 let tail: *mut Header = block.byte_add(bytes);
-                (*tail).size = rest | FREE;
+                (*tail).size = rest + FREE;
                 tail.byte_add(rest).cast::<usize>().sub(1).write(rest);
                 self.insert(tail, rest);
             } else {
                 let after: *mut Header = block.byte_add(size);
                 (*after).size &= !BEFORE_FREE;
             }
-            (*block).size = used | word & BEFORE_FREE;
+            (*block).size = used | before;
             self.used_bytes += used;
-            self.used_bytes_max = self.used_bytes_max.max(self.used_bytes);
+            if self.used_bytes > self.used_bytes_max {
+                self.used_bytes_max = self.used_bytes;
+            }
         }
     }
 
@@ -298,33 +299,31 @@ impl Region {
             let list = self.list(place);
             let head = core::mem::replace(list, block);
             (*block).next = head;
-            (*block).previous = null_mut();
+            (*block).previous = first_of(place);
             if !head.is_null() {
                 (*head).previous = block;
                 return;
             }
             *self.words.get_unchecked_mut(place / BITS) |= 1 << (place % BITS);
         }
-        self.filled |= 1 << (place / BITS);
     }
 
-    /// Takes a free block out of the middle of its list.
+    /// Takes a free block out of its list.
     ///
     /// # Safety
-    /// The block is free, of `bytes`, and in its list.
+    /// The block is free and in its list.
     #[inline]
-    unsafe fn remove(&mut self, block: *mut Header, bytes: usize) {
+    unsafe fn remove(&mut self, block: *mut Header) {
         // SAFETY: the caller's promise, and I3.
         unsafe {
             let (next, previous) = ((*block).next, (*block).previous);
             if !next.is_null() {
                 (*next).previous = previous;
             }
-            if !previous.is_null() {
+            let Some(place) = place_of_first(previous) else {
                 (*previous).next = next;
                 return;
-            }
-            let place = place(bytes);
+            };
             *self.list(place) = next;
             if next.is_null() {
                 self.clear(place);
@@ -348,7 +347,7 @@ impl Region {
             let after_word = (*after).size;
             if after_word & FREE != 0 {
                 let bytes = after_word & !FLAGS;
-                self.remove(after, bytes);
+                self.remove(after);
                 size += bytes;
             } else {
                 (*after).size = after_word | BEFORE_FREE;
@@ -356,11 +355,11 @@ impl Region {
             if word & BEFORE_FREE != 0 {
                 let bytes = block.cast::<usize>().sub(1).read();
                 block = block.byte_sub(bytes);
-                self.remove(block, bytes);
+                self.remove(block);
                 size += bytes;
             }
             // The block before a free block is in use.
-            (*block).size = size | FREE;
+            (*block).size = size + FREE;
             block.byte_add(size).cast::<usize>().sub(1).write(size);
             self.insert(block, size);
         }
@@ -407,6 +406,18 @@ impl Default for Region {
 
 fn payload(block: *mut Header) -> *mut u8 {
     block.cast::<u8>().wrapping_add(WORD)
+}
+
+/// What the first block of a list has for a previous one: headers lie at even addresses.
+#[inline(always)]
+fn first_of(place: usize) -> *mut Header {
+    core::ptr::without_provenance_mut(place << 1 | 1)
+}
+
+/// The list's place, if that is what a block has for a previous one.
+#[inline(always)]
+fn place_of_first(previous: *mut Header) -> Option<usize> {
+    (previous.addr() & 1 != 0).then_some(previous.addr() >> 1)
 }
 
 /// Sets a free block's bit and last word, and the bit in the block after it; keeps what it says of the block before.
