@@ -7,7 +7,7 @@
 
 use core::time::Duration;
 use std::collections::BTreeMap;
-use underpin_core::db::{Compaction, Db, Error, Options, WriteLevel};
+use underpin_core::db::{Compaction, Db, Error, Maintenance, Options, WriteLevel};
 use underpin_core::platform::sim::{Sim, SimFaults, SimOptions};
 use underpin_core::platform::{Clock, ClockId, Park};
 use underpin_core::sync::atomic::AtomicU32;
@@ -51,6 +51,36 @@ fn overwrite(db: &Db<Sim>, model: &mut Model, numbers: core::ops::Range<u32>) {
         db.put(&key, &value, WriteLevel::Buffered).unwrap();
         model.insert(key, value);
     }
+}
+
+#[test]
+fn reads_that_meet_many_tables_have_them_merged_and_writes_alone_do_not() {
+    let sim = machine();
+    let mut caller = options(Compaction::Leveled);
+    caller.maintenance = Maintenance::Caller;
+    let db = Db::open(sim, b"/db", caller).unwrap();
+    let mut model = Model::new();
+    let flush = |model: &mut Model, number: u32| {
+        overwrite(&db, model, number * 20..number * 20 + 20);
+        db.flush().unwrap();
+    };
+    let level0 = || db.stats().level_tables[0];
+    flush(&mut model, 0);
+    // One table costs reads nothing that a merge would spare.
+    (0..20_000).for_each(|_| drop(db.get(b"absent").unwrap()));
+    assert!(!db.maintenance_needed());
+    flush(&mut model, 1);
+    flush(&mut model, 2);
+    assert!(!db.maintenance_needed() && level0() == 3);
+    let reads = (0..20_000).take_while(|_| {
+        db.get(b"absent").unwrap();
+        !db.maintenance_needed()
+    });
+    let reads = reads.count();
+    assert!((100..10_000).contains(&reads), "{reads}");
+    db.maintain().unwrap();
+    assert!(!db.maintenance_needed() && level0() == 0);
+    assert_eq!(contents(&db), model);
 }
 
 #[test]

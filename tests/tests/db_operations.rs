@@ -386,7 +386,13 @@ fn tables(sim: &Sim, directory: &[u8]) -> Vec<Vec<u8>> {
 #[test]
 fn a_backup_outlives_damage_to_the_database_and_to_the_one_it_builds_on() {
     let sim = machine(None);
-    let (db, before) = filled(&sim);
+    let (db, mut before) = filled(&sim);
+    db.compact().unwrap();
+    for key in [b"more0", b"more1"] {
+        db.put(key, b"more", WriteLevel::Os).unwrap();
+        before.insert(key.to_vec(), b"more".to_vec());
+        db.flush().unwrap();
+    }
     db.backup(b"/monday", None).unwrap();
     db.put(b"key0000", b"changed", WriteLevel::Os).unwrap();
     let mut after = before.clone();

@@ -2,8 +2,9 @@
 //! a thread that keeps the database, checkpoints, and again and again a new open.
 //!
 //! Every value read must be one that its key may have: the one acknowledged last, or one sent after it; after a failed sync, the one that
-//! was durable last, or one sent after it. After each life memory and
-//! handles must be what they were, and files no larger than a bound that follows from what is live.
+//! was durable last, or one sent after it. What is found after an open must be a prefix of what each writer was told, batches whole, and a
+//! scan of it, either way, what the gets found. A snapshot must show later what it showed at first, and a checkpoint be a whole database.
+//! After each life memory and handles must be what they were, and files no larger than a bound that follows from what is live.
 //!
 //! A few short lives by default; `UNDERPIN_SOAK_SECONDS=1800` has it run for so long. `UNDERPIN_SEED=n` begins with another life.
 #![allow(
@@ -24,7 +25,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 use underpin::sys::{Native, native, path_bytes};
-use underpin_core::db::{Batch, Db, Error, Maintenance, Options, WriteLevel};
+use underpin_core::db::{Batch, Db, Error, Maintenance, Options, Scan, WriteLevel};
 use underpin_core::platform::middleware::{Fault, FaultPlan, Faulty, When};
 use underpin_core::platform::sim::Rng;
 use underpin_core::{Kind, Operation};
@@ -70,7 +71,7 @@ unsafe impl GlobalAlloc for Counted {
     }
 }
 
-/// What was sent for a key: its stamp, and whether it removes.
+/// What was sent for a key: the stamp of its batch, and whether it removes.
 type Sent = (u64, bool);
 
 /// What is known of a key. The last one durable comes first, then those sent since, in order.
@@ -111,6 +112,8 @@ struct Model {
     stamp: u64,
     /// All that was acknowledged up to this stamp is durable.
     durable: u64,
+    /// Batches of this life that were refused: they may be there, or not.
+    failed: Vec<u64>,
 }
 
 impl Model {
@@ -120,6 +123,7 @@ impl Model {
             states: (0..KEYS).map(|_| State::new((0, true))).collect(),
             stamp: 0,
             durable: 0,
+            failed: Vec::with_capacity(64),
         }
     }
 
@@ -131,10 +135,10 @@ impl Model {
     fn write(&mut self, db: &Db<Platform>, rng: &mut Rng) -> Result<(), Error> {
         let mut batch = Batch::new();
         let mut sent = BTreeMap::new();
+        self.stamp += 1;
         for _ in 0..1 + rng.below(4) {
             let index = rng.below(KEYS);
             let key = self.key(index);
-            self.stamp += 1;
             let removes = rng.below(6) == 0;
             match removes {
                 true => batch.remove(&key)?,
@@ -146,6 +150,9 @@ impl Model {
         let written = db.write(&batch, level);
         if written.is_ok() && level == WriteLevel::Data {
             self.durable = self.stamp;
+        }
+        if written.is_err() {
+            self.failed.push(self.stamp);
         }
         for (index, sent) in sent {
             let state = &mut self.states[index as usize];
@@ -186,12 +193,45 @@ impl Model {
 
     /// Checks every key, and takes what is there for what is known.
     fn settle(&mut self, db: &Db<Platform>, sync_failed: bool) {
+        let mut pairs = Vec::new();
+        let mut known = Vec::new();
         for index in 0..KEYS {
             let found = db.get(&self.key(index)).unwrap();
-            let known = self.check(index, found.as_deref(), sync_failed);
-            self.states[index as usize] = State::new(known);
+            known.push(self.check(index, found.as_deref(), sync_failed));
+            pairs.extend(found.map(|found| (self.key(index), digest(&found))));
+        }
+        let ours = format!("{}:", self.owner).into_bytes();
+        for forwards in [true, false] {
+            let scanned = scan(db, &ours, forwards);
+            assert!(pairs == scanned, "a scan shows other pairs than gets do");
+            pairs.reverse();
+        }
+        assert_eq!(self.hole(&known), None);
+        for (state, known) in self.states.iter_mut().zip(known) {
+            *state = State::new(known);
         }
         self.durable = self.stamp;
+        self.failed.clear();
+    }
+
+    /// A key that says that what is there is not all that was acknowledged up to some batch, and that batch whole.
+    fn hole(&self, known: &[Sent]) -> Option<String> {
+        let last = known.iter().map(|&(stamp, _)| stamp).max().unwrap_or(0);
+        (0..)
+            .zip(self.states.iter().zip(known))
+            .find_map(|(index, (state, &(stamp, _)))| {
+                let told = &state.sent[..=state.acknowledged];
+                let mut told = told.iter().rev();
+                let told = told.find(|(told, _)| *told <= last && !self.failed.contains(told));
+                let torn = state.sent.iter().find(|&&(sent, _)| sent == last);
+                let mut expected = told.into_iter().chain(torn);
+                let (missing, _) = expected.find(|&&(expected, _)| stamp < expected)?;
+                let key = self.key(index);
+                let key = key.escape_ascii();
+                Some(format!(
+                    "{key} is as of {stamp}, without {missing}, though {last} is there"
+                ))
+            })
     }
 
     fn live_bytes(&self) -> u64 {
@@ -219,6 +259,42 @@ fn value(key: &[u8], stamp: u64) -> Vec<u8> {
     value.extend_from_slice(key);
     value.resize_with(value.len() + bytes, || rng.below(256) as u8);
     value
+}
+
+/// What stands for a value in what is compared later.
+fn digest(value: &[u8]) -> (u64, usize) {
+    (stamp_of(value), value.len())
+}
+
+/// A key, and what stands for its value.
+type Pair = (Vec<u8>, (u64, usize));
+
+/// All pairs whose keys start with `start`, forwards or backwards.
+fn scan(db: &Db<Platform>, start: &[u8], forwards: bool) -> Vec<Pair> {
+    let mut end = start.to_vec();
+    *end.last_mut().unwrap() += 1;
+    let scan = db.scan(Bound::Included(start), Bound::Excluded(&end));
+    pairs(scan.unwrap(), forwards).unwrap()
+}
+
+/// The pairs of a scan, each of which must have a value of its key.
+fn pairs(mut scan: Scan<Platform>, forwards: bool) -> Result<Vec<Pair>, Error> {
+    let mut pairs: Vec<Pair> = Vec::new();
+    loop {
+        let next = if forwards {
+            scan.next()?
+        } else {
+            scan.next_back()?
+        };
+        let Some((key, stored)) = next else {
+            return Ok(pairs);
+        };
+        assert!(stored == value(key, stamp_of(stored)), "a value of no key");
+        let last = pairs.last();
+        let right = last.is_none_or(|(last, _)| (**last < *key) == forwards);
+        assert!(right, "a scan is out of order");
+        pairs.push((key.to_vec(), digest(stored)));
+    }
 }
 
 fn stamp_of(value: &[u8]) -> u64 {
@@ -317,35 +393,40 @@ fn run_writer(db: &Db<Platform>, model: &mut Model, seed: u64, faulty: bool) {
     }
 }
 
-/// Scans, both ways, until it is told that writers are done: keys in order, values of their keys.
+/// Scans, both ways, until it is told that writers are done: keys in order, values of their keys, and of a snapshot the same each time.
 fn run_reader(db: &Db<Platform>, done: &AtomicBool, faulty: bool) {
-    let mut forwards = false;
+    let all = || (Bound::Unbounded, Bound::Unbounded);
     while !done.load(Ordering::Relaxed) {
-        forwards = !forwards;
-        let Ok(mut scan) = db.scan(Bound::Unbounded, Bound::Unbounded) else {
+        let Ok(snapshot) = db.snapshot() else {
             assert!(faulty);
             return;
         };
-        let mut last: Option<Vec<u8>> = None;
-        loop {
-            let next = if forwards {
-                scan.next()
-            } else {
-                scan.next_back()
-            };
-            match next {
-                Ok(Some((key, stored))) => {
-                    assert!(stored == value(key, stamp_of(stored)), "a value of no key");
-                    let right = last.is_none_or(|last| (*last < *key) == forwards);
-                    assert!(right, "a scan is out of order");
-                    last = Some(key.to_vec());
-                }
-                Ok(None) => break,
-                Err(error) => {
-                    assert!(faulty && is_fault(&error), "{error}");
-                    break;
-                }
-            }
+        let scan = |forwards: bool| {
+            let (start, end) = all();
+            snapshot
+                .scan(start, end)
+                .and_then(|scan| pairs(scan, forwards))
+        };
+        let first = scan(true);
+        // Meanwhile there are flushes and merges.
+        let (start, end) = all();
+        let now = db
+            .scan(start, end)
+            .and_then(|scan| pairs(scan, false).map(drop));
+        let again = scan(false).map(|mut pairs| {
+            pairs.reverse();
+            pairs
+        });
+        let errors = [
+            first.as_ref().err(),
+            now.as_ref().err(),
+            again.as_ref().err(),
+        ];
+        for error in errors.into_iter().flatten() {
+            assert!(faulty && is_fault(error), "{error}");
+        }
+        if let (Ok(first), Ok(again)) = (first, again) {
+            assert!(first == again, "a snapshot shows what it did not at first");
         }
     }
 }
@@ -365,7 +446,14 @@ fn live(path: &Path, life: u64, models: &mut [Model]) -> (usize, bool) {
             .collect();
         let copy = path.with_extension("copy");
         match db.checkpoint(path_bytes(&copy)) {
-            Ok(()) => std::fs::remove_dir_all(&copy).unwrap(),
+            Ok(()) => {
+                let copied = open(&copy, &Arc::new(FaultPlan::new(0)));
+                copied.verify().unwrap();
+                let everything = copied.scan(Bound::Unbounded, Bound::Unbounded);
+                pairs(everything.unwrap(), true).unwrap();
+                copied.close().unwrap();
+                std::fs::remove_dir_all(&copy).unwrap();
+            }
             Err(error) => {
                 assert!(faulty && is_fault(&error), "{error}");
                 // A failed removal may have left some of it.
@@ -414,6 +502,19 @@ fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }
 
+/// Whether the model sees that the second of three batches is missing.
+fn sees_a_hole() -> bool {
+    let mut model = Model::new(1);
+    let mut known = vec![(0, true); KEYS as usize];
+    for stamp in 1..=3 {
+        let state = &mut model.states[stamp as usize];
+        state.sent.push((stamp, false));
+        state.acknowledged = 1;
+        known[stamp as usize] = (if stamp == 2 { 0 } else { stamp }, stamp == 2);
+    }
+    model.hole(&known).is_some()
+}
+
 #[test]
 fn a_long_life_with_faults_keeps_what_it_was_given_and_grows_in_nothing() {
     let seconds = number("UNDERPIN_SOAK_SECONDS");
@@ -421,6 +522,7 @@ fn a_long_life_with_faults_keeps_what_it_was_given_and_grows_in_nothing() {
     let first = number("UNDERPIN_SEED").unwrap_or(0);
     let path = std::env::temp_dir().join(format!("underpin-soak-{}", std::process::id()));
     let _ = std::fs::remove_dir_all(&path);
+    assert!(sees_a_hole());
     let mut models = [Model::new(1), Model::new(2)];
     let (mut rest, mut open_handles) = (None, None);
     let (mut injected, mut most_bytes, mut most_peak) = (0, 0, 0);

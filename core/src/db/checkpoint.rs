@@ -66,6 +66,24 @@ enum Tables<P: Files> {
     Copied(Option<Base<P>>),
 }
 
+/// How often a base is read while the database changes, before changes have to wait for it.
+const LOADS_MAX: usize = 4;
+
+/// Whether `base` is of a backup, and not of the database itself, which has had these manifests.
+fn check_base(base: &Manifest, own: [&Manifest; 2]) -> Result<()> {
+    if own.contains(&base) {
+        return Err(Error::Invalid(
+            "the base is the database itself; name an earlier backup, or none",
+        ));
+    }
+    if own.iter().any(|own| base.id != own.id) {
+        return Err(Error::Invalid(
+            "the base is a backup of another database; name one of this, or none",
+        ));
+    }
+    Ok(())
+}
+
 impl<P: Files> Shared<P> {
     /// Makes the database of this moment in `path`, which must not be there yet.
     pub(super) fn checkpoint(&self, path: &[u8]) -> Result<()> {
@@ -78,26 +96,33 @@ impl<P: Files> Shared<P> {
             return self.copy_to(path, &Tables::Copied(None));
         };
         let directory = Directory::new(self.directory.platform.clone(), base);
-        // Under the lock it does not change, by whatever name it is read; and no copy has the same one (`Manifest::of_copy`).
-        let state = self.maintenance.lock();
-        let manifest = Manifest::load(&directory)?.ok_or(Error::NotADatabase)?;
-        if manifest == state.manifest {
-            return Err(Error::Invalid(
-                "the base is the database itself; name an earlier backup, or none",
-            ));
-        }
-        if manifest.id != state.manifest.id {
-            return Err(Error::Invalid(
-                "the base is a backup of another database; name one of this, or none",
-            ));
-        }
-        drop(state);
+        let manifest = self.load_base(&directory)?;
         let base = Base {
             directory,
             values: manifest.value_files(),
             manifest,
         };
         self.copy_to(path, &Tables::Copied(Some(base)))
+    }
+
+    /// The manifest of a backup of this database. It is loaded without the lock that flushes need: its disk may be slow.
+    fn load_base(&self, directory: &Directory<P>) -> Result<Manifest> {
+        let load = || Manifest::load(directory)?.ok_or(Error::NotADatabase);
+        for _ in 0..LOADS_MAX {
+            let before = self.maintenance.lock().manifest.clone();
+            let manifest = load()?;
+            let state = self.maintenance.lock();
+            // No copy has the same one (`Manifest::of_copy`). Were it the database's own, by whatever name, it would be one of these, if
+            // there was no other in between.
+            check_base(&manifest, [&before, &state.manifest])?;
+            if before == state.manifest {
+                return Ok(manifest);
+            }
+        }
+        let state = self.maintenance.lock();
+        let manifest = load()?;
+        check_base(&manifest, [&state.manifest; 2])?;
+        Ok(manifest)
     }
 
     fn copy_to(&self, path: &[u8], tables: &Tables<P>) -> Result<()> {

@@ -19,7 +19,7 @@
 #![forbid(unsafe_code)]
 
 use super::commit::{self, Refusal};
-use super::compact::{Build, build};
+use super::compact::{self, Build, build};
 use super::error::{Error, Result};
 use super::file_name::FileName;
 use super::iter::Source;
@@ -131,6 +131,10 @@ impl<P: Files> Shared<P> {
         view.has_frozen()
             || self.is_full(view)
             || view.level0_max() > self.options.tables_max && !self.is_queue()
+            || view
+                .trees
+                .iter()
+                .any(|tree| compact::pays_off(&tree.version, &self.options))
     }
 
     /// Does what is needed; a keeper only until it is to leave.

@@ -15,7 +15,7 @@ use super::maintenance::{MaintenanceCounts, MaintenanceState};
 use super::options::{Compaction, Maintenance, Options, WriteLevel};
 use super::read;
 use super::transaction::LockName;
-use super::version::View;
+use super::version::{Version, View};
 use super::visible::Visible;
 use super::watch::{Operation, Watch};
 use crate::platform::{Condvar, Files, Instant, Mutex};
@@ -25,6 +25,10 @@ use core::fmt;
 use core::ops::Bound;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use core::time::Duration;
+
+/// What a get costs at a table that its filter says no of, and a scan, which looks for its place in a table's index and a block.
+const GET_COST: usize = 1;
+const SCAN_COST: usize = 16;
 
 pub(super) struct Shared<P: Files> {
     pub(super) directory: Directory<P>,
@@ -86,9 +90,18 @@ impl<P: Files> Shared<P> {
         let begun = self.begin();
         let (view, sequence) = self.snapshot()?;
         let operator = self.options.merge_operator;
-        let found = read::get_with(view.tree(keyspace)?, sequence, operator, key, read)?;
+        let tree = view.tree(keyspace)?;
+        let found = read::get_with(tree, sequence, operator, key, read)?;
+        self.note_read(&tree.version, GET_COST);
         self.end(Operation::Get, begun, key);
         Ok(found)
+    }
+
+    /// Has the keeper look whether a merge pays off now and then.
+    fn note_read(&self, version: &Version<P>, cost: usize) {
+        if version.note_read(cost) {
+            self.ask_keeper();
+        }
     }
 
     /// Walks a range as it is now.
@@ -100,6 +113,7 @@ impl<P: Files> Shared<P> {
     ) -> Result<Scan<P>> {
         let (view, sequence) = self.snapshot()?;
         let tree = view.tree(keyspace)?.clone();
+        self.note_read(&tree.version, SCAN_COST);
         Ok(Scan::new(
             tree,
             sequence,

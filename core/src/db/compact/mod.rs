@@ -8,5 +8,5 @@ mod pick;
 mod tiers;
 
 pub(super) use build::{Build, build};
-pub(super) use pick::{Job, JobKind, bytes, garbage, is_ordered, manual, overlap, pick};
+pub(super) use pick::{Job, JobKind, bytes, garbage, is_ordered, manual, overlap, pays_off, pick};
 pub(super) use tiers::is_oldest_run;

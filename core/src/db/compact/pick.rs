@@ -5,7 +5,9 @@
 //! level 0 goes straight to the first level that does not. So nine tenths of the data lie in the last level, and dead entries
 //! take about a tenth of the space, whatever the size of the database.
 //!
-//! - Level 0 goes down as a whole when it has more than `tables_max` tables: they overlap.
+//! - Level 0 goes down as a whole when it has more than `tables_max` tables: they overlap. And before that once reads have paid more for
+//!   looking at each of them than the merge costs, as LevelDB's tables do that are sought in often: then nothing is written, or there
+//!   would be more of them soon.
 //! - Of another level that is too large, one table goes down at a time, in turn by key, with those below that it overlaps.
 //! - A table that a merge could not read stays where it is, and so does what must stay above it. Newer tables of level 0 are then merged
 //!   among themselves.
@@ -68,6 +70,21 @@ pub(in crate::db) fn overlap(a: &TableInfo, b: &TableInfo) -> bool {
     a.smallest <= b.largest && b.smallest <= a.largest
 }
 
+/// Bytes that are merged in the time that a read takes to find that a table does not have its key, roughly.
+const DETOUR_BYTES: u64 = 4;
+
+/// Whether reads have paid as much for the tables of level 0 beyond the first as it costs to merge them.
+pub(in crate::db) fn pays_off<P: Files>(version: &Version<P>, options: &Options) -> bool {
+    let paid = (version.detours() as u64).saturating_mul(DETOUR_BYTES);
+    let [level0, below @ ..] = &version.levels;
+    if paid == 0 || options.compaction != Compaction::Leveled || paid <= bytes(level0) {
+        return false;
+    }
+    let below = below.iter().find(|tables| !tables.is_empty());
+    let cost = bytes(level0).saturating_add(below.map_or(0, |tables| bytes(tables)));
+    paid > cost && !version.tables().any(|table| table.is_damaged())
+}
+
 /// The first level below 0 that is used, and how large each may be.
 fn targets<P: Files>(version: &Version<P>, options: &Options) -> (usize, [u64; LEVELS]) {
     let mut targets = [0; LEVELS];
@@ -117,7 +134,7 @@ fn leveled<P: Files>(
     turns: &mut [Box<[u8]>; LEVELS],
 ) -> Option<Job<P>> {
     let (base, targets) = targets(version, options);
-    if version.levels[0].len() > options.tables_max {
+    if version.levels[0].len() > options.tables_max || pays_off(version, options) {
         let down = job(version, 0, base, version.levels[0].clone());
         if down.is_readable() {
             return Some(down);

@@ -21,6 +21,7 @@ use super::memtable::{Memtable, MemtableCursor};
 use super::operands::MergeOperator;
 use super::table::{Origin, Table, TableCursor, TableInfo};
 use crate::platform::Files;
+use crate::sync::atomic::{AtomicUsize, Ordering};
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -38,17 +39,40 @@ pub(super) struct Version<P: Files> {
     pub(super) levels: Levels<Arc<Table<P>>>,
     /// Whether a table of the level has removed ranges: a scan does not ask each of them.
     ranged: [bool; LEVELS],
+    /// What reads of it have cost beyond those of one table of level 0. Says nothing of other memory, so accesses are relaxed.
+    detours: AtomicUsize,
 }
 
 impl<P: Files> Version<P> {
     pub(super) fn new(levels: Levels<Arc<Table<P>>>) -> Self {
         let has_ranges = |table: &Arc<Table<P>>| !table.ranges().is_empty();
         let ranged = core::array::from_fn(|at| levels[at].iter().any(has_ranges));
-        Self { levels, ranged }
+        Self {
+            levels,
+            ranged,
+            detours: AtomicUsize::new(0),
+        }
     }
 
     pub(super) fn empty() -> Self {
         Self::new(core::array::from_fn(|_| Vec::new()))
+    }
+
+    /// A read looks at all tables of level 0, at each for so much. Whether it is time to ask if a merge pays off.
+    pub(super) fn note_read(&self, cost: usize) -> bool {
+        const BETWEEN_QUESTIONS: usize = 64 << 10;
+        let [level0, ..] = &self.levels;
+        let Some(detours @ 1..) = level0.len().checked_sub(1) else {
+            return false;
+        };
+        let added = detours.saturating_mul(cost);
+        let before = self.detours.fetch_add(added, Ordering::Relaxed);
+        before.wrapping_add(added) / BETWEEN_QUESTIONS != before / BETWEEN_QUESTIONS
+    }
+
+    /// The sum of what reads cost more than with one table at level 0.
+    pub(super) fn detours(&self) -> usize {
+        self.detours.load(Ordering::Relaxed)
     }
 
     pub(super) fn open(
