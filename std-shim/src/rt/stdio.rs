@@ -232,6 +232,7 @@ mod tests {
     use crate::rt;
     use core::future::poll_fn;
     use core::time::Duration;
+    use std::io::BufRead as _;
     use std::process::{Command, Stdio};
 
     /// In a process of its own, whose input and output are its own.
@@ -290,5 +291,63 @@ mod tests {
         );
         assert!(output.stderr.ends_with(b"!!!"), "{output:?}");
         assert!(output.status.success());
+    }
+
+    /// Who waits for the input, and panics when woken.
+    struct Panics;
+
+    impl Wake for Panics {
+        fn wake(self: Arc<Self>) {
+            panic!("in the waker, on purpose");
+        }
+    }
+
+    /// In a process of its own, as above.
+    #[test]
+    fn a_waker_that_panics_costs_no_other_reader_its_wake() {
+        if std::env::var_os("UNDERPIN_ALONE").is_some() {
+            let (mut first, mut second) = (stdin(), stdin());
+            let mut cx = Context::from_waker(Waker::noop());
+            // A value has one waker, the last.
+            assert!(first.poll_read(&mut cx, &mut [0; 9]).is_pending());
+            let waker = Waker::from(Arc::new(Panics));
+            let mut cx = Context::from_waker(&waker);
+            assert!(first.poll_read(&mut cx, &mut [0; 9]).is_pending());
+            let mut byte = [0];
+            let read = poll_fn(|cx| {
+                let polled = second.poll_read(cx, &mut byte);
+                if polled.is_pending() {
+                    let mut output = io::stdout().lock();
+                    let told = output.write_all(b"both wait\n");
+                    told.and_then(|()| output.flush()).expect("told");
+                }
+                polled
+            });
+            // Long, so that a lost wake is a failure and not a hang.
+            let read = rt::block_on(async { rt::timeout(Duration::from_secs(60), read).await });
+            let read = read.expect("a runtime").expect("woken");
+            assert_eq!((read.expect("read"), byte), (1, *b"a"));
+            // What is left is the first's, who is not woken again.
+            let mut rest = [0; 9];
+            let polled = first.poll_read(&mut cx, &mut rest);
+            assert!(matches!(polled, Poll::Ready(Ok(1))) && rest[0] == b'b');
+            return;
+        }
+        let mut child = Command::new(std::env::current_exe().expect("this test"))
+            .args(["--nocapture", "a_waker_that_panics_costs_no_other_reader"])
+            .env("UNDERPIN_ALONE", "1")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("started");
+        let mut input = child.stdin.take().expect("piped");
+        let mut lines = io::BufReader::new(child.stdout.take().expect("piped")).lines();
+        let told = lines.any(|line| line.is_ok_and(|line| line.ends_with("both wait")));
+        assert!(told, "both wait");
+        input.write_all(b"ab").expect("written");
+        for line in lines {
+            line.expect("its output");
+        }
+        assert!(child.wait().expect("ended").success());
     }
 }

@@ -1,11 +1,14 @@
 //! The contract of futures and wakers, for every future that waits for the ring.
 
 use super::{executor, listen, on_both, pair};
+use alloc::rc::Rc;
 use alloc::sync::Arc;
 use alloc::task::Wake;
+use core::cell::RefCell;
+use core::future::poll_fn;
 use core::pin::pin;
 use core::sync::atomic::{AtomicUsize, Ordering};
-use core::task::{Context, Waker};
+use core::task::{Context, Poll, Waker};
 use core::time::Duration;
 use underpin_core::exec::net::TcpStream;
 use underpin_core::platform::Reactor;
@@ -15,6 +18,10 @@ on_both! {
     the_last_waker_counts_for_accept,
     the_last_waker_counts_for_connect,
     a_receive_polled_without_cause_stays_pending,
+    a_receive_after_a_dropped_one_wakes_who_waits_now,
+    a_waker_that_is_kept_past_its_tasks_end_does_nothing,
+    a_future_may_wake_others_and_itself_while_it_is_dropped,
+    a_wake_from_another_thread_reaches_a_task_that_also_waits_for_the_ring,
     a_task_that_always_has_input_lets_others_run,
 }
 
@@ -115,6 +122,136 @@ fn a_receive_polled_without_cause_stays_pending<P: Reactor>(platform: P) {
         }
         other.write_all(b"y").await.expect("sent");
         assert_eq!(*receive.await.expect("received"), *b"y");
+    });
+}
+
+fn a_receive_after_a_dropped_one_wakes_who_waits_now<P: Reactor>(platform: P) {
+    let executor = executor(platform);
+    let handle = executor.handle().clone();
+    executor.block_on(async {
+        let (mut one, mut other) = pair(&handle).await;
+        let before = Arc::new(Count::default());
+        let waker = Waker::from(before.clone());
+        let polled = pin!(one.receive()).poll(&mut Context::from_waker(&waker));
+        assert!(polled.is_pending());
+        let bytes = check_last_waker!(
+            handle,
+            one.receive(),
+            other.write_all(b"z").await.expect("sent")
+        );
+        assert_eq!(*bytes.expect("received"), *b"z");
+        assert_eq!(before.get(), 0, "who gave up was woken");
+        drop((one, other));
+        assert_eq!(Arc::strong_count(&before), 2, "nobody keeps its waker");
+    });
+}
+
+fn a_waker_that_is_kept_past_its_tasks_end_does_nothing<P: Reactor>(platform: P) {
+    let executor = executor(platform);
+    let handle = executor.handle().clone();
+    let kept = Rc::new(RefCell::new(None));
+    executor.block_on(async {
+        let (mut one, mut other) = pair(&handle).await;
+        let keep = kept.clone();
+        let task = handle.spawn(async move {
+            poll_fn(|cx| {
+                *keep.borrow_mut() = Some(cx.waker().clone());
+                one.poll_receive(cx)
+            })
+            .await
+            .expect("received");
+            one
+        });
+        other.write_all(b"x").await.expect("sent");
+        let mut one = task.await.expect("no panic");
+        let waker = kept.take().expect("polled");
+        waker.wake_by_ref();
+        let clone = waker.clone();
+        clone.wake();
+        other.write_all(b"y").await.expect("sent");
+        assert_eq!(*one.receive().await.expect("received"), *b"y");
+        *kept.borrow_mut() = Some(waker);
+    });
+    drop((executor, handle));
+    kept.take().expect("kept").wake();
+}
+
+/// Wakes all of them when it is dropped.
+struct Wakes(Rc<RefCell<Vec<Waker>>>);
+
+impl Drop for Wakes {
+    fn drop(&mut self) {
+        for waker in self.0.take() {
+            waker.wake_by_ref();
+            waker.wake();
+        }
+    }
+}
+
+fn a_future_may_wake_others_and_itself_while_it_is_dropped<P: Reactor>(platform: P) {
+    let executor = executor(platform);
+    let handle = executor.handle().clone();
+    executor.block_on(async {
+        let (mut one, mut other) = pair(&handle).await;
+        let wakers = Rc::new(RefCell::new(Vec::new()));
+        let (on_drop, seen) = (Wakes(wakers.clone()), wakers.clone());
+        let task = handle.spawn(async move {
+            let _on_drop = on_drop;
+            poll_fn(|cx| {
+                wakers.borrow_mut().push(cx.waker().clone());
+                one.poll_receive(cx)
+            })
+            .await
+        });
+        while seen.borrow().is_empty() {
+            handle.sleep(Duration::from_micros(50)).await;
+        }
+        let mine = poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
+        seen.borrow_mut().push(mine);
+        task.abort();
+        assert!(task.await.is_err_and(|error| error.is_cancelled()));
+        let end = other.receive().await;
+        assert!(
+            end.is_ok_and(|bytes| bytes.is_empty()),
+            "its connection is closed"
+        );
+    });
+}
+
+fn a_wake_from_another_thread_reaches_a_task_that_also_waits_for_the_ring<P: Reactor>(platform: P) {
+    let executor = executor(platform);
+    let handle = executor.handle().clone();
+    executor.block_on(async {
+        let (mut one, _other) = pair(&handle).await;
+        let is_set = Arc::new(AtomicUsize::new(0));
+        let (setting, mut thread) = (is_set.clone(), None);
+        let task = handle.spawn(poll_fn(move |cx| {
+            assert!(one.poll_receive(cx).is_pending(), "nobody sends");
+            let waker = cx.waker().clone();
+            let setting = setting.clone();
+            thread.get_or_insert_with(|| {
+                std::thread::spawn(move || {
+                    setting.store(1, Ordering::Release);
+                    waker.wake();
+                })
+            });
+            match is_set.load(Ordering::Acquire) {
+                0 => Poll::Pending,
+                _ => Poll::Ready(thread.take()),
+            }
+        }));
+        let mut task = pin!(task);
+        // The simulated machine sleeps by its own clock, which no thread moves.
+        let thread = loop {
+            match handle
+                .timeout(Duration::from_millis(1), task.as_mut())
+                .await
+            {
+                Ok(thread) => break thread.expect("no panic"),
+                Err(_) => std::thread::yield_now(),
+            }
+        };
+        thread.expect("started").join().expect("no panic");
     });
 }
 

@@ -1,6 +1,7 @@
 //! Unmodified crates on the runtime: hyper's server and client, readers and streams of the futures world.
 
 use core::convert::Infallible;
+use core::future::poll_fn;
 use core::time::Duration;
 use futures_lite::io::BufReader;
 use futures_lite::{AsyncBufReadExt as _, AsyncReadExt as _, StreamExt as _};
@@ -8,6 +9,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
+use std::io::{IoSlice, IoSliceMut};
 use underpin::rt::net::{TcpListener, TcpStream};
 use underpin::rt::{self, HyperTimer};
 use underpin::sys::ShutdownHow;
@@ -80,6 +82,52 @@ fn several_buffers_are_filled_in_turn_and_several_slices_sent() {
         drop(client);
         let mut buffers = [&mut rest[..]];
         assert_eq!(server.read_vectored(&mut buffers).await.expect("end"), 0);
+    })
+    .expect("a runtime");
+}
+
+/// More than one call takes, here and below.
+const EMPTY: usize = 100;
+
+#[test]
+fn empty_buffers_before_others_are_neither_the_end_nor_a_write_of_nothing() {
+    rt::block_on(async {
+        let (mut server, mut client) = pair().await;
+        let none = [IoSlice::new(b""); EMPTY];
+        let slices: Vec<_> = none.into_iter().chain([IoSlice::new(b"abc")]).collect();
+        let sent = poll_fn(|cx| client.poll_write_vectored(cx, &slices)).await;
+        assert_eq!(sent.expect("sent"), 3);
+        let slices: Vec<_> = slices.iter().map(|slice| &**slice).collect();
+        assert_eq!(client.write_vectored(&slices).await.expect("sent"), 3);
+        assert_eq!(
+            client
+                .write_vectored(&slices[..EMPTY])
+                .await
+                .expect("nothing"),
+            0
+        );
+        drop(client);
+        let mut got = Vec::new();
+        // By the standard library's buffers and by plain ones in turn, until the end.
+        loop {
+            let mut bytes = [0; 2];
+            let mut empty: Vec<[u8; 0]> = vec![[]; EMPTY];
+            let count = if got.len() % 4 == 0 {
+                let mut buffers: Vec<_> =
+                    empty.iter_mut().map(|one| IoSliceMut::new(one)).collect();
+                buffers.push(IoSliceMut::new(&mut bytes));
+                poll_fn(|cx| server.poll_read_vectored(cx, &mut buffers)).await
+            } else {
+                let mut buffers: Vec<_> = empty.iter_mut().map(|one| &mut one[..]).collect();
+                buffers.push(&mut bytes);
+                server.read_vectored(&mut buffers).await
+            };
+            match count.expect("read") {
+                0 => break,
+                count => got.extend_from_slice(&bytes[..count]),
+            }
+        }
+        assert_eq!(got, b"abcabc");
     })
     .expect("a runtime");
 }
