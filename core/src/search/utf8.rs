@@ -201,7 +201,7 @@ unsafe fn check<V: Vector>(bytes: &[u8]) -> usize {
         let tables = Tables::<V>::new();
         let here = |at: usize| bytes.as_ptr().add(at);
         let is_zero = V::is_all_zero;
-        let mut at = 0;
+        let mut at;
         if V::MASKED {
             // Zeros come before, and after if there is room for them: they close the last character.
             let lanes = len.min(V::BYTES);
@@ -214,26 +214,25 @@ unsafe fn check<V: Vector>(bytes: &[u8]) -> usize {
             if !is_zero(tables.classify(first, (before(1), before(2), before(3)))) {
                 return 0;
             }
-            if lanes < V::BYTES {
+            if lanes < V::BYTES || len == V::BYTES && is_complete(bytes) {
                 return len;
             }
             at = V::BYTES;
         } else {
-            // The first characters one by one, so that three bytes lie before the first vector.
-            while at < 3 {
-                let width = match bytes[at] {
-                    0..0x80 => 1,
-                    0xc2..0xe0 => 2,
-                    0xe0..0xf0 => 3,
-                    _ => 4,
-                };
-                if str::from_utf8(&bytes[at..at + width]).is_err() {
-                    return at;
-                }
-                at += width;
+            match first_three(bytes) {
+                Ok(end) => at = end,
+                Err(end) => return end,
             }
         }
         let mut safe = at;
+        // Up to where vectors are aligned; what they have of the ones before them was looked at.
+        if at == V::BYTES && len >= 16 * V::BYTES {
+            if !is_zero(tables.errors(here(at), V::load(here(at)))) {
+                return boundary(bytes, safe);
+            }
+            at = 2 * V::BYTES - here(0).addr() % V::BYTES;
+            safe = at;
+        }
         // Whether the bytes before `at` may end within a character.
         let mut open = V::MASKED;
         while len - at >= 4 * V::BYTES {
@@ -249,6 +248,7 @@ unsafe fn check<V: Vector>(bytes: &[u8]) -> usize {
                     return boundary(bytes, safe);
                 }
                 open = false;
+                at += 4 * V::BYTES + ascii::<V>(&bytes[at + 4 * V::BYTES..]);
             } else {
                 let mut errors = tables.errors(here(at), group[0]);
                 for (i, vector) in group.into_iter().enumerate().skip(1) {
@@ -258,8 +258,8 @@ unsafe fn check<V: Vector>(bytes: &[u8]) -> usize {
                     return boundary(bytes, safe);
                 }
                 open = true;
+                at += 4 * V::BYTES;
             }
-            at += 4 * V::BYTES;
             safe = at;
         }
         while len - at >= V::BYTES {
@@ -294,6 +294,50 @@ unsafe fn check<V: Vector>(bytes: &[u8]) -> usize {
             boundary(bytes, safe.min(len.saturating_sub(4).max(3)))
         }
     }
+}
+
+/// How many bytes from the start are ASCII, by eight vectors.
+///
+/// # Safety
+/// V1.
+#[inline(always)]
+unsafe fn ascii<V: Vector>(bytes: &[u8]) -> usize {
+    let mut at = 0;
+    while bytes.len() - at >= 8 * V::BYTES {
+        // SAFETY: V1; so many bytes are left.
+        let top_bits = unsafe {
+            let from = bytes.as_ptr().add(at);
+            let load = |i: usize| V::load(from.add(i * V::BYTES));
+            let low = load(0).or(load(1)).or(load(2).or(load(3)));
+            let high = load(4).or(load(5)).or(load(6).or(load(7)));
+            low.or(high).top_bits()
+        };
+        if top_bits != 0 {
+            break;
+        }
+        at += 8 * V::BYTES;
+    }
+    at
+}
+
+/// How many bytes at the start of a longer text are checked one character after the other, so that three lie before the first vector; and
+/// whether they are valid.
+#[inline(always)]
+fn first_three(bytes: &[u8]) -> Result<usize, usize> {
+    let mut at = 0;
+    while at < 3 {
+        let width = match bytes[at] {
+            0..0x80 => 1,
+            0xc2..0xe0 => 2,
+            0xe0..0xf0 => 3,
+            _ => 4,
+        };
+        if str::from_utf8(&bytes[at..at + width]).is_err() {
+            return Err(at);
+        }
+        at += width;
+    }
+    Ok(at)
 }
 
 /// Whether the last character of checked bytes is whole.
@@ -539,6 +583,36 @@ mod tests {
                         }
                         bytes[at] = kept;
                     }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn long_texts_from_every_place_of_a_vector() {
+        let mut whole: Vec<u8> = "漢字Ж😀".bytes().cycle().take(1_300).collect();
+        whole.extend([b'x'; 2_200]);
+        whole.extend("é".bytes().cycle().take(600));
+        for start in 0..if cfg!(miri) { 3 } else { 64 } {
+            agree(&whole[start..]);
+            // The texts start where a character does, or with what is wrong.
+            let bytes = &mut whole.clone()[start / 12 * 12..];
+            for at in [0, 63, 64, 126, 127, 128, 1_250, 1_299, 2_000, 3_300, 3_480] {
+                let kept = core::mem::replace(&mut bytes[at], 0xff);
+                agree(bytes);
+                bytes[at] = kept;
+            }
+        }
+        let ascii = vec![b'a'; 3_000];
+        for start in 0..if cfg!(miri) { 2 } else { 64 } {
+            let mut bytes = ascii.clone();
+            for at in [70, 127, 128, 190, 700, 1_500, 2_900, 2_999] {
+                for fault in [&[0xe6][..], &[0x80], "Ж".as_bytes()] {
+                    let end = bytes.len().min(at + fault.len());
+                    let at = end - fault.len();
+                    bytes[at..end].copy_from_slice(fault);
+                    agree(&bytes[start..]);
+                    bytes[at..end].fill(b'a');
                 }
             }
         }

@@ -7,8 +7,8 @@
 //!   the whole needle (64 bytes at most): a vector of positions costs at most `needle.len()` steps, however bad haystack and needle are.
 //! * Longer needles are compared with `memcmp`, on credit: in vain compared bytes are counted, progress pays [`CREDIT`] bytes for each, and
 //!   who is overdrawn continues with Two-Way for a stretch, then tries again. So all work is linear in haystack and needle.
-//! * Where probes disappoint too often, the haystack ahead is looked at and rarer ones are taken; for a needle of one repeated byte, which has
-//!   none, runs are measured instead.
+//! * Where probes disappoint too often, the haystack ahead is looked at and rarer ones are taken.
+//! * A needle of one repeated byte has no rare ones: where its probes disappoint, runs are measured.
 //!
 //! # Invariants
 //!
@@ -18,7 +18,7 @@
 
 use super::plan::{REACH, State, WINDOW};
 use super::rank::rank;
-use super::run::{is_run, scan_runs};
+use super::run::{is_run, rscan_runs, scan_runs};
 use super::two_way::{Outcome, TwoWay};
 use crate::search::byte::kernel::Hits;
 use crate::search::mismatch::{equal, mismatch};
@@ -77,6 +77,21 @@ impl<V: Vector> Probe<V> {
         }
     }
 
+    /// The third and the fourth probe.
+    ///
+    /// # Safety
+    /// M1 for the positions of a vector at `at`.
+    #[inline(always)]
+    unsafe fn test_others(&self, at: *const u8) -> V::Hit {
+        // SAFETY: M1.
+        unsafe {
+            V::hit_and(
+                V::load(at.add(self.offsets[2])).eq(self.bytes[2]),
+                V::load(at.add(self.offsets[3])).eq(self.bytes[3]),
+            )
+        }
+    }
+
     /// Three of the probes.
     ///
     /// # Safety
@@ -97,10 +112,7 @@ impl<V: Vector> Probe<V> {
     #[inline(always)]
     unsafe fn test_wide(&self, at: *const u8) -> V::Hit {
         // SAFETY: M1.
-        unsafe {
-            let fourth = V::load(at.add(self.offsets[3])).eq(self.bytes[3]);
-            V::hit_and(self.test_three(at), fourth)
-        }
+        unsafe { V::hit_and(self.test(at), self.test_others(at)) }
     }
 
     /// All four probes at `lanes` positions; what is in the other lanes means nothing.
@@ -374,9 +386,10 @@ impl Scan<'_> {
                     return None;
                 }
                 work::add(4 * V::BYTES);
-                let hits = probe.test_four(here(at), state.is_wide);
+                let mut hits = probe.test_four(here(at), state.is_wide);
                 let any = V::hit_or(V::hit_or(hits[0], hits[1]), V::hit_or(hits[2], hits[3]));
                 if V::any(any) {
+                    hits = self.narrow_four(state, &probe, here(at), hits);
                     let mut is_match = false;
                     for (i, hit) in hits.into_iter().enumerate() {
                         if V::any(hit) {
@@ -470,7 +483,7 @@ impl Scan<'_> {
         unsafe {
             let is_better = self.choose_probes::<V>(state, at);
             let is_hard = !is_better && groups < 2 * in_vain;
-            state.by_runs = is_hard && state.is_wide && !self.backward && is_run(self.needle);
+            state.by_runs = is_hard && state.is_wide && is_run(self.needle);
             state.is_wide = is_hard;
             Probe::new(self.needle, state.probes)
         }
@@ -541,6 +554,35 @@ impl Scan<'_> {
                 return bits;
             }
             self.verify::<V>(state, base, bits)
+        }
+    }
+
+    /// Which of the positions of four vectors, that passed the probes tested everywhere, pass the others too: most that pass in vain don't, and
+    /// to ask all of them costs less than a branch that can't be foretold.
+    ///
+    /// # Safety
+    /// V1; M1 for the positions of four vectors at `at`.
+    #[inline(always)]
+    unsafe fn narrow_four<V: Vector>(
+        &self,
+        state: &State,
+        probe: &Probe<V>,
+        at: *const u8,
+        hits: [V::Hit; 4],
+    ) -> [V::Hit; 4] {
+        if state.is_wide || self.needle.len() <= 2 {
+            return hits;
+        }
+        work::add(4 * V::BYTES);
+        let [a, b, c, d] = hits;
+        // SAFETY: V1, M1.
+        unsafe {
+            [
+                V::hit_and(a, probe.test_others(at)),
+                V::hit_and(b, probe.test_others(at.add(V::BYTES))),
+                V::hit_and(c, probe.test_others(at.add(2 * V::BYTES))),
+                V::hit_and(d, probe.test_others(at.add(3 * V::BYTES))),
+            ]
         }
     }
 
@@ -737,6 +779,10 @@ pub(crate) unsafe fn rscan<V: Vector>(
     };
     // SAFETY: V1, and M1 by the conditions of the loops.
     unsafe {
+        if is_run(needle) {
+            rscan_runs::<V>(needle, haystack, &mut list);
+            return;
+        }
         if last < V::BYTES - 1 {
             let mask = scan.rest::<V>(state, 0, last);
             list.take(0, mask);
@@ -754,16 +800,16 @@ pub(crate) unsafe fn rscan<V: Vector>(
         at -= here(at + probe.offsets[0]).addr() % V::BYTES;
         let mut anchor = at;
         while at >= 4 * V::BYTES {
-            if !list.is_empty && at < list.limit {
+            if list.has_enough(at) {
                 state.looked += anchor.saturating_sub(at);
-                list.hits.next = list.free.min(at + needle.len() - 1);
                 return;
             }
             at -= 4 * V::BYTES;
             work::add(4 * V::BYTES);
-            let hits = probe.test_four(here(at), state.is_wide);
+            let mut hits = probe.test_four(here(at), state.is_wide);
             let any = V::hit_or(V::hit_or(hits[0], hits[1]), V::hit_or(hits[2], hits[3]));
             if V::any(any) {
+                hits = scan.narrow_four(state, &probe, here(at), hits);
                 let mut is_match = false;
                 for (i, hit) in hits.into_iter().enumerate().rev() {
                     if V::any(hit) {
@@ -816,7 +862,7 @@ pub(crate) unsafe fn rscan<V: Vector>(
 }
 
 /// [`List`] in the mirror: `free` is where the next match may end at most, `limit` is below the first match.
-struct RevList<'a> {
+pub(super) struct RevList<'a> {
     hits: &'a mut Hits,
     len: usize,
     free: usize,
@@ -832,9 +878,19 @@ impl RevList<'_> {
         low_bits((self.free + 1).saturating_sub(base + self.len))
     }
 
+    /// Whether it is of no use to look at what is before `at`.
+    #[inline(always)]
+    pub(super) fn has_enough(&mut self, at: usize) -> bool {
+        let has = !self.is_empty && at < self.limit;
+        if has {
+            self.hits.next = self.free.min(at + self.len - 1);
+        }
+        has
+    }
+
     /// Whether more are wanted.
     #[inline(always)]
-    fn take(&mut self, base: usize, mut mask: u64) -> bool {
+    pub(super) fn take(&mut self, base: usize, mut mask: u64) -> bool {
         mask &= self.wanted(base);
         while mask != 0 {
             let at = base + mask.ilog2() as usize;

@@ -1,68 +1,106 @@
 //! Needles of one repeated byte: how long its runs are is all there is to know.
 #![allow(unsafe_code, reason = "loads at positions the loops keep in bounds")]
 
-use super::kernel::Sink;
+use super::kernel::{RevList, Sink};
 use super::plan::WINDOW;
 use crate::search::vector::{Vector, low_bits};
 use crate::search::work;
 
-/// Whether the needle, of two bytes at least, is one repeated byte, and short enough for [`scan_runs`].
+/// Whether the needle, of two bytes at least, is one repeated byte, and neither too short nor too long for [`scan_runs`].
 #[inline(always)]
 pub(super) fn is_run(needle: &[u8]) -> bool {
     let (first, last) = (needle[0], needle[needle.len() - 1]);
-    first == last && needle.len() <= WINDOW && needle.iter().all(|byte| *byte == first)
+    first == last
+        && needle.len() > 2
+        && needle.len() <= WINDOW
+        && needle.iter().all(|byte| *byte == first)
 }
 
-/// Runs that go on from one vector to the next.
+/// Which positions of a word of 64 end a match, or start one; and what of the word beside it is needed for that.
 struct Runs {
     /// Length of the needle.
     len: usize,
-    /// How many bytes right before the next vector are the needle's.
-    carry: usize,
+    /// Of the word beside, what was known at each step of [`step`](Self::step).
+    carry: [u64; 7],
+    /// Whether any of it is set from the third on.
+    is_deep: bool,
 }
 
 impl Runs {
-    /// How many bytes before the next vector matter: those from which a match may reach into it.
-    #[inline(always)]
-    fn pending(&self) -> usize {
-        self.carry.min(self.len - 1)
+    const fn new(needle: &[u8]) -> Self {
+        Self {
+            len: needle.len(),
+            carry: [0; 7],
+            is_deep: false,
+        }
     }
 
-    /// The next `width <= 64` bytes, at `at`, of which those in `bits` are the needle's. Whether the sink wants more.
+    /// Of the positions that have the needle's byte, those with which a whole needle ends, or if `BACKWARD`, starts; words come in order, or
+    /// from the back.
+    ///
+    /// Runs of two bytes, then of four and so on: each such has half of it right beside the other half.
     #[inline(always)]
-    fn step<S: Sink>(&mut self, at: usize, width: usize, bits: u64, sink: &mut S) -> bool {
-        work::add(width);
-        let len = self.len;
-        // Matches that start before `at`, and end behind it.
-        let pending = self.pending();
-        let leading = (bits.trailing_ones() as usize).min(width);
-        if pending + leading >= len && pending > 0 {
-            let over = low_bits((pending + leading - len + 1).min(pending));
-            if sink.take(at - pending, over).is_none() {
-                return false;
+    fn step<const BACKWARD: bool>(&mut self, mut word: u64) -> u64 {
+        work::add(64);
+        let mut have = 1;
+        for i in 0..6 {
+            // Asked where the answer can be foretold: pairs are in most texts here and there.
+            if i == 2 {
+                if word == 0 && !self.is_deep {
+                    return 0;
+                }
+                self.is_deep = word != 0;
             }
-        }
-        // Matches within: bit `i` says that `have` bytes from `i` on are right.
-        let (mut inside, mut have) = (bits, 1);
-        while 2 * have <= len {
-            inside &= inside >> have;
+            if 2 * have > self.len {
+                break;
+            }
+            word = beside::<BACKWARD>(word, &mut self.carry[i], 1 << i);
             have *= 2;
         }
-        inside &= inside >> (len - have);
-        if inside != 0 && sink.take(at, inside).is_none() {
-            return false;
+        let rest = (self.len - have) as u32;
+        if rest > 0 {
+            word = beside::<BACKWARD>(word, &mut self.carry[6], rest);
         }
-        self.carry = if leading == width {
-            self.carry + width
-        } else {
-            (bits << (64 - width)).leading_ones() as usize
-        };
-        true
+        word
     }
 }
 
-/// Gives `sink` what it wants of the matches from `from` on. Every byte is looked at once, and a vector costs some steps more than that only if
-/// it has the needle's byte: so time is linear, whatever the haystack.
+/// Bits of which the one `by` before them, or if `BACKWARD`, behind them, is set too; `by < 64`.
+#[inline(always)]
+fn beside<const BACKWARD: bool>(word: u64, carry: &mut u64, by: u32) -> u64 {
+    let over = core::mem::replace(carry, word);
+    if BACKWARD {
+        word & (word >> by | (over << 1) << (63 - by))
+    } else {
+        word & (word << by | (over >> 1) >> (63 - by))
+    }
+}
+
+/// Bit `i` is whether byte `i` of up to 64 at `from` is `byte`.
+///
+/// # Safety
+/// V1; `len` readable bytes at `from`.
+#[inline(always)]
+unsafe fn equal_bits<V: Vector>(byte: V, from: *const u8, len: usize) -> u64 {
+    let mut word = 0;
+    let mut at = 0;
+    while at < len.min(64) {
+        // SAFETY: V1; a vector is loaded only where one is left, else what is left.
+        let bits = unsafe {
+            if len - at >= V::BYTES {
+                V::bits(V::load(from.add(at)).eq(byte))
+            } else {
+                V::bits(V::load_short(from.add(at), len - at).eq(byte)) & low_bits(len - at)
+            }
+        };
+        word |= bits << at;
+        at += V::BYTES;
+    }
+    word
+}
+
+/// Gives `sink` what it wants of the matches from `from` on. Every byte is looked at once, and 64 cost some steps more than that only if pairs of
+/// them are the needle's: so time is linear, whatever the haystack.
 ///
 /// # Safety
 /// V1; [`is_run`].
@@ -73,60 +111,69 @@ pub(super) unsafe fn scan_runs<V: Vector, S: Sink>(
     from: usize,
     sink: &mut S,
 ) {
-    let len = haystack.len();
-    let (mut at, len_of_needle) = (from, needle.len());
-    let mut runs = Runs {
-        len: len_of_needle,
-        carry: 0,
-    };
-    // SAFETY: V1; a vector is loaded only where one is left, else what is left.
-    unsafe {
-        let byte = V::splat(needle[0]);
-        let here = |at: usize| haystack.as_ptr().add(at);
-        let head = here(at).align_offset(V::BYTES);
-        if head > 0 && len - at >= V::BYTES {
-            let bits = V::bits(V::load(here(at)).eq(byte)) & low_bits(head);
-            if !runs.step(at, head, bits, sink) {
-                return;
-            }
-            at += head;
+    let mut runs = Runs::new(needle);
+    let before = needle.len() - 1;
+    // SAFETY: V1.
+    let byte = unsafe { V::splat(needle[0]) };
+    let mut at = from;
+    while at < haystack.len() {
+        if sink.has_enough(at.saturating_sub(before)) {
+            return;
         }
-        while len - at >= 4 * V::BYTES {
-            if sink.has_enough(at - runs.pending()) {
-                return;
-            }
-            let hits = [
-                V::load_aligned(here(at)).eq(byte),
-                V::load_aligned(here(at + V::BYTES)).eq(byte),
-                V::load_aligned(here(at + 2 * V::BYTES)).eq(byte),
-                V::load_aligned(here(at + 3 * V::BYTES)).eq(byte),
-            ];
-            let any = V::hit_or(V::hit_or(hits[0], hits[1]), V::hit_or(hits[2], hits[3]));
-            if V::any(any) {
-                for (i, hit) in hits.into_iter().enumerate() {
-                    let at = at + i * V::BYTES;
-                    if !runs.step(at, V::BYTES, V::bits(hit), sink) {
-                        return;
-                    }
-                }
+        let left = haystack.len() - at;
+        // SAFETY: V1; so many bytes are left. (Where all are, the compiler leaves out what asks for it.)
+        let word = unsafe {
+            let here = haystack.as_ptr().add(at);
+            if left >= 64 {
+                equal_bits::<V>(byte, here, 64)
             } else {
-                runs.carry = 0;
+                equal_bits::<V>(byte, here, left)
             }
-            at += 4 * V::BYTES;
+        };
+        let ends = runs.step::<false>(word);
+        // Where they start; at the front, where that would be before the haystack, none does.
+        let (base, starts) = if at >= before {
+            (at - before, ends)
+        } else {
+            (0, ends >> (before - at))
+        };
+        if starts != 0 && sink.take(base, starts).is_none() {
+            return;
         }
-        while at < len {
-            let width = (len - at).min(V::BYTES);
-            let bytes = if width == V::BYTES {
-                V::load(here(at))
+        at += 64;
+    }
+}
+
+/// [`scan_runs`] in the mirror: `list` takes where matches start, the last first, until it wants no more. The matches end in the haystack.
+///
+/// # Safety
+/// V1; [`is_run`].
+#[inline(always)]
+pub(super) unsafe fn rscan_runs<V: Vector>(needle: &[u8], haystack: &[u8], list: &mut RevList<'_>) {
+    let mut runs = Runs::new(needle);
+    // SAFETY: V1.
+    let byte = unsafe { V::splat(needle[0]) };
+    let mut end = haystack.len();
+    while end > 0 {
+        if list.has_enough(end) {
+            return;
+        }
+        // The first word ends behind the haystack.
+        let at = (end - 1) / 64 * 64;
+        // SAFETY: V1; so many bytes are there.
+        let word = unsafe {
+            let here = haystack.as_ptr().add(at);
+            if end - at == 64 {
+                equal_bits::<V>(byte, here, 64)
             } else {
-                V::load_short(here(at), width)
-            };
-            let bits = V::bits(bytes.eq(byte)) & low_bits(width);
-            if !runs.step(at, width, bits, sink) {
-                return;
+                equal_bits::<V>(byte, here, end - at)
             }
-            at += width;
+        };
+        let starts = runs.step::<true>(word);
+        if starts != 0 && !list.take(at, starts) {
+            return;
         }
+        end = at;
     }
 }
 

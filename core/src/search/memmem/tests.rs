@@ -260,6 +260,19 @@ fn runs_are_measured_across_vectors() {
                 assert_eq!(all.0, expected, "{level:?} {len} from {from}");
             }
         }
+        let (text, pattern) = (
+            core::str::from_utf8(&haystack).unwrap(),
+            core::str::from_utf8(&needle).unwrap(),
+        );
+        for end in [text.len(), text.len() - 1, random.below(text.len())] {
+            let back = text[..end].rmatch_indices(pattern).map(|(at, _)| at);
+            let expected: Vec<usize> = back.collect();
+            for level in levels() {
+                let finder = Finder::for_level(level, &needle).unwrap();
+                let found: Vec<usize> = finder.rfind_iter(&haystack[..end]).collect();
+                assert_eq!(found, expected, "{level:?} {len} to {end}");
+            }
+        }
     }
 }
 

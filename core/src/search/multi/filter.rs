@@ -10,6 +10,7 @@
 //! Positions go from test to test by the dozen, without a branch for each: which of them pass is hard to foretell.
 #![allow(unsafe_code, reason = "loads at positions the loops keep in bounds")]
 
+use super::rare::Trial;
 use super::trie::{NONE, ROOT, Trie};
 use crate::search::dispatch::dispatch;
 use crate::search::vector::{Vector, word, word_short};
@@ -25,7 +26,7 @@ const NARROW: [(usize, usize); 2] = [(24, 1), (400, 2)];
 /// Bytes that the first test looks at.
 const PREFIX: usize = 4;
 /// Bytes that the second looks at, at most.
-const HASHED: usize = 8;
+pub(super) const HASHED: usize = 8;
 
 /// One set of eight buckets: for each of the first bytes, the buckets by its lower six bits.
 type WideTables = [[u8; 64]; PREFIX];
@@ -86,6 +87,8 @@ pub(super) struct Candidates {
     pub(super) next: usize,
     /// How far behind the first candidate to go: nearly nowhere for who wants but one match.
     reach: usize,
+    /// Whether rare bytes are rare here.
+    pub(super) trial: Trial,
     places: [u16; ROOM],
 }
 
@@ -98,6 +101,7 @@ impl Candidates {
             end: 0,
             next,
             reach: 0,
+            trial: Trial::NEW,
             places: [0; ROOM],
         }
     }

@@ -7,6 +7,8 @@
 //!                                                     automaton, for a stretch
 //! ```
 //!
+//! If each pattern has one of up to three bytes that are rare in the haystack, the filter looks only where those are.
+//!
 //! [`Multi`] finds leftmost matches: of those that start first, the pattern that was given first ([`Kind::LeftmostFirst`], as regular
 //! expressions choose), or the longest ([`Kind::LeftmostLongest`]); or all matches, overlapping ones too. Time is linear in the haystack and in what
 //! is found; leftmost matches also look ahead, each as far as a pattern that would be preferred to it may still come.
@@ -20,6 +22,7 @@ mod filter;
 mod iter;
 mod once;
 mod overlapping;
+mod rare;
 mod replace;
 mod search;
 mod trie;
@@ -34,6 +37,7 @@ use automaton::Automaton;
 use core::fmt;
 use filter::{Candidates, Filter, next_candidates};
 use once::Once;
+use rare::{Rare, WINDOW};
 use trie::Trie;
 
 /// Patterns that one [`Multi`] takes at most, and the sum of their lengths.
@@ -124,6 +128,8 @@ pub struct Multi {
     trie: Trie,
     /// None if a pattern is empty: then every position is a candidate.
     filter: Option<Filter>,
+    /// What each pattern has and most texts have not.
+    rare: Option<Rare>,
     /// For a single pattern.
     finder: Option<Finder<'static>>,
     /// For haystacks that are hard for the filter.
@@ -192,7 +198,9 @@ impl Multi {
             (1, false) => Finder::for_level(level, &bytes).map(Finder::into_owned),
             _ => None,
         };
+        let all = || (0..ends.len() as u32).map(pattern);
         Ok(Self {
+            rare: Rare::new(all(), options.ignore_ascii_case),
             options,
             twins,
             longest,
@@ -254,11 +262,43 @@ impl Multi {
     /// Replaces `candidates` by those at or after `from`; none are left if there are none.
     #[inline]
     fn refill(&self, haystack: &[u8], from: usize, candidates: &mut Candidates) {
-        match &self.filter {
+        match (&self.filter, &self.rare) {
+            (Some(filter), Some(rare)) if candidates.trial.pays() => {
+                self.refill_near(filter, *rare, haystack, from, candidates);
+            }
             // SAFETY: the level was available, and the filter is for it.
-            Some(filter) => unsafe { (self.candidates)(filter, haystack, from, candidates) },
-            None if from <= haystack.len() => candidates.set(from),
-            None => candidates.restart(from),
+            (Some(filter), _) => unsafe { (self.candidates)(filter, haystack, from, candidates) },
+            (None, _) if from <= haystack.len() => candidates.set(from),
+            (None, _) => candidates.restart(from),
+        }
+    }
+
+    /// [`refill`](Self::refill) where rare bytes are.
+    fn refill_near(
+        &self,
+        filter: &Filter,
+        rare: Rare,
+        haystack: &[u8],
+        mut from: usize,
+        candidates: &mut Candidates,
+    ) {
+        loop {
+            let Some((start, byte)) = rare.next(haystack, from) else {
+                candidates.restart(haystack.len());
+                return;
+            };
+            candidates.trial.note(byte - from);
+            let stop = haystack.len().min(start + WINDOW + filter::HASHED);
+            // SAFETY: the level was available, and the filter is for it.
+            unsafe { (self.candidates)(filter, &haystack[..stop], start, candidates) };
+            if candidates.next == stop && stop < haystack.len() {
+                // Starts that the end has cut short were not looked at.
+                candidates.next = stop + 1 - filter.prefix();
+            }
+            if !candidates.is_empty() || stop == haystack.len() {
+                return;
+            }
+            from = candidates.next;
         }
     }
 }

@@ -113,7 +113,32 @@ impl Hard {
         None
     }
 
+    /// The next match, where all patterns are one byte.
+    #[inline]
+    fn next_letter(&mut self, multi: &Multi, haystack: &[u8]) -> Next {
+        let stop = self.until.min(haystack.len());
+        let rest = haystack.get(self.at..stop).unwrap_or_default();
+        for (at, byte) in (self.at..).zip(rest) {
+            let pattern = multi.trie.letter(multi.fold(*byte));
+            if pattern != NONE {
+                work::add(at + 1 - self.at);
+                self.at = at + 1;
+                return Next::Match(at, at + 1, pattern);
+            }
+        }
+        work::add(rest.len());
+        if stop == haystack.len() {
+            Next::End
+        } else {
+            Next::Over(stop)
+        }
+    }
+
+    #[inline]
     fn next(&mut self, multi: &Multi, haystack: &[u8]) -> Next {
+        if multi.longest == 1 && multi.filter.is_some() {
+            return self.next_letter(multi, haystack);
+        }
         let (trie, automaton) = (&multi.trie, multi.automaton());
         loop {
             let is_end = self.at >= haystack.len();

@@ -147,6 +147,48 @@ fn the_cases_that_tell_the_kinds_apart() {
 }
 
 #[test]
+fn single_letters_in_texts_full_of_them() {
+    let mut random = Random(8);
+    for letters in [&b"abcdefghijklmnopqrstuvwxyz"[..], b"aAbBc", b"ab"] {
+        let mut patterns: Vec<Vec<u8>> = letters.iter().map(|letter| vec![*letter]).collect();
+        patterns.push(vec![letters[0]]);
+        let mut haystack = random.word(400, letters);
+        haystack.extend(random.word(200, b".-"));
+        haystack.extend(random.word(200, letters));
+        agree(&patterns, &haystack);
+    }
+}
+
+#[test]
+fn sets_whose_members_share_rare_bytes() {
+    let sets: [&[&str]; 5] = [
+        &["foo@", "@", "a@b"],
+        &["mail@host", "x~", "some~thing"],
+        &["ab\x01", "\x02cd", "abcdef\x03abc"],
+        &["Jab", "jba", "abab~"],
+        &["aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa@"],
+    ];
+    let mut random = Random(21);
+    for set in sets {
+        let patterns = [owned(set), owned(&["z@z"])].concat();
+        for gap in [30, 300, 700] {
+            // Patterns, some of them spoilt, in every place of a window.
+            let mut haystack = Vec::new();
+            while haystack.len() < if cfg!(miri) { 800 } else { 3_000 } {
+                let filler = random.below(gap);
+                haystack.extend(random.word(filler, b"abc"));
+                let mut pattern = patterns[random.below(patterns.len())].clone();
+                if random.below(3) == 0 {
+                    pattern[0] = b'.';
+                }
+                haystack.extend(pattern);
+            }
+            agree(&patterns, &haystack);
+        }
+    }
+}
+
+#[test]
 fn random_sets_in_random_texts() {
     let mut random = Random(3);
     for round in 0..140 {

@@ -141,6 +141,15 @@ impl Trie {
         place.map(|place| (first + place) as u32)
     }
 
+    /// The lowest pattern that is this byte alone.
+    #[inline]
+    pub(super) fn letter(&self, byte: u8) -> u32 {
+        match self.roots[usize::from(byte)] {
+            NONE => NONE,
+            node => self.patterns[node as usize],
+        }
+    }
+
     /// The node of the longest suffix, of the node's string with `byte` behind it, that is in the tree.
     fn step(&self, mut node: u32, byte: u8) -> u32 {
         loop {
