@@ -59,7 +59,16 @@ unsafe impl GlobalAlloc for Underpin {
     }
 }
 
-/// A picture of what is in use.
+/// A picture of what is in use, for people (`Display`) and programs.
+///
+/// ```
+/// let stats = underpin::alloc::stats();
+/// let mut json = String::new();
+/// stats.write_json(&mut json)?;
+/// assert!(json.starts_with('{') && json.ends_with("]}") && json.contains("\"used_bytes\":"), "{json}");
+/// println!("{stats}");
+/// # Ok::<(), core::fmt::Error>(())
+/// ```
 #[must_use]
 pub fn stats() -> Stats {
     ALLOCATOR.stats()

@@ -91,6 +91,21 @@ impl SimOptions {
     }
 
     /// Starts with the contents of `disk`, read after an orderly shutdown: all that programs saw is there.
+    ///
+    /// ```
+    /// use underpin_core::platform::sim::{Sim, SimFaults, SimOptions};
+    /// use underpin_core::platform::{Create, Files, OpenOptions};
+    /// # fn main() -> Result<(), underpin_core::Error> {
+    /// let (first, read) = (Sim::new(SimOptions::new(1).with_faults(SimFaults::none())), OpenOptions::read_write());
+    /// let file = first.open(b"/kept", &read.with_create(Create::New))?;
+    /// first.write_all_at(&file, b"bytes", 0)?;
+    /// let second = Sim::new(SimOptions::new(2).with_faults(SimFaults::none()).with_disk(first.disk_snapshot()));
+    /// let mut bytes = [0; 5];
+    /// second.read_exact_at(&second.open(b"/kept", &read)?, &mut bytes, 0)?;
+    /// assert_eq!(&bytes, b"bytes");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn with_disk(mut self, disk: DiskSnapshot) -> Self {
         self.disk = Some(disk);

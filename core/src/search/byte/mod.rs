@@ -224,6 +224,14 @@ impl ByteSet {
     }
 
     /// Index of the first byte that is not in the set.
+    ///
+    /// ```
+    /// use underpin_core::search::ByteSet;
+    /// let blanks = ByteSet::new(b" \t");
+    /// let text = b"  two words\t";
+    /// assert_eq!((blanks.find_not(text), blanks.rfind_not(text)), (Some(2), Some(10)));
+    /// assert_eq!(blanks.find_not(b" "), None);
+    /// ```
     #[inline]
     #[must_use]
     pub fn find_not(&self, haystack: &[u8]) -> Option<usize> {

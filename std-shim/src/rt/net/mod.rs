@@ -1,6 +1,7 @@
 //! Sockets for the runtime of this thread: TCP, UDP and, on Unix, streams named by paths. See [`underpin_core::exec::net`] for what a dropped future leaves.
 //!
 //! ```
+//! use core::time::Duration;
 //! use underpin::rt::{self, net::{TcpListener, TcpStream}};
 //!
 //! # fn main() -> std::io::Result<()> {
@@ -18,7 +19,8 @@
 //!         }
 //!     };
 //!     let client = async {
-//!         let mut stream = TcpStream::connect(address).await?;
+//!         let mut stream = TcpStream::connect_timeout(address, Duration::from_secs(60)).await?;
+//!         assert_eq!(stream.peer_addr()?, address);
 //!         stream.write_all(b"hello").await?;
 //!         let mut reply = [0; 5];
 //!         stream.read_exact(&mut reply).await?;
