@@ -14,7 +14,7 @@ const SUB: usize = 1 << SUB_BITS;
 const MAGNITUDE_MAX: u32 = 43;
 const BUCKETS: usize = (MAGNITUDE_MAX - SUB_BITS + 2) as usize * SUB;
 
-/// See the [module](self). A number may be in the buckets and not yet in the total while it is being counted.
+/// Counts of numbers by size, sixteen buckets to a power of two. A number may be in the buckets and not yet in the total while it is being counted.
 #[derive(Debug)]
 pub struct Histogram {
     /// On the heap: a stack may be smaller.

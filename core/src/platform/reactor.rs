@@ -213,7 +213,7 @@ pub trait RingWaker: Clone + Send + Sync + core::fmt::Debug + 'static {
     fn wake(&self);
 }
 
-/// A queue of operations and their completions. See the [module's rules](self).
+/// A queue of operations and their completions. The rules stand at the head of its file, `reactor.rs`.
 pub trait Ring: Send + core::fmt::Debug {
     /// The platform's socket.
     type Socket: Clone + Send + Sync + core::fmt::Debug + 'static;

@@ -1,6 +1,6 @@
 //! Search over chunks, with matches across their boundaries found exactly, and validation of UTF-8 over chunks.
 //!
-//! A [`Stream`] keeps what may still become part of a match: less than the longest pattern, behind which new bytes are put, [`PIECE`] at a
+//! A [`Stream`] keeps what may still become part of a match: less than the longest pattern, behind which new bytes are put, `PIECE` at a
 //! time. A match is final when a longest pattern starting there would have been seen whole, for then nothing that follows can change it. So
 //! the matches are those of the whole text, however it is cut.
 #![forbid(unsafe_code)]

@@ -91,7 +91,7 @@ impl TcpListener {
     /// The system's.
     ///
     /// # Panics
-    /// As [`handle`](super::handle).
+    /// As [`handle`].
     pub fn bind(address: impl ToSocketAddrs) -> io::Result<Self> {
         Self::bind_with(address, &ListenOptions::default())
     }
@@ -139,7 +139,7 @@ impl TcpStream {
     /// The system's, of the last address.
     ///
     /// # Panics
-    /// As [`handle`](super::handle).
+    /// As [`handle`].
     pub async fn connect(address: impl ToAddresses) -> io::Result<Self> {
         let mut last = no_address();
         for address in lookup(address).await? {

@@ -62,7 +62,7 @@ const SECOND: Duration = Duration::from_secs(1);
 /// How long clients are given to take their last replies when the server ends.
 const DRAIN_TIME: Duration = Duration::from_millis(500);
 
-/// The server. See the [module](self).
+/// The server: one thread that reads requests, runs them, syncs once and replies.
 pub struct EventLoop<P: Files + Reactor> {
     state: State<P>,
     ring: P::Ring,

@@ -173,7 +173,7 @@ enum State {
     Bulk(usize),
 }
 
-/// Reads requests. See the [module](self).
+/// Reads requests from a growing buffer that the caller keeps from the start of the unfinished one; see [`parse`](Self::parse).
 #[derive(Debug)]
 pub struct Parser {
     limits: Limits,
