@@ -274,6 +274,11 @@ fn check_snapshot(snapshot: &Snapshot<Sim>, ids: &[Option<KeyspaceId>; 3], model
             let found = snapshot.get_in(*id, &key(number)).unwrap();
             assert_eq!(found.as_ref(), model.get(&key(number)));
         }
+        // In no order, and some twice.
+        let keys: Vec<_> = (0..200u8).map(|at| key(at.wrapping_mul(77) | 1)).collect();
+        let found = snapshot.multi_get_in(*id, &keys).unwrap();
+        let expected: Vec<_> = keys.iter().map(|key| model.get(key).cloned()).collect();
+        assert_eq!(found, expected);
     }
     assert_eq!(
         snapshot.count().unwrap(),

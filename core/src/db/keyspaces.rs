@@ -85,9 +85,6 @@ impl<P: Files> Shared<P> {
     fn change_trees(&self, change: impl FnOnce(&mut Vec<Arc<Tree<P>>>)) {
         let mut trees = self.reads.lock().view.trees.clone();
         change(&mut trees);
-        let view = Arc::new(View { trees });
-        self.set_write_rate(view.level0_max());
-        let old = core::mem::replace(&mut self.reads.lock().view, view);
-        drop(old);
+        self.set_view(Arc::new(View { trees }));
     }
 }

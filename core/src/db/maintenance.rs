@@ -472,7 +472,7 @@ impl<P: Files> Shared<P> {
         let mut commit = self.commit.lock();
         if commit.refusal == Some(Refusal::ReadOnly) {
             commit.refusal = Some(Refusal::Closed);
-            self.reads.lock().closed = true;
+            self.end_reads();
             return Ok(());
         }
         if commit.refusal == Some(Refusal::Closed) {
@@ -493,7 +493,7 @@ impl<P: Files> Shared<P> {
         }
         commit.refusal = Some(Refusal::Closed);
         self.committed.notify_all();
-        self.reads.lock().closed = true;
+        self.end_reads();
         self.directory.leave();
         let _ = self.directory.platform.unlock(&self.lock_file);
         result
@@ -567,13 +567,9 @@ impl<P: Files> Shared<P> {
             edit(&mut tree);
             Arc::new(tree)
         });
-        let view = Arc::new(View {
+        self.set_view(Arc::new(View {
             trees: edited.collect(),
-        });
-        self.set_write_rate(view.level0_max());
-        // Freeing a memtable takes a while: not under the lock.
-        let old = (core::mem::replace(&mut self.reads.lock().view, view), old);
-        drop(old);
+        }));
     }
 
     /// Removes logs that the manifest needs no more, but for one whose file the next log takes over. That one is a leftover if

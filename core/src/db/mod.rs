@@ -66,6 +66,7 @@ mod memtable;
 mod merging;
 mod operands;
 mod options;
+mod pins;
 mod prefix;
 mod ranges;
 mod read;
@@ -166,8 +167,7 @@ impl<P: Files> Db<P> {
     /// # Errors
     /// As [`get`](Self::get).
     pub fn multi_get<K: AsRef<[u8]>>(&self, keys: &[K]) -> Result<Vec<Option<Vec<u8>>>> {
-        let snapshot = self.snapshot()?;
-        keys.iter().map(|key| snapshot.get(key.as_ref())).collect()
+        self.snapshot()?.multi_get(keys)
     }
 
     /// The database as it is now, for as long as the snapshot is kept.

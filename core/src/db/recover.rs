@@ -28,6 +28,7 @@ use super::keyspace::KeyspaceId;
 use super::maintenance::{MaintenanceCounts, MaintenanceState};
 use super::memtable::{Memtable, MemtableCursor};
 use super::options::Options;
+use super::pins::Pins;
 use super::shared::{Reads, Shared};
 use super::table::Origin;
 use super::version::{Manifest, Tree, Version, View};
@@ -170,6 +171,7 @@ fn assemble<P: Files>(
     let active = trees.iter().map(|tree| (tree.id, tree.active.clone()));
     let commit = Commit::new(log, active.collect(), sequence, platform.clone());
     let view = Arc::new(View { trees });
+    let (pins, keeper) = Pins::new(view.clone());
     let state = MaintenanceState::new(manifest);
     Shared {
         directory,
@@ -182,12 +184,14 @@ fn assemble<P: Files>(
         reads: Mutex::new(
             Reads {
                 view,
+                pins: keeper,
                 closed: false,
                 retry: None,
                 counts: MaintenanceCounts::default(),
             },
             platform.clone(),
         ),
+        pins,
         maintenance: Mutex::new(state, platform.clone()),
         locks: Mutex::new(BTreeSet::new(), platform.clone()),
         unlocked: Condvar::new(platform.clone()),

@@ -1,6 +1,6 @@
 //! What the handles of an open database share.
 //!
-//! Locks are taken in this order: `merging`, `maintenance`, `commit`, `reads`; `locks` with none of them. Reads take only `reads`, for a moment. `merging`
+//! Locks are taken in this order: `merging`, `maintenance`, `commit`, `reads`; `locks` with none of them. Reads take none, unless more of them go on than there are `pins`; then `reads`, for a moment. `merging`
 //! is held for as long as a merge takes; only what must wait for a merge takes it.
 #![forbid(unsafe_code)]
 
@@ -13,6 +13,7 @@ use super::keeper::Keepers;
 use super::keyspace::KeyspaceId;
 use super::maintenance::{MaintenanceCounts, MaintenanceState};
 use super::options::{Compaction, Maintenance, Options, WriteLevel};
+use super::pins::{PinKeeper, Pins};
 use super::read;
 use super::transaction::LockName;
 use super::version::{Version, View};
@@ -21,6 +22,7 @@ use super::watch::{Operation, Watch};
 use crate::platform::{Condvar, Files, Instant, Mutex};
 use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::fmt;
 use core::ops::Bound;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -40,6 +42,8 @@ pub(super) struct Shared<P: Files> {
     /// A leader is done.
     pub(super) committed: Condvar<P>,
     pub(super) reads: Mutex<Reads<P>, P>,
+    /// The view of `reads`, until the close.
+    pub(super) pins: Pins<View<P>>,
     /// The last write that reads see. Not under the lock of `reads`, which writers would else take for each write.
     pub(super) visible: Arc<Visible<P>>,
     pub(super) maintenance: Mutex<MaintenanceState, P>,
@@ -61,6 +65,7 @@ pub(super) struct Shared<P: Files> {
 #[derive(Debug)]
 pub(super) struct Reads<P: Files> {
     pub(super) view: Arc<View<P>>,
+    pub(super) pins: PinKeeper<View<P>>,
     pub(super) closed: bool,
     /// Maintenance failed: when to try again, and how long that is after the failure.
     pub(super) retry: Option<(Instant, Duration)>,
@@ -71,6 +76,17 @@ pub(super) struct Reads<P: Files> {
 impl<P: Files> Shared<P> {
     /// The database at this moment.
     pub(super) fn snapshot(&self) -> Result<(Arc<View<P>>, u64)> {
+        if let Some(pin) = self.pins.pin() {
+            let sequence = self.visible.get();
+            // So the writes up to the number are in this view: those in a newer one were made visible after it was published.
+            if pin.is_newest() {
+                return Ok((pin.to_arc(), sequence));
+            }
+        }
+        self.snapshot_locked()
+    }
+
+    fn snapshot_locked(&self) -> Result<(Arc<View<P>>, u64)> {
         let reads = self.reads.lock();
         if reads.closed {
             return Err(Error::Closed);
@@ -88,11 +104,30 @@ impl<P: Files> Shared<P> {
         read: impl FnOnce(&[u8]) -> R,
     ) -> Result<Option<R>> {
         let begun = self.begin();
-        let (view, sequence) = self.snapshot()?;
         let operator = self.options.merge_operator;
-        let tree = view.tree(keyspace)?;
-        let found = read::get_with(tree, sequence, operator, key, read)?;
-        self.note_read(&tree.version, GET_COST);
+        // Before the view: the writes up to it are in each that comes later. That may have dropped what newer ones replaced, which are then
+        // what is found: for one key that is the database at a moment since.
+        let sequence = self.visible.get();
+        let found = match self.pins.pin() {
+            Some(pin) => {
+                let tree = pin.tree(keyspace)?;
+                let found = read::get_with(tree, sequence, operator, key, read)?;
+                self.note_read(&tree.version, GET_COST);
+                let has_retired = pin.has_retired();
+                drop(pin);
+                if has_retired {
+                    self.sweep_views();
+                }
+                found
+            }
+            None => {
+                let (view, sequence) = self.snapshot_locked()?;
+                let tree = view.tree(keyspace)?;
+                let found = read::get_with(tree, sequence, operator, key, read)?;
+                self.note_read(&tree.version, GET_COST);
+                found
+            }
+        };
         self.end(Operation::Get, begun, key);
         Ok(found)
     }
@@ -101,6 +136,39 @@ impl<P: Files> Shared<P> {
     fn note_read(&self, version: &Version<P>, cost: usize) {
         if version.note_read(cost) {
             self.ask_keeper();
+        }
+    }
+
+    /// Has reads see `view` from now on. Under the lock of maintenance.
+    pub(super) fn set_view(&self, view: Arc<View<P>>) {
+        self.set_write_rate(view.level0_max());
+        let mut reads = self.reads.lock();
+        let old = core::mem::replace(&mut reads.view, view.clone());
+        let free = match reads.closed {
+            true => Vec::new(),
+            false => reads.pins.replace(Some(view)),
+        };
+        // Freeing a memtable takes a while: not under the lock.
+        drop(reads);
+        drop((old, free));
+    }
+
+    /// No read begins any more.
+    pub(super) fn end_reads(&self) {
+        let mut reads = self.reads.lock();
+        reads.closed = true;
+        let free = reads.pins.replace(None);
+        drop(reads);
+        drop(free);
+    }
+
+    /// Frees what the last reader of an old view left.
+    #[cold]
+    fn sweep_views(&self) {
+        if let Some(mut reads) = self.reads.try_lock() {
+            let free = reads.pins.sweep();
+            drop(reads);
+            drop(free);
         }
     }
 

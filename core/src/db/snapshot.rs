@@ -57,6 +57,27 @@ impl<P: Files> Snapshot<P> {
         self.get_in(KeyspaceId::DEFAULT, key)
     }
 
+    /// The values of several keys in the default keyspace. They are looked for in order, and blocks that lie close are read together.
+    ///
+    /// # Errors
+    /// As [`Db::get`](super::Db::get).
+    pub fn multi_get<K: AsRef<[u8]>>(&self, keys: &[K]) -> Result<Vec<Option<Vec<u8>>>> {
+        self.multi_get_in(KeyspaceId::DEFAULT, keys)
+    }
+
+    /// The values of several keys in a keyspace.
+    ///
+    /// # Errors
+    /// As [`Db::get`](super::Db::get), and [`NoKeyspace`](super::Error::NoKeyspace).
+    pub fn multi_get_in<K: AsRef<[u8]>>(
+        &self,
+        keyspace: KeyspaceId,
+        keys: &[K],
+    ) -> Result<Vec<Option<Vec<u8>>>> {
+        let tree = self.view.tree(keyspace)?;
+        read::get_many(tree, self.sequence, self.operator, keys)
+    }
+
     /// The value of `key` in a keyspace.
     ///
     /// # Errors

@@ -11,7 +11,7 @@ pub(crate) const RECEIVE_BYTES: usize = 16 * 1024;
 /// Capacity that a drained buffer may keep until the next second's tidying.
 const BUFFER_KEPT_BYTES: usize = 16 * 1024;
 
-/// Input of a connection that is held by a pause from which on no more is read.
+/// What comes after a request that is held by a pause until no more is read.
 const HELD_BYTES_MAX: usize = 64 * 1024;
 
 /// A connection. See the [module](self).
@@ -24,6 +24,8 @@ pub(crate) struct Connection<S> {
     pub(crate) parser: Parser,
     /// The beginning of a request that is not whole, or requests that wait for the output to drain.
     pub(crate) input: Vec<u8>,
+    /// How much of the input there was when requests were last run: with a request that a pause holds, that one.
+    pub(crate) held_from: usize,
     pub(crate) output: Vec<u8>,
     /// How much of the output the system has taken.
     pub(crate) sent: usize,
@@ -53,6 +55,7 @@ impl<S> Connection<S> {
             http: false,
             parser: Parser::new(limits),
             input: Vec::new(),
+            held_from: 0,
             output: Vec::new(),
             sent: 0,
             has_more: false,
@@ -78,7 +81,7 @@ impl<S> Connection<S> {
     /// Whether it is held by a pause and little enough has come meanwhile to look for more.
     pub(crate) fn may_be_held_more(&self) -> bool {
         let is_held = self.client.waits == Some(Wait::Pause) && !self.ended;
-        is_held && self.input.len() < HELD_BYTES_MAX
+        is_held && self.input.len() < self.held_from + HELD_BYTES_MAX
     }
 
     /// Bytes that wait to be sent.

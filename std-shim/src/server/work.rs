@@ -180,9 +180,11 @@ impl<P: Files> Worker<P> {
         if work == Work::SWEEP {
             return;
         }
-        // A failure poisons the database, which tells every writer; here it is only noted.
+        // A failure poisons the database, which tells every writer; here it is only noted. A save, on a thread of its own, has a note of its own.
         let failed = self.try_perform(work).is_err();
-        self.progress.failed.store(failed, Ordering::Relaxed);
+        if !work.contains(Work::SAVE) {
+            self.progress.failed.store(failed, Ordering::Relaxed);
+        }
     }
 
     fn save(&self) -> db::Result<()> {

@@ -236,6 +236,14 @@ impl<P: Files> Table<P> {
 
     /// The entry of `key`, if the table has one. Removed ranges are not looked at. `hash` is `filter::hash(key)`.
     pub(in crate::db) fn get(&self, key: &[u8], hash: u64) -> Result<Option<Found>> {
+        match self.place_of(key, hash)? {
+            None => Ok(None),
+            Some(place) => self.find_in(self.block(place)?, key),
+        }
+    }
+
+    /// The data block that may have `key`.
+    pub(super) fn place_of(&self, key: &[u8], hash: u64) -> Result<Option<BlockPlace>> {
         let outside = key < &*self.info.smallest || key > &*self.info.largest;
         if outside || !filter::may_contain(&self.filter, hash) {
             return Ok(None);
@@ -243,14 +251,14 @@ impl<P: Files> Table<P> {
         let Some(place) = self.index.place(self.index.find(key)) else {
             return Ok(None);
         };
-        let place = match self.is_partitioned() {
-            false => place,
-            true => match self.find_in_partition(place, key, hash)? {
-                Some(place) => place,
-                None => return Ok(None),
-            },
-        };
-        let block = self.block(place)?;
+        match self.is_partitioned() {
+            false => Ok(Some(place)),
+            true => self.find_in_partition(place, key, hash),
+        }
+    }
+
+    /// The entry of `key` in a data block.
+    pub(super) fn find_in(&self, block: Arc<Block>, key: &[u8]) -> Result<Option<Found>> {
         Ok(match block.find(key)? {
             None => None,
             Some((Kind::Reference, place)) => {
@@ -453,7 +461,7 @@ impl<P: Files> Table<P> {
     }
 
     /// A data block to search, from the cache or the file.
-    fn block(&self, place: BlockPlace) -> Result<Arc<Block>> {
+    pub(super) fn block(&self, place: BlockPlace) -> Result<Arc<Block>> {
         if let Some(block) = self.cached(place)? {
             return Ok(block);
         }
@@ -463,7 +471,7 @@ impl<P: Files> Table<P> {
     }
 
     /// A data block from the cache, where it is laid out for being there.
-    fn cached(&self, place: BlockPlace) -> Result<Option<Arc<Block>>> {
+    pub(super) fn cached(&self, place: BlockPlace) -> Result<Option<Arc<Block>>> {
         let key = (self.info.number, place.offset);
         match self.cache.get(key) {
             Some(block) if !block.is_settled() => {
@@ -528,6 +536,34 @@ impl<P: Files> Table<P> {
             place.offset,
             self.version,
         )?))
+    }
+
+    /// The data blocks at some places, which ascend, by one read of all from the first to the last.
+    pub(super) fn blocks_together(&self, places: &[BlockPlace]) -> Result<Vec<Arc<Block>>> {
+        let name = FileName::Table(self.info.number);
+        let number = self.info.number;
+        let (Some(first), Some(last)) = (places.first(), places.last()) else {
+            return Ok(Vec::new());
+        };
+        let file = self.file.as_ref().ok_or(Error::Closed)?;
+        let length = last.end().saturating_sub(first.offset);
+        let mut bytes = alloc::vec![0; usize::try_from(length).unwrap_or(usize::MAX)];
+        self.directory.read(name, file, &mut bytes, first.offset)?;
+        let mut blocks = Vec::with_capacity(places.len());
+        for place in places {
+            let start = usize::try_from(place.offset.saturating_sub(first.offset)).ok();
+            let length = usize::try_from(place.end().saturating_sub(place.offset)).ok();
+            let range = start
+                .zip(length)
+                .map(|(start, length)| start..start.saturating_add(length));
+            let of_block = range.and_then(|range| bytes.get(range)).unwrap_or_default();
+            let mut of_block = of_block.to_vec();
+            check_block(name, number, place.offset, &mut of_block, BlockKind::Data)?;
+            let block = Arc::new(Block::new(of_block, name, place.offset, self.version)?);
+            self.cache.insert((number, place.offset), &block);
+            blocks.push(block);
+        }
+        Ok(blocks)
     }
 
     /// Where the data ends.

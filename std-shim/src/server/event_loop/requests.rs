@@ -54,6 +54,7 @@ impl<P: Files + Reactor> EventLoop<P> {
             kept.drain(..taken);
             connection.input = kept;
         }
+        connection.held_from = connection.input.len();
         if connection.client.closing {
             connection.input = Vec::new();
         } else if connection.input.len() + connection.client.state_bytes()

@@ -642,9 +642,19 @@ fn clients_that_leave_during_a_pause_give_their_places_back() {
     };
     let mut pauser = served.connect();
     served.ask(&mut pauser, b"CLIENT PAUSE 1000000000\r\n", "+OK\r\n");
-    for _ in 0..10 {
+    // Also one whose request alone is more than what may come after it.
+    let large = format!("SET a {}\r\n", "b".repeat(60_000));
+    let larger = format!(
+        "*3\r\n$3\r\nSET\r\n$1\r\na\r\n$99000\r\n{}\r\n",
+        "b".repeat(99_000)
+    );
+    for request in ["SET a b\r\n", &large, &larger]
+        .into_iter()
+        .cycle()
+        .take(12)
+    {
         let mut client = served.connect();
-        client.write_all(b"SET a b\r\n").unwrap();
+        client.write_all(request.as_bytes()).unwrap();
         assert_eq!(after_ticks(&mut served, &mut client), "");
         client.write_all(b"PING\r\n").unwrap();
         assert_eq!(after_ticks(&mut served, &mut client), "");
