@@ -189,6 +189,21 @@ fn sets_whose_members_share_rare_bytes() {
 }
 
 #[test]
+fn patterns_lie_over_the_end_of_what_a_rare_byte_opens() {
+    let patterns = owned(&["abcdefg@", "hijklmn@x"]);
+    for distance in 400..600 {
+        let mut haystack = vec![b'.'; 100];
+        haystack.push(b'@');
+        haystack.resize(101 + distance, b'.');
+        haystack.extend_from_slice(&patterns[0]);
+        haystack.resize(haystack.len() + 900, b'.');
+        let multi = Multi::new(&patterns).unwrap();
+        let start = 101 + distance;
+        assert_eq!(multi.find(&haystack).map(|found| found.start), Some(start));
+    }
+}
+
+#[test]
 fn random_sets_in_random_texts() {
     let mut random = Random(3);
     for round in 0..140 {
