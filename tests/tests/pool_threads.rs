@@ -84,6 +84,40 @@ fn a_handler_that_refuses_ends_those_that_started() {
 }
 
 #[test]
+fn a_handler_that_panics_ends_those_that_started() {
+    let (ended, ends) = mpsc::channel();
+    let built = panic::catch_unwind(panic::AssertUnwindSafe(|| {
+        ThreadPoolBuilder::new()
+            .num_threads(3)
+            .spawn_handler(|start| {
+                assert!(start.index() != 1, "no second one");
+                let ended = ended.clone();
+                thread::spawn(move || {
+                    start.run();
+                    ended.send(()).expect("the test is there");
+                });
+                Ok(())
+            })
+            .build()
+            .map(drop)
+    }));
+    assert!(built.is_err());
+    drop(ended);
+    assert_eq!(ends.iter().count(), 1);
+}
+
+#[test]
+fn a_thread_whose_name_panics_works_all_the_same() {
+    let pool = ThreadPoolBuilder::new().num_threads(2);
+    let pool = pool.thread_name(|index| match index {
+        0 => "first".to_owned(),
+        _ => panic!("no name"),
+    });
+    let pool = pool.build().expect("threads");
+    assert_eq!(pool.broadcast(|index| index), [0, 1]);
+}
+
+#[test]
 fn a_thread_that_is_never_started_is_done_without() {
     let pool = ThreadPoolBuilder::new()
         .num_threads(2)

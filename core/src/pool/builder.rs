@@ -18,7 +18,7 @@ use core::fmt;
 /// Called on a thread of the pool with its index.
 pub type ThreadHandler = Box<dyn Fn(usize) + Send + Sync>;
 /// Names a thread by its index.
-pub(super) type ThreadName = Box<dyn Fn(usize) -> String + Send + Sync>;
+type ThreadName = Box<dyn Fn(usize) -> String + Send + Sync>;
 /// Called with what a detached job panicked with.
 pub type PanicHandler = Box<dyn Fn(Payload) + Send + Sync>;
 
@@ -32,7 +32,7 @@ pub(super) struct Settings {
     pub(super) threads: usize,
     pub(super) spares: usize,
     pub(super) stack_bytes: usize,
-    pub(super) name: Option<ThreadName>,
+    name: Option<ThreadName>,
     /// Whether the thread that builds is the pool's first one.
     pub(super) adopts: bool,
     pub(super) pin: Option<Vec<CpuSet>>,
@@ -46,6 +46,18 @@ pub(super) struct Settings {
 }
 
 impl Settings {
+    /// What the thread is called. A function that panics gives it no name: the thread may be a spare, which nobody waits for.
+    pub(super) fn name<E: Env>(&self, env: &E, index: usize) -> Option<String> {
+        let name = self.name.as_ref()?;
+        match env.catch(|| name(index)) {
+            Ok(name) => Some(name),
+            Err(payload) => {
+                drop_quietly(env, payload);
+                None
+            }
+        }
+    }
+
     pub(super) fn start<E: Env>(&self, env: &E, index: usize) {
         call(env, self.start.as_ref(), index);
     }
@@ -147,7 +159,7 @@ impl<E: Env> Builder<E> {
         self.thread_name(move |index| format!("{prefix}{index}"))
     }
 
-    /// Names each thread, spare ones included, by its index.
+    /// Names each thread, spare ones included, by its index. One whose name panics has none.
     pub fn thread_name(mut self, name: impl Fn(usize) -> String + Send + Sync + 'static) -> Self {
         self.settings.name = Some(Box::new(name));
         self
@@ -242,6 +254,9 @@ impl<E: Env> Builder<E> {
     ///
     /// # Errors
     /// As [`build`](Self::build); what `spawn` says.
+    ///
+    /// # Panics
+    /// If `spawn` does, once those threads that had started have ended.
     pub fn build_with(
         mut self,
         mut spawn: impl FnMut(ThreadStart<E>) -> Result<()>,

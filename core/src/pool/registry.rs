@@ -117,12 +117,22 @@ impl<E: Env> Registry<E> {
         }
         for index in usize::from(adopts)..threads {
             let started = match &mut spawn {
-                Some(spawn) => spawn(ThreadStart::new(&registry, index)),
-                None => registry.start_thread(index),
+                Some(spawn) => {
+                    let start = ThreadStart::new(&registry, index);
+                    registry.env.catch(|| spawn(start))
+                }
+                None => Ok(registry.start_thread(index)),
             };
-            if let Err(error) = started {
-                registry.end_threads();
-                return Err(error);
+            match started {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => {
+                    registry.end_threads();
+                    return Err(error);
+                }
+                Err(payload) => {
+                    registry.end_threads();
+                    registry.env.resume(payload);
+                }
             }
         }
         if adopts {
@@ -150,7 +160,7 @@ impl<E: Env> Registry<E> {
         let Some(registry) = self.this.upgrade() else {
             return Err(Error::new(Operation::Spawn, Kind::Limit));
         };
-        let name = self.settings.name.as_ref().map(|name| name(index));
+        let name = self.settings.name(&self.env, index);
         let mut options = ThreadOptions::new().with_stack_bytes(self.settings.stack_bytes);
         if let Some(name) = name.as_ref().filter(|name| !name.is_empty()) {
             options = options.with_name(name);

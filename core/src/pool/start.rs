@@ -48,8 +48,8 @@ impl<E: Env> ThreadStart<E> {
     /// What the builder says that the thread is called.
     #[must_use]
     pub fn name(&self) -> Option<String> {
-        let name = self.registry.settings().name.as_ref();
-        name.map(|name| name(self.index))
+        let registry = &*self.registry;
+        registry.settings().name(registry.env(), self.index)
     }
 
     /// What the builder says of the thread's stack, in bytes; 0 for the system's default.
