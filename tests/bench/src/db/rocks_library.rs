@@ -1,6 +1,7 @@
 //! RocksDB as the system has it: its C interface, found when the program runs. Half an hour of C++ is then not compiled for it.
 //!
 //! Debian's is older than the crate's; the table says which one was measured.
+#![allow(unsafe_code, reason = "a C interface")]
 
 use super::store::{Level, MEMTABLE_BYTES, Metered, Pair, Store, cache_bytes};
 use std::ffi::{CStr, CString, c_char, c_double, c_int, c_uchar, c_void};

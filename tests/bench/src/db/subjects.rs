@@ -11,7 +11,7 @@ use underpin::kv::{Batch, Db, OpenOptions, WriteLevel};
 
 /// A store's name, its version, and how to open it; ours first.
 pub(super) fn all() -> Vec<(&'static str, String, Open)> {
-    let known = vec![
+    let known: Vec<(&'static str, String, Open)> = vec![
         ("underpin", locked_version("underpin-core"), open_ours),
         ("fjall", locked_version("fjall"), open_fjall),
         ("redb", locked_version("redb"), open_redb),
