@@ -62,7 +62,7 @@ use underpin_core::exec::net as core_net;
 #[derive(Debug)]
 pub struct TcpListener(core_net::TcpListener<Native, ThreadHost>);
 
-/// A connection. It is closed when it, or the last of its halves, is dropped.
+/// A connection. It is closed when it, or the last of its halves, is dropped: over io_uring at the turn's end, if it waits just then.
 #[derive(Debug)]
 pub struct TcpStream(core_net::TcpStream<Native, ThreadHost>);
 
