@@ -744,3 +744,22 @@ fn loops_of_light_items_do_not_hide_a_heavy_one() {
 fn a_thief_that_asks_just_after_the_start_gets_its_share() {
     heavy_after_light(2_818);
 }
+
+/// As [`heavy_after_light`], with a loop whose first block is as light as those before it.
+fn light_then_heavy(seed: u64) {
+    let (sim, pool) = pool(seed, 2);
+    pool.install(|worker| {
+        for _ in 0..40 {
+            runners(worker, &sim, 10, |_| 0);
+        }
+        let steps = |index| if index < 16 { 0 } else { 20 };
+        let ran = runners(worker, &sim, 1_000, steps);
+        assert!(share_of(&ran, 0) < 1_000, "one thread ran all of it");
+    });
+    ends(&sim, pool);
+}
+
+#[test]
+fn a_light_start_of_a_loop_does_not_hide_its_heavy_rest() {
+    seeds::check(count(20), light_then_heavy);
+}

@@ -227,8 +227,9 @@ impl Pace {
         if core::mem::take(&mut self.before) {
             // The time since the loop before looked, which bounds that of this block.
             if took <= REST_NS {
-                // So short a loop was that one, too.
-                self.block = usize::MAX;
+                // So short a loop was that one, too. What is left of this one is run in one piece if it is as short; else the block is
+                // timed, since items to come may be heavier than these.
+                self.block = self.block.saturating_mul(GROWTH);
                 return false;
             }
             if took > SURE_NS {
