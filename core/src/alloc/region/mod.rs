@@ -37,8 +37,8 @@
 //! - I3: a free block is in the list of its size; a bit is set where a list is not empty, and behind the lists' bits.
 //!
 //! # Bounds
-//! `allocate` and `free` run no loop for alignments up to [`UNIT`]; larger alignments split off a block in front. Neither depends on how
-//! many blocks there are.
+//! `free` runs no loop. `allocate` runs one over the words of the lists' bits, of which there are three with 64 bits and six with 32; alignments
+//! above [`UNIT`] split off a block in front. Neither depends on how many blocks there are.
 //!
 //! One user at a time: [`SharedRegion`] is for several cores, threads or interrupt handlers.
 #![allow(unsafe_code, reason = "headers lie between the blocks")]
