@@ -57,6 +57,15 @@ const LEAN: usize = 1;
 /// Workers of one pool at most, members and spares included.
 pub(super) const WORKERS_MAX: usize = (1 << WORKER_BITS) - 2;
 
+/// The epoch after this one. None but the first, which nothing [began](SplitStack::begin) with, is 0.
+const fn after(epoch: usize) -> usize {
+    let next = (epoch + 1) & ((1 << EPOCH_BITS) - 1);
+    if next == 0 { 1 } else { next }
+}
+
+// No job counts as none, however many there were.
+const _: () = assert!(after(0) == 1 && after((1 << EPOCH_BITS) - 1) == 1);
+
 /// Keeps what thieves write off the owner's line. 128 bytes: processors fetch lines in pairs.
 #[repr(align(128))]
 #[derive(Debug)]
@@ -426,7 +435,7 @@ impl<T> SplitStack<T> {
         let below = self.strangers.load(Ordering::Relaxed);
         let strangers = below + usize::from(kin == Kin::Stranger);
         self.strangers.store(strangers, Ordering::Relaxed);
-        let drawn = (self.epochs.get() + 1) & ((1 << EPOCH_BITS) - 1);
+        let drawn = after(self.epochs.get());
         self.epochs.set(drawn);
         let epoch = self.set_epoch(drawn);
         let memo = Memo {
@@ -521,7 +530,7 @@ impl<T> SplitStack<T> {
         (seen.tail < seen.split).then(|| self.shares.load(Ordering::Relaxed))
     }
 
-    /// Owner: whether no job runs here that others wait for: nothing [began](Self::begin) that has not ended.
+    /// Owner: whether nothing runs here but what this thread itself started: nothing [began](Self::begin) that has not ended.
     pub(super) fn is_at_base(&self) -> bool {
         Shared::unpack(self.shared.0.load(Ordering::Relaxed)).epoch == 0
     }
