@@ -9,7 +9,9 @@ use std::sync::{Mutex, mpsc};
 use std::thread::{self, ThreadId};
 use std::{io, panic};
 use underpin::pool::{ThreadBuilder, ThreadPool, ThreadPoolBuilder, prelude::*};
-use underpin::pool::{broadcast, current_num_threads, current_thread_index, join, scope, spawn};
+use underpin::pool::{
+    broadcast, current_num_threads, current_thread_index, join, scope, spawn, yield_now,
+};
 
 /// A pool whose threads are the standard library's; those threads come out of the channel as they end.
 fn spawned(threads: usize) -> (ThreadPool, mpsc::Receiver<usize>) {
@@ -104,6 +106,88 @@ fn a_handler_that_panics_ends_those_that_started() {
     assert!(built.is_err());
     drop(ended);
     assert_eq!(ends.iter().count(), 1);
+}
+
+#[test]
+fn a_handler_that_keeps_threads_for_later_and_fails_is_not_waited_for() {
+    for panics in [false, true] {
+        let mut kept = Vec::new();
+        let (ended, ends) = mpsc::channel();
+        let built = panic::catch_unwind(panic::AssertUnwindSafe(|| {
+            ThreadPoolBuilder::new()
+                .num_threads(4)
+                .spawn_handler(|start| match start.index() {
+                    0 => {
+                        let ended = ended.clone();
+                        thread::spawn(move || {
+                            start.run();
+                            ended.send(()).expect("the test is there");
+                        });
+                        Ok(())
+                    }
+                    3 if panics => panic!("no fourth one"),
+                    3 => Err(io::Error::other("no fourth one")),
+                    _ => {
+                        kept.push(start);
+                        Ok(())
+                    }
+                })
+                .build()
+                .map(drop)
+        }));
+        match built {
+            Ok(built) => assert_eq!(built.expect_err("refused").to_string(), "no fourth one"),
+            Err(_) => assert!(panics),
+        }
+        // There is nothing to run any more.
+        kept.pop().expect("the third one").run();
+        assert_eq!(current_thread_index(), None);
+        drop(kept);
+        drop(ended);
+        assert_eq!(ends.iter().count(), 1);
+    }
+}
+
+#[test]
+fn what_the_last_job_of_a_thread_that_is_never_started_spawns_is_run() {
+    let mut kept = None;
+    let (ended, ends) = mpsc::channel();
+    let pool = ThreadPoolBuilder::new()
+        .num_threads(2)
+        .spawn_handler(|start| {
+            if start.index() == 1 {
+                kept = Some(start);
+                return Ok(());
+            }
+            let ended = ended.clone();
+            thread::spawn(move || {
+                start.run();
+                ended.send(()).expect("the test is there");
+            });
+            Ok(())
+        })
+        .build()
+        .expect("one thread");
+    let ran = Arc::new(AtomicUsize::new(0));
+    let counted = ran.clone();
+    pool.spawn_broadcast(move |_| {
+        let counted = counted.clone();
+        spawn(move || {
+            let last = counted.clone();
+            spawn(move || {
+                last.fetch_add(1, Ordering::Relaxed);
+            });
+            counted.fetch_add(1, Ordering::Relaxed);
+        });
+    });
+    thread::scope(|scope| {
+        scope.spawn(|| drop(pool));
+        // The other thread is gone when this one's job comes to be run.
+        ends.recv().expect("it ends");
+        assert_eq!(ran.load(Ordering::Relaxed), 2);
+        drop(kept);
+    });
+    assert_eq!(ran.load(Ordering::Relaxed), 4);
 }
 
 #[test]
@@ -278,6 +362,61 @@ fn a_pool_that_has_a_thread_of_the_programs_outlives_its_drop_elsewhere() {
         spawn(move || told.send(current_thread_index()).expect("it is there"));
         assert_eq!(tells.recv(), Ok(Some(1)));
         assert_eq!(join(|| 1, || 2), (1, 2));
+    });
+}
+
+#[test]
+fn a_pool_ends_in_the_middle_of_what_its_first_thread_began() {
+    let build = || {
+        let pool = ThreadPoolBuilder::new().num_threads(2);
+        pool.use_current_thread().build().expect("a thread")
+    };
+    apart(move || {
+        let ran = AtomicUsize::new(0);
+        let pool = build();
+        let seen = join(
+            move || {
+                drop(pool);
+                current_thread_index()
+            },
+            || ran.fetch_add(1, Ordering::Relaxed),
+        );
+        assert_eq!(seen, (None, 0));
+        let pool = build();
+        let seen = join(|| ran.fetch_add(1, Ordering::Relaxed), move || drop(pool));
+        assert_eq!(seen, (1, ()));
+        // The second half may have been run by the other thread, to which the pool does not belong.
+        if current_thread_index().is_none() {
+            let pool = build();
+            scope(|scope| {
+                drop(pool);
+                for _ in 0..20 {
+                    scope.spawn(|_| {
+                        ran.fetch_add(1, Ordering::Relaxed);
+                    });
+                }
+            });
+            assert_eq!(ran.load(Ordering::Relaxed), 22);
+            assert_eq!(current_thread_index(), None);
+        }
+    });
+}
+
+#[test]
+fn a_pool_stays_if_a_job_that_its_first_thread_took_on_drops_it() {
+    apart(|| {
+        let pool = ThreadPoolBuilder::new().num_threads(1);
+        let pool = Arc::new(pool.use_current_thread().build().expect("a thread"));
+        let last = pool.clone();
+        let (told, tells) = mpsc::channel();
+        spawn(move || {
+            drop(Arc::into_inner(last));
+            told.send(current_thread_index()).expect("it is there");
+        });
+        drop(pool);
+        assert!(yield_now());
+        assert_eq!(tells.try_recv(), Ok(Some(0)));
+        assert_eq!(current_thread_index(), Some(0));
     });
 }
 

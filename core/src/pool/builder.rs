@@ -168,8 +168,13 @@ impl<E: Env> Builder<E> {
     /// Makes the thread that calls [`build`](Self::build) the pool's first one, with index 0; one thread less is started. It stays what else it
     /// is, and works for the pool while it is inside of it: in joins, scopes, loops, and where it gives way. A broadcast waits until it is.
     ///
-    /// Dropping the pool on that thread waits for its jobs and ends the other threads, as ever. Dropped elsewhere, or within a job, the pool
-    /// and its threads stay until the program ends, since the first one still belongs to it. In either case some kilobytes stay.
+    /// Dropping the pool on that thread waits for its jobs and ends the other threads, as ever; also in the middle of what the thread itself began:
+    /// a join, a loop, a scope. What is left of that then runs on this thread alone, which is none of the pool's any more. Dropped elsewhere, or
+    /// within another job that the thread took on where it gave way, the pool and its threads stay until the program ends, since the first one
+    /// still belongs to it.
+    ///
+    /// In either case the pool's memory stays, some hundred KiB with the default number of spares: this is for a pool that is built once, not
+    /// for one that is built again and again.
     pub fn use_current_thread(mut self) -> Self {
         self.settings.adopts = true;
         self
@@ -250,13 +255,13 @@ impl<E: Env> Builder<E> {
 
     /// As [`build`](Self::build), with threads that `spawn` starts: it is called once for each, and has a thread call
     /// [`run`](ThreadStart::run). Such a pool has no spare threads, and binds none to processors. Dropping it waits until `run` has returned
-    /// on each of them.
+    /// on each of them: one whose `ThreadStart` is neither run nor dropped is waited for without end.
     ///
     /// # Errors
-    /// As [`build`](Self::build); what `spawn` says.
+    /// As [`build`](Self::build); what `spawn` says. Threads that ran have ended by then; those that come to `run` later return from it at once.
     ///
     /// # Panics
-    /// If `spawn` does, once those threads that had started have ended.
+    /// If `spawn` does, once those threads that ran have ended.
     pub fn build_with(
         mut self,
         mut spawn: impl FnMut(ThreadStart<E>) -> Result<()>,

@@ -11,7 +11,7 @@ use super::scope::drop_quietly;
 use super::sleep::Sleep;
 use super::spawn::give_way;
 use super::split::WORKERS_MAX;
-use super::start::{Spawn, ThreadStart};
+use super::start::{Lent, Spawn, ThreadStart};
 use super::worker::{State, Task, Worker};
 use crate::deque::Injector;
 use crate::error::{Error, Kind, Operation, Result};
@@ -56,7 +56,7 @@ pub(super) struct Registry<E: Env> {
     spares: AtomicU32,
     threads: Mutex<Vec<Option<Thread<E>>>, E::Platform>,
     /// Threads that others [start](ThreadStart) and that have not ended.
-    pub(super) lent: AtomicU32,
+    pub(super) lent: Lent,
 }
 
 struct Argument<E: Env> {
@@ -106,7 +106,7 @@ impl<E: Env> Registry<E> {
                     (0..threads + settings.spares).map(|_| None).collect(),
                     platform.clone(),
                 ),
-                lent: AtomicU32::new(0),
+                lent: Lent::new(),
                 settings,
                 this: weak.clone(),
                 env,
@@ -126,11 +126,11 @@ impl<E: Env> Registry<E> {
             match started {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => {
-                    registry.end_threads();
+                    registry.give_up();
                     return Err(error);
                 }
                 Err(payload) => {
-                    registry.end_threads();
+                    registry.give_up();
                     registry.env.resume(payload);
                 }
             }
@@ -139,6 +139,13 @@ impl<E: Env> Registry<E> {
             registry.adopt();
         }
         Ok(registry)
+    }
+
+    /// The pool is not to be, since a thread does not start. Of those that others start only those are waited for that run: who starts
+    /// threads may have kept the rest for later, and drops them once this has returned.
+    fn give_up(&self) {
+        self.lent.call_off();
+        self.end_threads();
     }
 
     /// The calling thread is the pool's first one from here on.
@@ -226,13 +233,7 @@ impl<E: Env> Registry<E> {
             // A thread cannot join itself, which is the only error, and this is none of the pool's threads.
             let _joined = self.env.platform().join(thread);
         }
-        loop {
-            let lent = self.lent.load(Ordering::Acquire);
-            if lent == 0 {
-                break;
-            }
-            self.env.platform().wait(&self.lent, lent, None);
-        }
+        self.lent.wait(self.env.platform());
     }
 
     fn announce_end(&self) {
@@ -636,6 +637,17 @@ impl<E: Env> Registry<E> {
         self.env.set_current((&raw const *state).cast());
         self.blocked.fetch_add(1, Ordering::SeqCst);
         self.close_mail(state);
+        // What those jobs spawned, which others run, unless they have ended. Asked again after each: if the pool does not end by then,
+        // they look once more after the job was put there.
+        loop {
+            if self.is_ending() {
+                let Some(task) = state.find(true) else { break };
+                state.run(task);
+            } else {
+                let Some(job) = state.pop() else { break };
+                state.inject(job);
+            }
+        }
         state.leave();
         self.env.set_current(current);
     }

@@ -3,15 +3,74 @@
 
 use super::env::Env;
 use super::registry::Registry;
+use super::split::WORKERS_MAX;
 use crate::error::Result;
 use crate::platform::Park;
-use crate::sync::atomic::Ordering;
+use crate::sync::atomic::{AtomicU32, Ordering};
 use alloc::string::String;
 use alloc::sync::Arc;
 use core::fmt;
 
 /// Starts a thread that calls [`ThreadStart::run`].
 pub(super) type Spawn<'a, E> = &'a mut dyn FnMut(ThreadStart<E>) -> Result<()>;
+
+/// How many threads of a pool others start, and how many of those run, in one word.
+pub(super) struct Lent(AtomicU32);
+
+/// The word of one thread, and what is added while it runs. A pool has fewer threads than 15 bits count.
+const ONE: u32 = 1;
+const RUNNING: u32 = 1 << 16;
+const RUNNING_MASK: u32 = CALLED_OFF - RUNNING;
+/// Threads that do not run yet never do.
+const CALLED_OFF: u32 = 1 << 31;
+const _: () = assert!(WORKERS_MAX < RUNNING as usize / 2);
+
+impl Lent {
+    pub(super) fn new() -> Self {
+        Self(AtomicU32::new(0))
+    }
+
+    /// Waits until none is left; once they are called off, only for those that run.
+    pub(super) fn wait(&self, platform: &impl Park) {
+        loop {
+            let now = self.0.load(Ordering::Acquire);
+            if is_over(now) {
+                break;
+            }
+            platform.wait(&self.0, now, None);
+        }
+    }
+
+    pub(super) fn call_off(&self) {
+        self.0.fetch_or(CALLED_OFF, Ordering::Relaxed);
+    }
+
+    /// A thread comes to run; false if it must not.
+    fn begin(&self) -> bool {
+        // Whoever calls them off sees that this one runs, or is seen here: it is one word.
+        let begun = |now| (now & CALLED_OFF == 0).then_some(now + RUNNING);
+        self.0
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, begun)
+            .is_ok()
+    }
+
+    fn end(&self, ran: bool, platform: &impl Park) {
+        let word = ONE + if ran { RUNNING } else { 0 };
+        // Release: for whoever waits.
+        let now = self.0.fetch_sub(word, Ordering::Release) - word;
+        if is_over(now) {
+            platform.wake(&raw const self.0, u32::MAX);
+        }
+    }
+}
+
+/// Whether nobody is left to wait for.
+fn is_over(lent: u32) -> bool {
+    match lent & CALLED_OFF {
+        0 => lent == 0,
+        _ => lent & RUNNING_MASK == 0,
+    }
+}
 
 /// A thread of a pool before it starts: whoever gets this has a thread call [`run`](Self::run). Dropping it is as if the
 /// thread had ended at once: the pool works without it, and whoever has no other thread waits for ever for what it hands over.
@@ -31,7 +90,7 @@ impl<E: Env> fmt::Debug for ThreadStart<E> {
 
 impl<E: Env> ThreadStart<E> {
     pub(super) fn new(registry: &Arc<Registry<E>>, index: usize) -> Self {
-        registry.lent.fetch_add(1, Ordering::Relaxed);
+        registry.lent.0.fetch_add(ONE, Ordering::Relaxed);
         Self {
             registry: registry.clone(),
             index,
@@ -58,15 +117,17 @@ impl<E: Env> ThreadStart<E> {
         self.registry.settings().stack_bytes
     }
 
-    /// Works as that thread, until the pool ends.
+    /// Works as that thread, until the pool ends. Returns at once if the pool did not come to be, since another thread could not be started.
     ///
     /// # Panics
     /// If this thread works in a pool already.
     pub fn run(mut self) {
         let current = self.registry.env().current();
         assert!(current.is_null(), "this thread works in a pool already");
-        self.ran = true;
-        self.registry.live(self.index);
+        if self.registry.lent.begin() {
+            self.ran = true;
+            self.registry.live(self.index);
+        }
     }
 }
 
@@ -76,11 +137,6 @@ impl<E: Env> Drop for ThreadStart<E> {
         if !self.ran {
             registry.never_start(self.index);
         }
-        if registry.lent.fetch_sub(1, Ordering::Release) == 1 {
-            registry
-                .env()
-                .platform()
-                .wake(&raw const registry.lent, u32::MAX);
-        }
+        registry.lent.end(self.ran, registry.env().platform());
     }
 }

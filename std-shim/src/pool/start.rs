@@ -27,7 +27,7 @@ impl ThreadBuilder {
         Some(self.0.stack_bytes()).filter(|bytes| *bytes != 0)
     }
 
-    /// Works as that thread, until the pool ends.
+    /// Works as that thread, until the pool ends. Returns at once if building the pool has failed.
     ///
     /// # Panics
     /// If this thread works in a pool already.

@@ -188,7 +188,8 @@ impl ThreadPoolBuilder {
 
     /// Has `spawn` start the pool's threads: [`build`](Self::build) calls it once for each, and the thread that it starts is to call
     /// [`run`](ThreadBuilder::run). Such a pool has no [spares](Self::spares) and [pins](Self::pin) none. Dropping it waits until `run` has returned
-    /// on each thread.
+    /// on each thread: a [`ThreadBuilder`] that is neither run nor dropped is waited for without end. Where `spawn` fails that is not so:
+    /// threads that come to `run` after that return from it at once.
     pub fn spawn_handler<F>(self, spawn: F) -> ThreadPoolBuilder<SpawnHandler<F>>
     where
         F: FnMut(ThreadBuilder) -> io::Result<()>,
