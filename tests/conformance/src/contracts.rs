@@ -205,6 +205,7 @@ fn groups_for(heading: &str) -> &'static [&'static str] {
         "datagram.rs" => &["net::datagram::"],
         "local.rs" => &["net::local::"],
         "net.rs" | "reactor.rs" => &["net::", "reactor::"],
+        "file_op.rs" => &["reactor::files::"],
         _ => &[],
     }
 }
