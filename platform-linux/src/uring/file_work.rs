@@ -25,6 +25,10 @@ use underpin_core::{Error, Kind, Operation, Result};
 /// What an entry calls the working directory.
 const AT_FDCWD: i32 = -100;
 
+/// What the kernel calls a call that a signal cut short and that is to be made anew. A thread of the kernel's, which has no signal handler
+/// to return to, gives these numbers as they are.
+const RESTARTS: [i32; 4] = [512, 513, 514, 516];
+
 /// An operation on a file that was accepted.
 #[derive(Debug)]
 pub(super) struct FileWork {
@@ -170,8 +174,9 @@ impl FileWork {
         let operation = self.operation();
         let Ok(count) = usize::try_from(result) else {
             return match Errno::from_raw_os_error(-result) {
-                // Nobody asked for it here: the thread that submitted it has ended, or was interrupted.
+                // It was cancelled, or nobody asked for it here: the thread that submitted it has ended, or was interrupted.
                 Errno::CANCELED | Errno::INTR => Answer::Again,
+                _ if RESTARTS.contains(&-result) => Answer::Again,
                 errno if matches!(self.op, FileOp::Sync { .. }) => {
                     Answer::Done(Err(sync_error(operation, errno)))
                 }

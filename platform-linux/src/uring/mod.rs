@@ -22,7 +22,8 @@
 //!   asks; if the bytes were faster, the answer says so and is the result.
 //! - A cancellation that found nothing to stop is asked again until the operation is answered, since it may have met the operation
 //!   just as the kernel moved it (the ring may have changed its thread).
-//! - An answer `ECANCELED` that nobody asked for (the kernel cancels what a thread submitted when it ends) submits anew.
+//! - An answer that nobody asked for, that an operation was cancelled or interrupted (the kernel does that to what a thread submitted when
+//!   it ends), submits anew.
 //! - What does not fit into the submission queue stays listed; the queue is submitted and filled again within the same wait. What does
 //!   not fit into the completion queue is kept by the kernel (`NODROP`), and comes once there is room.
 //! - Dropping the ring cancels all and waits for every answer before memory or sockets go. Should the kernel refuse to be entered,
@@ -75,7 +76,7 @@ const CANCELLATION: u64 = 1 << 63;
 /// The number of the waker's read. Its low half is no entry's index.
 const BELL: u64 = u32::MAX as u64;
 
-/// How long a ring that is dropped waits before it cancels anew.
+/// For how long a ring that is dropped has no answer before it cancels anew.
 const REPEAT_CANCEL_NS: u64 = 10_000_000;
 
 /// A ring over io_uring. See the module's documentation.
@@ -276,7 +277,8 @@ impl UringRing {
     }
 
     /// The kernel's answer to a cancellation: one that met nothing is tried again, unless the operation is answered. At once where nothing
-    /// else would end it; with the next wait where a thread of the kernel's is at work on a file, which asking without pause would not hurry.
+    /// else would end it; with the next wait, or after a pause where there is none, where a thread of the kernel's is at work on a file, which
+    /// asking without pause would not hurry.
     fn cancel_again(&mut self, done: Done) {
         let id = OpId::from_raw(done.user_data & !CANCELLATION);
         if done.result >= 0 {
@@ -292,6 +294,24 @@ impl UringRing {
             *phase = Phase::CancelDue;
             self.slab.list(index);
         }
+    }
+
+    /// Has the kernel stop what is to be cancelled and waits for its answers, for a while; says whether there was one. What it was asked in
+    /// vain to stop it is asked anew if `again`.
+    fn stop(&mut self, again: bool) -> Result<bool> {
+        if again {
+            self.slab.list_missed();
+            if self.is_listening {
+                self.make_room()?;
+                // SAFETY: a cancellation points to nothing.
+                let _ = unsafe { self.queue.push(&cancellation(BELL)) };
+            }
+        }
+        self.push_todo()?;
+        self.enter(Some(REPEAT_CANCEL_NS))?;
+        let is_answered = self.queue.has_done();
+        self.reap();
+        Ok(is_answered)
     }
 
     /// Hands over what is ready, up to the bound of one call.
@@ -438,26 +458,13 @@ impl Ring for UringRing {
 
 impl Drop for UringRing {
     fn drop(&mut self) {
-        loop {
-            self.slab.list_missed();
-            let submitted = self.slab.cancel_all();
-            if submitted == 0 && !self.is_listening {
-                break;
-            }
-            let mut stop = || {
-                self.push_todo()?;
-                if self.is_listening {
-                    self.make_room()?;
-                    // SAFETY: a cancellation points to nothing.
-                    let _ = unsafe { self.queue.push(&cancellation(BELL)) };
-                }
-                self.enter(Some(REPEAT_CANCEL_NS))?;
-                self.reap();
-                Ok::<(), Error>(())
-            };
-            if stop().is_err() {
+        // An answer may be that a cancellation missed, and that comes at once: asking anew at each answer would not pause.
+        let mut again = true;
+        while self.slab.cancel_all() > 0 || self.is_listening {
+            match self.stop(again) {
+                Ok(is_answered) => again = !is_answered,
                 // The kernel may still write to what is in the slab, so it is leaked.
-                return;
+                Err(_) => return,
             }
         }
         // SAFETY: not used after this; the kernel has answered every entry, so it has no pointer into either.

@@ -204,6 +204,13 @@ impl Queue {
         Some(done)
     }
 
+    /// Whether there is a completion to take.
+    pub(super) fn has_done(&self) -> bool {
+        let head = self.word(self.cq_head).load(Ordering::Relaxed);
+        // Nothing is read that the tail shows; `pop` acquires.
+        head != self.word(self.cq_tail).load(Ordering::Relaxed)
+    }
+
     /// Whether the kernel holds completions back until it is entered: work that is due, or more than the queue had room for.
     pub(super) fn is_held_back(&self) -> bool {
         let flags = self.word(self.sq_flags).load(Ordering::Relaxed);

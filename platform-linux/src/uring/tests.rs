@@ -8,11 +8,15 @@
 )]
 
 use super::*;
+use alloc::ffi::CString;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::time::Duration;
+use rustix::fs::{CWD, FileType};
 use std::{eprintln, thread};
-use underpin_core::platform::{Buffer, Interest, ListenOptions, Net, RingWaker};
+use underpin_core::platform::{
+    Buffer, FileOp, Interest, ListenOptions, Net, OpenOptions, RingWaker,
+};
 
 /// A ring with such queues; `None`, said aloud, where io_uring is not to be had.
 fn ring(submissions: u32, completions: u32) -> Option<UringRing> {
@@ -303,5 +307,88 @@ fn cancellations_are_given_to_the_kernel_all_at_once() {
     assert!(ring.slab.has_ready(), "the kernel was not told");
     for done in collect(&mut ring, COUNT) {
         assert_eq!(done.result.unwrap_err().kind(), Kind::Cancelled);
+    }
+}
+
+/// A named pipe, removed at the end. Who opens it waits for the other end.
+struct NamedPipe(std::path::PathBuf);
+
+impl NamedPipe {
+    fn new(name: &str) -> Self {
+        let name = std::format!("underpin-uring-{name}-{}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+        rustix::fs::mknodat(CWD, as_c(&path).as_c_str(), FileType::Fifo, mode, 0).unwrap();
+        Self(path)
+    }
+
+    /// Opens it to read from it.
+    fn opening(&self) -> Op<Socket> {
+        Op::File(FileOp::Open {
+            path: Buffer::from(as_c(&self.0).into_bytes()),
+            options: OpenOptions::read(),
+        })
+    }
+}
+
+impl Drop for NamedPipe {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+fn as_c(path: &std::path::Path) -> CString {
+    CString::new(path.as_os_str().as_encoded_bytes()).unwrap()
+}
+
+#[test]
+fn a_call_on_a_file_that_was_interrupted_is_made_anew() {
+    let pipe = NamedPipe::new("interrupted");
+    let mut work = Work::new(pipe.opening()).unwrap();
+    // Among them the kernel's own, which a thread of its gives.
+    for number in [Errno::INTR.raw_os_error(), 512, 513, 514, 516] {
+        assert!(matches!(work.answer(-number), Answer::Again), "{number}");
+    }
+    let none = -Errno::NOENT.raw_os_error();
+    assert!(matches!(work.answer(none), Answer::Done(Err(_))));
+}
+
+#[test]
+fn an_open_that_waits_can_be_cancelled() {
+    let Some(mut ring) = ring(8, 16) else { return };
+    let pipe = NamedPipe::new("cancelled");
+    // The kernel has begun it, or has not.
+    for _ in 0..50 {
+        let id = ring.submit(pipe.opening(), 7).unwrap();
+        submit_all(&mut ring);
+        thread::yield_now();
+        assert_eq!(ring.cancel(id), Cancel::Requested);
+        let done = collect(&mut ring, 1).remove(0);
+        assert_eq!(done.result.unwrap_err().kind(), Kind::Cancelled);
+    }
+}
+
+#[test]
+fn what_a_dropped_ring_cannot_stop_is_asked_again_after_a_pause_alone() {
+    let Some(mut ring) = ring(8, 16) else { return };
+    let pipe = NamedPipe::new("pause");
+    let id = ring.submit(pipe.opening(), 7).unwrap();
+    submit_all(&mut ring);
+    let index = ring.slab.find(id).unwrap();
+    let phase = |ring: &mut UringRing| ring.slab.waiting(index).map(|(_, phase)| *phase);
+    // As when a thread of the kernel's is at work on it, which does not stop.
+    ring.slab.miss(index);
+    // Meanwhile there are answers: the bell's.
+    ring.waker().wake();
+    assert!(ring.is_listening);
+    assert_eq!(ring.slab.cancel_all(), 1);
+    assert!(ring.stop(false).unwrap(), "the bell was read");
+    assert_eq!(phase(&mut ring), Some(Phase::CancelMissed));
+    while ring.stop(false).unwrap() {}
+    assert_eq!(phase(&mut ring), Some(Phase::CancelMissed));
+    // Without any, it is time.
+    while phase(&mut ring).is_some() {
+        let answered = ring.stop(true).unwrap();
+        assert!(answered || phase(&mut ring) != Some(Phase::CancelMissed));
     }
 }

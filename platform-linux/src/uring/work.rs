@@ -141,7 +141,8 @@ impl Work {
         matches!(self, Self::Ready { .. })
     }
 
-    /// Whether the system ends it in bounded time by itself, also where it cannot be given up.
+    /// Whether a thread of the kernel's may be at work on it, which a cancellation does not take it from: it only interrupts the thread, where
+    /// that can be. Asking again without pause would not hurry it.
     pub(super) fn is_file(&self) -> bool {
         matches!(self, Self::File(_))
     }
