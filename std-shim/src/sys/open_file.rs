@@ -1,9 +1,13 @@
 //! An open file, as rings and threads both can use it: calls that do what memory can do at once, or nothing, and calls that wait.
-#![forbid(unsafe_code)]
+#![allow(unsafe_code, reason = "lends a descriptor to `std`")]
 
 use super::{Native, Net};
+#[cfg(target_os = "linux")]
+use core::mem::ManuallyDrop;
 use std::fs::{File, Metadata};
 use std::io;
+#[cfg(target_os = "linux")]
+use std::os::fd::FromRawFd as _;
 
 /// What a ring calls a file.
 pub(crate) type RingFile = <Native as Net>::Socket;
@@ -60,9 +64,21 @@ impl OpenFile {
         })
     }
 
-    /// Calls `std`, which wants a descriptor of its own.
-    fn with_std<T>(&self, call: impl FnOnce(&File) -> io::Result<T>) -> io::Result<T> {
-        call(&File::from(self.0.as_fd().try_clone_to_owned()?))
+    pub(crate) fn set_len(&self, bytes: u64) -> io::Result<()> {
+        // The call's number is signed.
+        i64::try_from(bytes).map_err(|_| io::ErrorKind::InvalidInput)?;
+        Ok(rustix::io::retry_on_intr(|| {
+            rustix::fs::ftruncate(self.0.as_fd(), bytes)
+        })?)
+    }
+
+    /// Only `std` makes what it knows about files, and only of a descriptor that is its own. It is not given a duplicate: whoever closes any
+    /// descriptor of a file gives up the locks that his process has on it (`fcntl`).
+    pub(crate) fn metadata(&self) -> io::Result<Metadata> {
+        // SAFETY: the descriptor is open, and stays so while `self` is borrowed, which is longer than `file` lives: it does not leave this call.
+        // It is never dropped, also when the call panics, so that the descriptor is not closed by anyone but its owner.
+        let file = ManuallyDrop::new(unsafe { File::from_raw_fd(self.0.raw_fd()) });
+        file.metadata()
     }
 
     /// Reads at `offset` and waits as long as that takes.
@@ -130,8 +146,12 @@ impl OpenFile {
         None
     }
 
-    fn with_std<T>(&self, call: impl FnOnce(&File) -> io::Result<T>) -> io::Result<T> {
-        call(&self.0)
+    pub(crate) fn set_len(&self, bytes: u64) -> io::Result<()> {
+        self.0.set_len(bytes)
+    }
+
+    pub(crate) fn metadata(&self) -> io::Result<Metadata> {
+        self.0.metadata()
     }
 
     pub(crate) fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
@@ -164,12 +184,33 @@ impl OpenFile {
     }
 }
 
-impl OpenFile {
-    pub(crate) fn set_len(&self, bytes: u64) -> io::Result<()> {
-        self.with_std(|file| file.set_len(bytes))
-    }
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::MetadataExt as _;
 
-    pub(crate) fn metadata(&self) -> io::Result<Metadata> {
-        self.with_std(File::metadata)
+    #[test]
+    fn what_is_asked_of_a_file_keeps_the_processs_locks_on_it() {
+        let path = std::env::temp_dir().join(format!("underpin-lock-{}", std::process::id()));
+        let locked = File::create(&path).expect("made");
+        let operation = rustix::fs::FlockOperation::NonBlockingLockExclusive;
+        rustix::fs::fcntl_lock(&locked, operation).expect("locked");
+        let of_file = format!(":{} ", locked.metadata().expect("known").ino());
+        let is_locked = || {
+            let locks = std::fs::read_to_string("/proc/locks").unwrap_or_default();
+            locks.lines().any(|lock| lock.contains(&of_file))
+        };
+        let tells_of_locks = is_locked();
+        let file = OpenFile::from(locked);
+        file.set_len(5).expect("filled up");
+        assert_eq!(is_locked(), tells_of_locks, "a new length");
+        assert_eq!(file.metadata().expect("known").len(), 5);
+        assert_eq!(is_locked(), tells_of_locks, "facts");
+        let error = file.set_len(u64::MAX).expect_err("no length");
+        assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+        std::fs::remove_file(&path).expect("removed");
+        if !tells_of_locks {
+            eprintln!("NOT RUN: this system does not tell of locks");
+        }
     }
 }
