@@ -41,7 +41,8 @@ pub unsafe trait Host: 'static {
     /// Goes on with a panic that [`catch`](Self::catch) caught: one of the future that `block_on` runs. Where `catch` catches, this is to
     /// be overridden; the default panics anew, without what the panic carried.
     fn resume(payload: PanicPayload) -> ! {
-        core::mem::forget(payload);
+        // As above.
+        let _kept = ManuallyDrop::new(payload);
         panic!("a future panicked");
     }
 }
