@@ -1,14 +1,20 @@
 //! Files: what was given up may have happened, in part too, and what ends afterwards is right.
+//!
+//! What was given up may also happen yet: so what changes a file's length or content has a file of its own, or finds the bytes there that
+//! it would write.
 
 use super::drops::at_each_point;
 use std::fs::OpenOptions;
 use std::path::Path;
 use underpin::rt::fs::{self, File};
+use underpin::sys::RingBackend;
 
 const BYTES: usize = 300_000;
 
-pub(super) async fn all() {
-    let dir = std::env::temp_dir().join(format!("underpin-cancel-files-{}", std::process::id()));
+pub(super) async fn all(backend: RingBackend) {
+    // One for each: what was begun over one kind may still remove what the other has made.
+    let name = format!("underpin-cancel-files-{backend:?}-{}", std::process::id());
+    let dir = std::env::temp_dir().join(name);
     at_each_point(async || fs::create_dir_all(&dir).await)
         .await
         .expect("made");
@@ -23,9 +29,14 @@ pub(super) async fn all() {
 }
 
 async fn open_files(dir: &Path) {
+    let created = dir.join("created");
+    drop(
+        at_each_point(async || File::create(&created).await)
+            .await
+            .expect("made"),
+    );
     let path = dir.join("one");
-    let file = at_each_point(async || File::create(&path).await).await;
-    let file = file.expect("made");
+    let file = File::create(&path).await.expect("made");
     let bytes: Vec<u8> = (0..BYTES).map(|i| (i % 251) as u8).collect();
     for (at, piece) in bytes.chunks(70_000).enumerate() {
         let offset = (at * 70_000) as u64;
@@ -59,6 +70,8 @@ async fn open_files(dir: &Path) {
         let count = at_each_point(async || file.read_at(&mut few, 1000).await).await;
         assert_eq!(few[..count.expect("read")], bytes[1000..1100]);
     }
+    let path = dir.join("cut");
+    std::fs::write(&path, &bytes).expect("written");
     let mut options = OpenOptions::new();
     options.write(true);
     let file = at_each_point(async || File::open_with(options.clone(), &path).await).await;
@@ -72,9 +85,10 @@ async fn open_files(dir: &Path) {
 
 async fn whole_files(dir: &Path) {
     let (one, two) = (dir.join("text"), dir.join("other"));
-    at_each_point(async || fs::write(&one, "text").await)
+    at_each_point(async || fs::write(dir.join("written"), "text").await)
         .await
         .expect("written");
+    fs::write(&one, "text").await.expect("written");
     let text = at_each_point(async || fs::read_to_string(&one).await).await;
     assert_eq!(text.expect("read"), "text");
     let known = at_each_point(async || fs::metadata(&one).await).await;
@@ -82,7 +96,7 @@ async fn whole_files(dir: &Path) {
     let copied = at_each_point(async || fs::copy(&one, &two).await).await;
     assert_eq!(copied.expect("copied"), 4);
     let listed = at_each_point(async || fs::read_dir(dir).await).await;
-    assert_eq!(listed.expect("listed").len(), 3);
+    assert_eq!(listed.expect("listed").len(), 6);
     // The first of them that had begun has done it.
     drop(at_each_point(async || fs::rename(&two, dir.join("third")).await).await);
     drop(at_each_point(async || fs::remove_file(&one).await).await);
