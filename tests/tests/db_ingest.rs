@@ -102,41 +102,58 @@ fn pairs_replace_what_was_there_and_are_replaced_by_what_comes_later() {
     }
 }
 
+fn tables(sim: &Sim) -> u64 {
+    let mut tables = 0;
+    let visit = &mut |entry: DirectoryEntry<'_>| {
+        tables += u64::from(entry.name.ends_with(b".table"));
+        ControlFlow::Continue(())
+    };
+    sim.list(b"/db", visit).unwrap();
+    tables
+}
+
 #[test]
 fn what_fails_leaves_nothing_behind() {
     let sim = machine();
     let db = Db::open(sim.clone(), b"/db", small()).unwrap();
     db.put(b"held", b"1", WriteLevel::Full).unwrap();
-    let tables = || {
-        let mut tables = 0;
-        let visit = &mut |entry: DirectoryEntry<'_>| {
-            tables += usize::from(entry.name.ends_with(b".table"));
-            ControlFlow::Continue(())
-        };
-        sim.list(b"/db", visit).unwrap();
-        tables
-    };
     let unsorted = [(b"b", b"1"), (b"a", b"1")];
     assert!(matches!(db.ingest(unsorted), Err(Error::Invalid(_))));
     let twice = [(b"a", b"1"), (b"a", b"1")];
     assert!(matches!(db.ingest(twice), Err(Error::Invalid(_))));
     let long = [(vec![0; (64 << 10) + 1], b"1")];
     assert!(matches!(db.ingest(long), Err(Error::Limit { .. })));
-    assert_eq!(tables(), 0);
-    let full = |nth| {
+    // What was written before is in tables already.
+    assert_eq!(tables(&sim), db.stats().tables);
+    assert_eq!(count(&db), 1);
+}
+
+#[test]
+fn a_full_disk_leaves_nothing_behind_either() {
+    let mut poisoned = 0;
+    for nth in 1.. {
+        let sim = machine();
+        let db = Db::open(sim.clone(), b"/db", small()).unwrap();
+        db.put(b"held", b"1", WriteLevel::Full).unwrap();
         sim.fail_nth(Operation::WriteAt, nth, Kind::NoSpace);
-        let error = db.ingest(pairs(0..1000)).unwrap_err();
-        assert!(matches!(error, Error::Io { .. }), "{error}");
-    };
-    full(1);
-    full(2);
-    assert_eq!(tables(), 0);
-    assert!(!db.is_poisoned());
-    assert_eq!(db.get(&1u32.to_be_bytes()), Ok(None));
-    assert_eq!(db.ingest(pairs(0..1000)), Ok(1000));
-    assert_eq!(count(&db), 1001);
-    db.close().unwrap();
-    assert_eq!(db_closed(&sim), 1001);
+        let Err(error) = db.ingest(pairs(0..1000)) else {
+            assert!(nth > 6, "{nth}");
+            break;
+        };
+        assert!(matches!(error, Error::Io { .. }), "{nth}: {error}");
+        assert_eq!(tables(&sim), db.stats().tables, "{nth}");
+        assert_eq!(db.get(&1u32.to_be_bytes()), Ok(None), "{nth}");
+        if db.is_poisoned() {
+            poisoned += 1;
+            continue;
+        }
+        assert_eq!(db.ingest(pairs(0..1000)), Ok(1000), "{nth}");
+        assert_eq!(count(&db), 1001, "{nth}");
+        db.close().unwrap();
+        assert_eq!(db_closed(&sim), 1001, "{nth}");
+    }
+    // The seal of the log, without which no later write may count.
+    assert_eq!(poisoned, 1);
 }
 
 fn db_closed(sim: &Sim) -> usize {

@@ -49,8 +49,9 @@ enum Step {
     Verify,
     Reopen,
     Drop,
-    /// The manifest goes, or a bit of it, and a repair makes it anew; the logs may be needed for it.
-    LoseManifest(bool, bool),
+    /// The manifest goes, or a bit of it, and a repair makes it anew; the logs may be needed for it. After a close, or a crash, of which logs
+    /// are left that are needed no more.
+    LoseManifest(bool, bool, bool),
 }
 
 fn key(number: u8) -> Vec<u8> {
@@ -108,7 +109,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Verify),
         1 => Just(Step::Reopen),
         1 => Just(Step::Drop),
-        1 => (any::<bool>(), any::<bool>()).prop_map(|(gone, flush)| Step::LoseManifest(gone, flush)),
+        1 => (any::<bool>(), any::<bool>(), any::<bool>())
+            .prop_map(|(gone, flush, crash)| Step::LoseManifest(gone, flush, crash)),
     ]
 }
 
@@ -295,9 +297,11 @@ fn ids(db: &Db<Sim>, models: &Models) -> [Option<KeyspaceId>; 3] {
 
 #[expect(clippy::too_many_lines, reason = "one arm a step")]
 fn run(seed: u64, options: &Options, steps: Vec<Step>) {
-    let sim = Sim::new(SimOptions::new(seed));
-    let open = || Db::open(sim.clone(), b"/db", options.clone()).unwrap();
-    let mut db = open();
+    let mut sim = Sim::new(SimOptions::new(seed));
+    let open = |sim: &Sim| Db::open(sim.clone(), b"/db", options.clone()).unwrap();
+    let mut db = open(&sim);
+    // Whether a crash may leave files of what was dropped.
+    let mut dropped = false;
     let mut models: Models = [Some(Model::new()), None, None];
     let mut scans = Vec::new();
     let mut tails = Vec::new();
@@ -378,6 +382,7 @@ fn run(seed: u64, options: &Options, steps: Vec<Step>) {
                 if models[at].take().is_some() {
                     let keyspace = db.keyspace(NAMES[at]).unwrap();
                     db.drop_keyspace(keyspace.id()).unwrap();
+                    dropped = true;
                     assert_eq!(keyspace.get(b"k"), Err(Error::NoKeyspace));
                     let put = keyspace.put(b"k", b"v", WriteLevel::Os);
                     assert_eq!(put, Err(Error::NoKeyspace));
@@ -399,6 +404,7 @@ fn run(seed: u64, options: &Options, steps: Vec<Step>) {
             }
             Step::Clear => {
                 db.clear().unwrap();
+                dropped = true;
                 models.iter_mut().flatten().for_each(Model::clear);
             }
             Step::Verify => {
@@ -407,26 +413,42 @@ fn run(seed: u64, options: &Options, steps: Vec<Step>) {
             Step::Reopen => {
                 tails.clear();
                 db.close().unwrap();
-                db = open();
+                db = open(&sim);
+                dropped = false;
             }
             Step::Drop => {
                 tails.clear();
                 // Scans hold no lock on the directory: it is free once the last handle is gone.
                 drop(db);
-                db = open();
+                db = open(&sim);
+                dropped = false;
             }
-            Step::LoseManifest(gone, flush) => {
-                // What a snapshot holds beyond the close, the next open removes.
+            Step::LoseManifest(gone, flush, crash) => {
                 tails.clear();
                 scans.clear();
                 snapshots.clear();
-                db.close().unwrap();
-                db = open();
+                if dropped || !crash {
+                    // What was dropped, or a snapshot holds beyond the close, the next open removes.
+                    db.close().unwrap();
+                    db = open(&sim);
+                    dropped = false;
+                }
                 // A keyspace's name is in its tables alone.
                 if flush || models[1..].iter().any(Option::is_some) {
                     db.flush().unwrap();
                 }
-                db.close().unwrap();
+                if crash {
+                    let (key, value) = (key(7), b"after".to_vec());
+                    db.put(&key, &value, WriteLevel::Full).unwrap();
+                    models[0].get_or_insert_default().insert(key, value);
+                    let mut options = SimOptions::new(seed);
+                    options.disk = Some(sim.disk_snapshot());
+                    sim.kill();
+                    drop(db);
+                    sim = Sim::new(options);
+                } else {
+                    db.close().unwrap();
+                }
                 match gone {
                     true => sim.remove_file(b"/db/MANIFEST").unwrap(),
                     false => sim.flip_bit(b"/db/MANIFEST", 20, 3).unwrap(),
@@ -438,7 +460,7 @@ fn run(seed: u64, options: &Options, steps: Vec<Step>) {
                     }
                     Err(error) => panic!("{error}"),
                 }
-                db = open();
+                db = open(&sim);
                 // Of one that was dropped the logs may still tell.
                 for name in db.keyspace_names().unwrap() {
                     if name.starts_with("recovered-") {

@@ -323,6 +323,303 @@ fn without_a_manifest_a_repair_finds_all_by_what_the_tables_say() {
     }
 }
 
+/// What is there by default after a crash, with the log that the next one takes over, and merges as soon as there are three tables.
+fn crash_options() -> Options {
+    let mut options = Options::default();
+    options.tables_max = 2;
+    options.merge_operator = Some(|_, value, operands| {
+        let first = value.unwrap_or_default();
+        Some([&[first], operands].concat().concat())
+    });
+    options
+}
+
+/// A machine with the disk, but for the manifest.
+fn without_manifest(disk: DiskSnapshot) -> Sim {
+    let sim = machine(Some(disk));
+    sim.remove_file(b"/db/MANIFEST").unwrap();
+    sim
+}
+
+fn repaired(sim: &Sim) -> (db::RepairReport, Db<Sim>) {
+    let report = db::repair(sim.clone(), b"/db", &crash_options()).unwrap();
+    assert!(report.manifest_rebuilt);
+    let db = Db::open(sim.clone(), b"/db", crash_options()).unwrap();
+    db.verify().unwrap();
+    (report, db)
+}
+
+#[test]
+fn after_a_crash_a_keyspace_keeps_its_flush_when_the_others_table_of_it_was_merged() {
+    let sim = machine(None);
+    let db = Db::open(sim.clone(), b"/db", crash_options()).unwrap();
+    let other = db.keyspace("other").unwrap();
+    for round in 0..3u8 {
+        for key in [b"a", b"z"] {
+            other.put(key, &[round], WriteLevel::Full).unwrap();
+        }
+        if round == 2 {
+            for key in 0..100u32 {
+                let key = key.to_be_bytes();
+                db.put(&key, b"value", WriteLevel::Full).unwrap();
+            }
+            other.put(b"z", b"last", WriteLevel::Full).unwrap();
+        }
+        db.flush().unwrap();
+    }
+    let expected = all_contents(&db);
+    assert_eq!(expected[""].len(), 100);
+    let (report, db) = repaired(&without_manifest(sim.disk_snapshot()));
+    assert_eq!(all_contents(&db), expected);
+    assert_eq!((report.logs_cut, report.tables_lost), (0, 0));
+}
+
+#[test]
+fn after_a_crash_what_was_ingested_stays_over_what_was_written_before() {
+    let sim = machine(None);
+    let db = Db::open(sim.clone(), b"/db", crash_options()).unwrap();
+    db.put(b"k", b"old", WriteLevel::Full).unwrap();
+    db.put(b"l", b"old", WriteLevel::Full).unwrap();
+    db.ingest([(b"k", b"new")]).unwrap();
+    db.put(b"l", b"newer", WriteLevel::Full).unwrap();
+    let expected = contents(&db).unwrap();
+    assert_eq!(expected[&b"k"[..]], b"new");
+    let (_, db) = repaired(&without_manifest(sim.disk_snapshot()));
+    assert_eq!(contents(&db).unwrap(), expected);
+}
+
+#[test]
+fn after_a_crash_no_operand_counts_twice() {
+    let sim = machine(None);
+    let db = Db::open(sim.clone(), b"/db", crash_options()).unwrap();
+    for operand in 0..9u8 {
+        db.merge(b"k", &[operand], WriteLevel::Full).unwrap();
+        // The last write of the log, of which a merge leaves nothing.
+        db.remove(b"gone", WriteLevel::Full).unwrap();
+        db.flush().unwrap();
+        let expected = contents(&db).unwrap();
+        assert_eq!(expected[&b"k"[..]].len(), usize::from(operand) + 1);
+        let (report, repaired) = repaired(&without_manifest(sim.disk_snapshot()));
+        assert_eq!(contents(&repaired).unwrap(), expected);
+        assert_eq!(report.logs_cut, 0);
+    }
+}
+
+#[test]
+fn a_dropped_keyspace_that_a_snapshot_held_takes_no_name_from_a_younger_one() {
+    let sim = machine(None);
+    let db = Db::open(sim.clone(), b"/db", crash_options()).unwrap();
+    let put = |name: &str, value: &[u8]| {
+        let keyspace = db.keyspace(name).unwrap();
+        keyspace.put(b"k", value, WriteLevel::Full).unwrap();
+        db.flush().unwrap();
+        keyspace
+    };
+    let dropped = put("x", b"dropped").id();
+    let held = db.snapshot().unwrap();
+    db.drop_keyspace(dropped).unwrap();
+    put("x", b"current");
+    // Named as the dropped one, which was the first, would be.
+    let taken = "recovered-1";
+    put(taken, b"taken");
+    put("", b"first");
+    let (report, repaired) = repaired(&without_manifest(sim.disk_snapshot()));
+    let of = |value: &[u8]| Model::from([(b"k".to_vec(), value.to_vec())]);
+    let expected = [
+        ("".into(), of(b"first")),
+        (format!("{taken}+"), of(b"dropped")),
+        ("x".into(), of(b"current")),
+        (taken.into(), of(b"taken")),
+    ];
+    assert_eq!(all_contents(&repaired), BTreeMap::from(expected));
+    assert_eq!(report.keyspaces_unnamed, 1);
+    drop(held);
+}
+
+/// A database that crashed with its first flush's log, the table, and the next log, with a write if `more`.
+fn flushed_once(more: bool) -> (DiskSnapshot, Model) {
+    let sim = machine(None);
+    let db = Db::open(sim.clone(), b"/db", crash_options()).unwrap();
+    for key in 0..100u32 {
+        let key = key.to_be_bytes();
+        db.put(&key, b"value", WriteLevel::Os).unwrap();
+    }
+    db.flush().unwrap();
+    if more {
+        db.put(b"more", b"value", WriteLevel::Full).unwrap();
+    }
+    let model = contents(&db).unwrap();
+    (sim.disk_snapshot(), model)
+}
+
+fn logs(disk: &DiskSnapshot) -> Vec<FileName> {
+    let names = disk.list(b"/db").unwrap();
+    let names = names.iter().filter_map(|name| FileName::parse(name));
+    names
+        .filter(|name| matches!(name, FileName::Log(_)))
+        .collect()
+}
+
+#[test]
+fn a_log_without_its_seal_does_not_stand_for_the_table_made_of_it() {
+    for more in [false, true] {
+        let (disk, expected) = flushed_once(more);
+        let [log, _] = logs(&disk)[..] else {
+            panic!("the flushed log and the next one")
+        };
+        for bytes in (0..4096).step_by(37) {
+            let sim = without_manifest(disk.clone());
+            let file = sim.open(&path(log), &OpenOptions::read_write()).unwrap();
+            sim.set_length(&file, bytes).unwrap();
+            drop(file);
+            let (_, db) = repaired(&sim);
+            assert_eq!(contents(&db).unwrap(), expected, "cut to {bytes}");
+            // Whichever of the two does not count.
+            let names = sim.disk_snapshot().list(b"/db").unwrap();
+            let mut names = names.iter();
+            assert!(
+                names.any(|name| name.ends_with(b".damaged")),
+                "cut to {bytes}"
+            );
+        }
+    }
+}
+
+#[test]
+fn history_ends_in_a_damaged_log_and_a_missing_one_is_told() {
+    let (disk, model) = flushed_once(true);
+    let [log, _] = logs(&disk)[..] else {
+        panic!("the flushed log and the next one")
+    };
+    let names = disk.list(b"/db").unwrap();
+    let mut names = names.iter().filter_map(|name| FileName::parse(name));
+    let table = names.find(|name| matches!(name, FileName::Table(_)));
+    for gone in [false, true] {
+        let sim = without_manifest(disk.clone());
+        // As if the flush had got no further than the next log.
+        sim.remove_file(&path(table.unwrap())).unwrap();
+        match gone {
+            true => sim.remove_file(&path(log)).unwrap(),
+            false => sim.flip_bit(&path(log), 3, 3).unwrap(),
+        }
+        let (report, db) = repaired(&sim);
+        assert!(report.logs_cut > 0, "{report:?}");
+        let found = contents(&db).unwrap();
+        match gone {
+            true => assert_eq!(
+                found.into_iter().collect::<Vec<_>>(),
+                [(b"more".to_vec(), b"value".to_vec())]
+            ),
+            false => assert_eq!(found, Model::new()),
+        }
+    }
+    // Nothing else is missing.
+    let (report, db) = repaired(&without_manifest(disk));
+    assert_eq!((contents(&db).unwrap(), report.logs_cut), (model, 0));
+}
+
+/// Keeps the disk as it is after each call that changes it.
+#[derive(Clone)]
+struct Disks(Sim, Arc<Mutex<Vec<DiskSnapshot>>>);
+
+impl Layer for Disks {
+    fn before(&self, _: &Call) -> Verdict {
+        Verdict::Proceed
+    }
+
+    fn after(&self, call: &Call, _: Result<u64, underpin_core::Error>) {
+        if !matches!(call.operation, Operation::ReadAt | Operation::Clock) {
+            self.1.lock().unwrap().push(self.0.disk_snapshot());
+        }
+    }
+}
+
+/// Repairs each disk without its manifest, and expects what an open with it finds; with `pairs` above that in the default keyspace, if those
+/// may have come to be in tables already.
+fn check_disks(disks: &Mutex<Vec<DiskSnapshot>>, pairs: &Model) -> usize {
+    let disks = core::mem::take(&mut *disks.lock().unwrap());
+    let mut checked = 0;
+    for (at, disk) in disks.into_iter().enumerate() {
+        if disk.file(b"/db/MANIFEST").is_none() {
+            continue;
+        }
+        let with = machine(Some(disk.clone()));
+        let db = Db::open(with, b"/db", crash_options()).unwrap();
+        let mut expected = all_contents(&db);
+        let mut names: Vec<_> = disk.list(b"/db").unwrap();
+        names.retain(|name| name.ends_with(b"log") || name.ends_with(b"table"));
+        let files: Vec<_> = names
+            .iter()
+            .map(|name| String::from_utf8_lossy(name))
+            .collect();
+        let (report, db) = repaired(&without_manifest(disk));
+        let found = all_contents(&db);
+        if found != expected {
+            expected.get_mut("").unwrap().extend(pairs.clone());
+        }
+        assert_eq!(found, expected, "disk {at}: {files:?}, {report:?}");
+        assert_eq!(report.logs_cut, 0, "disk {at}: {files:?}, {report:?}");
+        checked += 1;
+    }
+    checked
+}
+
+#[test]
+fn whenever_it_crashes_a_repair_without_the_manifest_finds_what_an_open_finds_with_it() {
+    let mut checked = 0;
+    let mut disk = None;
+    for boot in 0..3u8 {
+        let sim = machine(disk.take());
+        let disks = Arc::new(Mutex::new(Vec::new()));
+        let platform = Layered::new(sim.clone(), Disks(sim.clone(), disks.clone()));
+        let db = Db::open(platform, b"/db", crash_options()).unwrap();
+        if boot == 0 {
+            // Their names are in their tables alone.
+            for name in ["", "other", "third"] {
+                let keyspace = db.keyspace(name).unwrap();
+                keyspace.put(b"k", b"v", WriteLevel::Full).unwrap();
+            }
+            db.flush().unwrap();
+            disks.lock().unwrap().clear();
+        }
+        checked += check_disks(&disks, &Model::new());
+        let (first, other, third) = (
+            db.keyspace("").unwrap(),
+            db.keyspace("other").unwrap(),
+            db.keyspace("third").unwrap(),
+        );
+        for round in 0..4u8 {
+            let mut batch = Batch::new();
+            batch.merge(b"k", &[b'a' + round]).unwrap();
+            batch
+                .select(other.id())
+                .merge(b"k", &[b'A' + round])
+                .unwrap();
+            batch.put(&[round], &[boot]).unwrap();
+            db.write(&batch, WriteLevel::Full).unwrap();
+            first.put(b"i", &[boot, round], WriteLevel::Full).unwrap();
+            if round % 2 == 1 {
+                third.merge(b"k", b"+", WriteLevel::Full).unwrap();
+            }
+            other.remove(b"gone", WriteLevel::Full).unwrap();
+            db.flush().unwrap();
+            checked += check_disks(&disks, &Model::new());
+            first.merge(b"i", b"-", WriteLevel::Full).unwrap();
+            first.put(b"j", &[boot, round], WriteLevel::Full).unwrap();
+            checked += check_disks(&disks, &Model::new());
+            let pairs = [(b"i".to_vec(), vec![b'=', boot, round])];
+            db.ingest(pairs.iter().cloned()).unwrap();
+            checked += check_disks(&disks, &Model::from(pairs));
+            first.merge(b"i", b"-", WriteLevel::Full).unwrap();
+            checked += check_disks(&disks, &Model::new());
+        }
+        // It crashes with writes in the log alone.
+        other.merge(b"k", b"!", WriteLevel::Full).unwrap();
+        disk = Some(sim.disk_snapshot());
+    }
+    assert!(checked > 300, "{checked}");
+}
+
 #[test]
 fn a_repair_cuts_a_log_that_does_not_follow_from_the_tables() {
     // Two databases whose logs have the same numbers, but not the same writes before them.

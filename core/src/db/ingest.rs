@@ -1,8 +1,9 @@
 //! Many pairs at once, past the log and the memtable: straight into tables.
 //!
 //! ```text
+//! maintenance lock: memtables flushed, so that no log that was there before is needed any more, which the new tables say
 //! no lock: the pairs -> tables, synced                     (failure, or the end of the process: leftovers)
-//! maintenance lock: memtables flushed, so that what is older lies in tables too
+//! maintenance lock: memtables flushed, so that what was written meanwhile lies in tables too
 //! commit lock: the log synced, manifest: + tables, view    (failure: see `version::manifest`)
 //! ```
 //! The commit lock is held over the switch of the manifest, which is durable at once: no write may come between that a loss of power
@@ -78,6 +79,10 @@ impl<P: Files> Shared<P> {
             return Ok(0);
         }
         let sequence = self.own_sequence(keyspace)?;
+        // A repair that finds a log which these tables say is needed replays it over them.
+        if let Some(mut state) = self.lock_to_flush(|_| true)? {
+            self.flush_locked(&mut state)?;
+        }
         let mut made = self.build_ingested(keyspace, sequence, pairs)?;
         let (mut state, turn) = loop {
             let Some(mut state) = self.lock_to_flush(|_| true)? else {
@@ -112,7 +117,8 @@ impl<P: Files> Shared<P> {
     }
 
     /// A sequence number that no other write has, by a write that says nothing: it removes a key that is not there. So also a repair that knows
-    /// no levels can tell that what is ingested is newer than what was there. It ends up in a table of one entry, if there are others.
+    /// no levels can tell that what is ingested is newer than what was there; but not that it also comes over what is written from now
+    /// on until it is in. It ends up in a table of one entry, if there are others.
     fn own_sequence(&self, keyspace: KeyspaceId) -> Result<u64> {
         let mut key = Vec::new();
         loop {
@@ -146,7 +152,8 @@ impl<P: Files> Shared<P> {
             true => self.options.table_bytes,
             false => u64::MAX,
         };
-        let origin = view.tree(keyspace)?.origin(Vec::new());
+        let manifest = self.maintenance.lock().manifest.clone();
+        let origin = view.tree(keyspace)?.origin(&manifest, Vec::new());
         drop(view);
         let level = if leveled { LEVELS - 1 } else { 0 };
         let compressed = level >= self.options.compressed_from;

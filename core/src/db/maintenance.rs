@@ -328,7 +328,11 @@ impl<P: Files> Shared<P> {
             };
             let bottom = tree.version.is_empty();
             let logs = state.logs.iter().copied();
-            let origin = tree.origin(logs.filter(|&log| log < log_number).collect());
+            let logs = logs.filter(|&log| log < log_number).collect();
+            let origin = Origin {
+                flushed: sequence,
+                ..tree.origin(&state.manifest, logs)
+            };
             let built = self
                 .build_flush(memtable, bottom, origin, || state.number())
                 .and_then(|infos| {

@@ -81,7 +81,13 @@ struct Plan<P: Files> {
 }
 
 impl<P: Files> Plan<P> {
-    fn new(tree: &Tree<P>, job: Job<P>, options: &Options, rewritten: BTreeSet<u64>) -> Self {
+    fn new(
+        tree: &Tree<P>,
+        job: Job<P>,
+        options: &Options,
+        rewritten: BTreeSet<u64>,
+        manifest: &Manifest,
+    ) -> Self {
         let last = job.upper.last();
         // The oldest run is compressed as the last level is: it holds most.
         let oldest = options.compaction == Compaction::Tiered
@@ -90,7 +96,7 @@ impl<P: Files> Plan<P> {
         let inputs = job.upper.iter().chain(&job.lower);
         Self {
             keyspace: tree.id,
-            origin: tree.origin(inputs.map(|table| table.info().number).collect()),
+            origin: tree.origin(manifest, inputs.map(|table| table.info().number).collect()),
             compressed_as: if oldest { LEVELS - 1 } else { job.to },
             job,
             rewritten,
@@ -310,7 +316,8 @@ impl<P: Files> Shared<P> {
                 }
             };
             if let Some(job) = job {
-                return Ok(Some(Plan::new(tree, job, &self.options, rewritten)));
+                let plan = Plan::new(tree, job, &self.options, rewritten, &state.manifest);
+                return Ok(Some(plan));
             }
         }
         if wanted != Wanted::Needed || self.is_queue() {
@@ -323,7 +330,10 @@ impl<P: Files> Shared<P> {
             compact::garbage(&tree.version, gain).map(|(gain, job)| (gain, tree, job))
         });
         let most = worth.max_by_key(|(gain, ..)| *gain);
-        Ok(most.map(|(_, tree, job)| Plan::new(tree, job, &self.options, rewritten)))
+        let plan = |(_, tree, job): (_, &Arc<Tree<P>>, _)| {
+            Plan::new(tree, job, &self.options, rewritten, &state.manifest)
+        };
+        Ok(most.map(plan))
     }
 
     /// Whether a clear has dropped the inputs, which only it does during a merge, or the database is being closed.

@@ -85,8 +85,8 @@ pub struct Options {
     pub log_preallocate_bytes: usize,
     /// How tables become fewer. It may change from one open to the next. Default: leveled.
     pub compaction: Compaction,
-    /// Tables at level 0 before they are merged into the next, 2 to 1000; fewer of them are merged too once reads have paid for a merge by
-    /// looking at each, where others than writers do the maintenance. Default 8. While a merge runs there may be three times as
+    /// Tables at level 0 before they are merged into the next, 2 to 1000; fewer of them are merged too, by whoever does maintenance
+    /// next, once reads have paid for a merge by looking at each. Default 8. While a merge runs there may be three times as
     /// many, then writers wait; from twice as many on they are slowed down.
     pub tables_max: usize,
     /// Size at which a merge starts a new table, in bytes, 16 KiB to 1 TiB. Default 32 MiB.

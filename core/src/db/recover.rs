@@ -263,11 +263,18 @@ fn remove_earlier_attempts<P: Files>(
         _ => false,
     };
     let mut leftovers = names.iter().filter(is_leftover).peekable();
-    if leftovers.peek().is_some() {
+    let found = leftovers.peek().is_some();
+    if found {
         // The manifest that was read must be the one that a loss of power leaves.
         directory.sync_names()?;
     }
-    leftovers.for_each(|name| directory.remove(*name));
+    for name in leftovers.by_ref() {
+        directory.remove(*name);
+    }
+    if found {
+        // Nor may they come back beside those that are made now of the same logs: without the manifest, both would count.
+        directory.sync_names()?;
+    }
     Ok(())
 }
 
@@ -308,6 +315,8 @@ struct Recovery<'a, P: Files> {
     memtables: Vec<(KeyspaceId, Arc<Memtable>)>,
     /// The logs so far.
     replayed: Vec<u64>,
+    /// The last write in the tables of the manifest as it was loaded.
+    sequence_from: u64,
 }
 
 impl<'a, P: Files> Recovery<'a, P> {
@@ -326,6 +335,7 @@ impl<'a, P: Files> Recovery<'a, P> {
         Self {
             memtables: empty_memtables(&manifest),
             replayed: Vec::new(),
+            sequence_from: manifest.sequence,
             directory,
             options,
             manifest,
@@ -437,6 +447,7 @@ impl<'a, P: Files> Recovery<'a, P> {
     /// Writes what was replayed so far to tables.
     fn flush(&mut self) -> Result<()> {
         let fresh = empty_memtables(&self.manifest);
+        let (log_from, flushed) = (self.manifest.log_number, self.manifest.sequence);
         for (keyspace, memtable) in core::mem::replace(&mut self.memtables, fresh) {
             if memtable.is_empty() {
                 continue;
@@ -448,6 +459,9 @@ impl<'a, P: Files> Recovery<'a, P> {
             let origin = Origin {
                 keyspace,
                 name: info.name.as_str().into(),
+                log_from,
+                sequence_from: self.sequence_from,
+                flushed,
                 made_of: self.replayed.clone(),
             };
             let cursor = MemtableCursor::new(memtable, u64::MAX, self.options.merge_operator);

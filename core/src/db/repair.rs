@@ -49,11 +49,12 @@ pub struct RepairReport {
     pub values_lost: u64,
     /// Entries of the salvaged tables that were kept.
     pub entries_salvaged: u64,
-    /// Logs that were cut or left out.
+    /// Logs that were cut or left out, or that are not there although writes before those that are kept are missing.
     pub logs_cut: u64,
     /// Whether the manifest was lost and made anew. Keyspaces without keys are then gone, and copies of the database are a new one's.
     pub manifest_rebuilt: bool,
-    /// Keyspaces whose names were lost with the manifest; they are called `recovered-` and their number.
+    /// Keyspaces whose names were lost with the manifest, or that are another's now because they were dropped; they are called `recovered-` and
+    /// their number.
     pub keyspaces_unnamed: u64,
     /// Tables of an older version, which do not say whose they are; they count as the default keyspace's.
     pub tables_unnamed: u64,
@@ -117,6 +118,9 @@ pub fn repair<P: Files>(platform: P, directory: &[u8], options: &Options) -> Res
         let origin = Origin {
             keyspace: keyspace.id,
             name: keyspace.name.as_str().into(),
+            log_from: manifest.log_number,
+            sequence_from: manifest.sequence,
+            flushed: 0,
             made_of: Vec::new(),
         };
         for (level, tables) in keyspace.levels.iter_mut().enumerate() {

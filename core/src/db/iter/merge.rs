@@ -112,7 +112,7 @@ impl<P: Files> MergeCursor<P> {
     }
 
     /// Has entries' sequence numbers say which is newer, not the order of sources. Of several with one number those that came of a merge, which have
-    /// a value, count before those that went into it.
+    /// a value, count before those that went into it, and what was ingested before the remove that it has its number from.
     pub(in crate::db) const fn go_by_sequence(&mut self) {
         self.by_sequence = true;
     }
@@ -318,7 +318,9 @@ impl<P: Files> MergeCursor<P> {
         } = self;
         order[..*group].sort_by_key(|head| {
             let entry = sources[head.at].entry();
-            let age = entry.map(|entry| (entry.sequence, entry.kind != Kind::Merge));
+            let age = entry.map(|Entry { sequence, kind, .. }| {
+                (sequence, kind != Kind::Merge, kind != Kind::Remove)
+            });
             (core::cmp::Reverse(age), head.at)
         });
         let first = self.order.first().map(|head| &self.sources[head.at]);

@@ -174,11 +174,14 @@ impl<P: Files> Tree<P> {
         }
     }
 
-    /// What a table of the keyspace says of itself.
-    pub(super) fn origin(&self, made_of: Vec<u64>) -> Origin {
+    /// What a table of the keyspace says of itself that is made while `manifest` is in force, of tables or of nothing that was here.
+    pub(super) fn origin(&self, manifest: &Manifest, made_of: Vec<u64>) -> Origin {
         Origin {
             keyspace: self.id,
             name: self.name.clone(),
+            log_from: manifest.log_number,
+            sequence_from: manifest.sequence,
+            flushed: 0,
             made_of,
         }
     }
