@@ -13,7 +13,7 @@
 use core::ops::Bound;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use underpin_core::db::{Batch, Db, FileName, KeyPrefix, Options, WriteLevel};
+use underpin_core::db::{self, Batch, Db, FileName, KeyPrefix, Options, WriteLevel};
 use underpin_core::platform::sim::{Sim, SimFaults, SimOptions};
 use underpin_core::platform::{Create, Files, OpenOptions};
 
@@ -85,10 +85,15 @@ fn the_same_writes_give_the_same_bytes() {
 
 #[test]
 fn files_of_every_version_are_read() {
-    (1..=NEWEST).for_each(read_version);
+    (1..=NEWEST).for_each(|version| read_version(version, false));
 }
 
-fn read_version(version: u32) {
+#[test]
+fn without_a_manifest_files_of_every_version_are_read_after_a_repair() {
+    (1..=NEWEST).for_each(|version| read_version(version, true));
+}
+
+fn read_version(version: u32, lost: bool) {
     let sim = machine();
     sim.create_directory(b"/db").unwrap();
     for entry in std::fs::read_dir(golden(version)).unwrap() {
@@ -99,6 +104,12 @@ fn read_version(version: u32) {
         let file = sim.open(format!("/db/{name}").as_bytes(), &new).unwrap();
         sim.write_all_at(&file, &std::fs::read(entry.path()).unwrap(), 0)
             .unwrap();
+    }
+    if lost {
+        sim.remove_file(b"/db/MANIFEST").unwrap();
+        let report = db::repair(sim.clone(), b"/db", &options()).unwrap();
+        assert_eq!(report.tables_unnamed, u64::from(version < 4));
+        assert_eq!((report.tables_whole, report.logs_cut), (1, 0));
     }
     let db = Db::open(sim, b"/db", options()).unwrap();
     db.verify().unwrap();

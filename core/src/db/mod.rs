@@ -221,7 +221,8 @@ impl<P: Files> Db<P> {
     /// Brings in many pairs at once, which must ascend by key: they go straight to tables, past the log and the memtable, and come in
     /// all together or not at all, as durable as at [`WriteLevel::Full`]. For a first load, or a large one. Says how many there were.
     ///
-    /// Pairs replace what was written before the call. Writes to the same keys while it goes on may count as later; locks of
+    /// Pairs replace what was written before the call, which is flushed for it also if the call then fails. Writes to the same keys while it
+    /// goes on may count as later, or as earlier until a [`repair`](crate::db::repair()) without a manifest makes them later; locks of
     /// transactions are not looked at. While `pairs` is walked no lock is held, but [`close`](Self::close) waits for the walk. It takes eight bytes of memory a pair.
     ///
     /// # Errors

@@ -325,15 +325,25 @@ impl Shell<'_> {
 
     fn load(&self) -> Result<(), Failure> {
         let mut batch = Batch::new();
-        let outcome = self.load_lines(&mut batch);
+        let mut refused = false;
+        let outcome = self.load_lines(&mut batch, &mut refused);
         let sync = |()| self.db.sync(WriteLevel::Full);
         let kept = self.db.write(&batch, WriteLevel::Full).and_then(sync);
-        // After a write that failed the database refuses all others, which says less.
-        outcome.and(kept.map_err(|error| self.failure(&error)))
+        let kept = kept.map_err(|error| self.failure(&error));
+        match (outcome, kept) {
+            // After a write that failed the database refuses all others, which says less. But a bad line does not say that those before it,
+            // which are to stay, do not.
+            (Err(Failure::Message(bad)), Err(Failure::Message(lost))) if !refused => {
+                Err(Failure::new(format_args!(
+                    "{bad}; and the lines before it may not be kept: {lost}"
+                )))
+            }
+            (outcome, kept) => outcome.and(kept),
+        }
     }
 
-    /// Puts each line; the last of them are left in `batch`.
-    fn load_lines(&self, batch: &mut Batch) -> Result<(), Failure> {
+    /// Puts each line; the last of them are left in `batch`. Sets `refused` if it ends because the database refused a write.
+    fn load_lines(&self, batch: &mut Batch, refused: &mut bool) -> Result<(), Failure> {
         let mut input = io::stdin().lock();
         let (mut line, mut number, mut bytes) = (Vec::new(), 0u64, 0);
         loop {
@@ -365,9 +375,10 @@ impl Shell<'_> {
             self.add(batch, &key, value)
                 .map_err(|error| Failure::new(format_args!("stdin: line {number}: {error}")))?;
             if bytes >= LOAD_BATCH_BYTES {
-                self.db
-                    .write(batch, WriteLevel::Buffered)
-                    .map_err(|error| self.failure(&error))?;
+                if let Err(error) = self.db.write(batch, WriteLevel::Buffered) {
+                    *refused = true;
+                    return Err(self.failure(&error));
+                }
                 batch.clear();
                 bytes = 0;
             }
