@@ -49,9 +49,9 @@ enum Step {
     Verify,
     Reopen,
     Drop,
-    /// The manifest goes, or a bit of it, and a repair makes it anew; the logs may be needed for it. After a close, or a crash, of which logs
-    /// are left that are needed no more.
-    LoseManifest(bool, bool, bool),
+    /// The manifest goes, or a bit of it, and a repair makes it anew; the logs may be needed for it. After a close, or a crash, of the program or
+    /// the machine, of which logs are left that are needed no more.
+    LoseManifest(bool, bool, bool, bool),
 }
 
 fn key(number: u8) -> Vec<u8> {
@@ -109,8 +109,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Verify),
         1 => Just(Step::Reopen),
         1 => Just(Step::Drop),
-        1 => (any::<bool>(), any::<bool>(), any::<bool>())
-            .prop_map(|(gone, flush, crash)| Step::LoseManifest(gone, flush, crash)),
+        1 => prop::array::uniform4(any::<bool>())
+            .prop_map(|[gone, flush, crash, power]| Step::LoseManifest(gone, flush, crash, power)),
     ]
 }
 
@@ -302,6 +302,8 @@ fn run(seed: u64, options: &Options, steps: Vec<Step>) {
     let mut db = open(&sim);
     // Whether a crash may leave files of what was dropped.
     let mut dropped = false;
+    // Names that were removed may be there again after a power loss, whatever was opened meanwhile.
+    let mut ever_dropped = false;
     let mut models: Models = [Some(Model::new()), None, None];
     let mut scans = Vec::new();
     let mut tails = Vec::new();
@@ -382,7 +384,7 @@ fn run(seed: u64, options: &Options, steps: Vec<Step>) {
                 if models[at].take().is_some() {
                     let keyspace = db.keyspace(NAMES[at]).unwrap();
                     db.drop_keyspace(keyspace.id()).unwrap();
-                    dropped = true;
+                    (dropped, ever_dropped) = (true, true);
                     assert_eq!(keyspace.get(b"k"), Err(Error::NoKeyspace));
                     let put = keyspace.put(b"k", b"v", WriteLevel::Os);
                     assert_eq!(put, Err(Error::NoKeyspace));
@@ -404,7 +406,7 @@ fn run(seed: u64, options: &Options, steps: Vec<Step>) {
             }
             Step::Clear => {
                 db.clear().unwrap();
-                dropped = true;
+                (dropped, ever_dropped) = (true, true);
                 models.iter_mut().flatten().for_each(Model::clear);
             }
             Step::Verify => {
@@ -423,7 +425,7 @@ fn run(seed: u64, options: &Options, steps: Vec<Step>) {
                 db = open(&sim);
                 dropped = false;
             }
-            Step::LoseManifest(gone, flush, crash) => {
+            Step::LoseManifest(gone, flush, crash, power) => {
                 tails.clear();
                 scans.clear();
                 snapshots.clear();
@@ -442,8 +444,12 @@ fn run(seed: u64, options: &Options, steps: Vec<Step>) {
                     db.put(&key, &value, WriteLevel::Full).unwrap();
                     models[0].get_or_insert_default().insert(key, value);
                     let mut options = SimOptions::new(seed);
+                    if power && !ever_dropped {
+                        sim.power_loss();
+                    } else {
+                        sim.kill();
+                    }
                     options.disk = Some(sim.disk_snapshot());
-                    sim.kill();
                     drop(db);
                     sim = Sim::new(options);
                 } else {
@@ -466,6 +472,7 @@ fn run(seed: u64, options: &Options, steps: Vec<Step>) {
                     if name.starts_with("recovered-") {
                         let dropped = db.keyspace(&name).unwrap().id();
                         db.drop_keyspace(dropped).unwrap();
+                        ever_dropped = true;
                     }
                 }
                 for (name, model) in NAMES.iter().zip(&models) {
