@@ -11,7 +11,8 @@
 //! the tables' should be, history ends in it. If none is there, which a clear may explain, those that are there count, and the report has one more
 //! log that was cut.
 //!
-//! Nothing is deleted: files that do not count stay, with `.damaged` behind their names.
+//! Files that do not count stay, with `.damaged` behind their names: of what was chosen wrongly nothing is lost. Only tables that the repair has merged
+//! are deleted.
 //!
 //! # In which order
 //! Which level a table was in, nothing says. If those of a keyspace are of times apart, as what was flushed and never merged is, they come to level 0
